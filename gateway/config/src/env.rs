@@ -1,0 +1,58 @@
+//! Names of the environment variables that the gateway reads. A variable wins over the configuration file.
+//!
+//! Every variable that carries a secret may be given as `NAME_FILE` instead, with the path of a file that holds the value; the
+//! file is read again when it changes.
+
+/// Path of the configuration file.
+pub const CONFIG: &str = "RAGLINE_CONFIG";
+/// PostgreSQL URL of the application role, the only one that the gateway serves with.
+pub const DATABASE_URL: &str = "DATABASE_URL";
+/// PostgreSQL URL of the owner role: migrations and index builds.
+pub const DATABASE_OWNER_URL: &str = "DATABASE_OWNER_URL";
+/// PostgreSQL URL of a superuser, used by `migrate` alone to make the extension and the roles.
+pub const DATABASE_BOOTSTRAP_URL: &str = "DATABASE_BOOTSTRAP_URL";
+/// Comma-separated PostgreSQL URLs of read replicas.
+pub const DATABASE_REPLICA_URLS: &str = "DATABASE_REPLICA_URLS";
+/// Password for a database URL that carries none.
+pub const POSTGRES_PASSWORD: &str = "POSTGRES_PASSWORD";
+/// Connections in the gateway's pool, 1 to 50.
+pub const PG_POOL_SIZE: &str = "PG_POOL_SIZE";
+/// Host of Valkey.
+pub const VALKEY_HOST: &str = "VALKEY_HOST";
+/// Port of Valkey.
+pub const VALKEY_PORT: &str = "VALKEY_PORT";
+/// Password of Valkey.
+pub const VALKEY_PASSWORD: &str = "VALKEY_PASSWORD";
+/// Database number of Valkey.
+pub const VALKEY_DB: &str = "VALKEY_DB";
+/// Address of an Upstash database; spoken to over the Redis protocol with TLS.
+pub const UPSTASH_REDIS_REST_URL: &str = "UPSTASH_REDIS_REST_URL";
+/// Token of an Upstash database; serves as its password.
+pub const UPSTASH_REDIS_REST_TOKEN: &str = "UPSTASH_REDIS_REST_TOKEN";
+/// Key of OpenAI or of another OpenAI-compatible server, for embeddings and generation.
+pub const OPENAI_API_KEY: &str = "OPENAI_API_KEY";
+/// Key of OpenRouter; without OPENAI_API_KEY and without a base URL it selects OpenRouter.
+pub const OPENROUTER_API_KEY: &str = "OPENROUTER_API_KEY";
+/// Key for embeddings alone; wins over OPENAI_API_KEY.
+pub const EMBEDDING_API_KEY: &str = "RAGLINE_EMBEDDING_API_KEY";
+/// Key for generation alone; wins over OPENAI_API_KEY.
+pub const GENERATION_API_KEY: &str = "RAGLINE_GENERATION_API_KEY";
+/// Texts in one request to an embedding server.
+pub const EMBEDDING_BATCH_SIZE: &str = "EMBEDDING_BATCH_SIZE";
+/// Seconds that a search result stays in the cache.
+pub const CACHE_TTL: &str = "CACHE_TTL";
+/// `false` switches the cache off.
+pub const ENABLE_VECTOR_CACHE: &str = "ENABLE_VECTOR_CACHE";
+/// `false` switches the log line of each question off.
+pub const ENABLE_LOGGING: &str = "ENABLE_LOGGING";
+/// Log filter: a level, or directives such as `info,ragline_gateway=debug`.
+pub const LOG_LEVEL: &str = "LOG_LEVEL";
+/// The first API key: administrator of workspace `default`.
+pub const API_KEY: &str = "RAGLINE_API_KEY";
+/// Folder of the built-in model; wins over the configuration file.
+pub const MODEL_DIR: &str = "RAGLINE_MODEL_DIR";
+/// Address to listen on, `host:port`.
+pub const LISTEN: &str = "RAGLINE_LISTEN";
+
+/// The suffix under which a secret variable may name a file instead of holding the value.
+pub const FILE_SUFFIX: &str = "_FILE";

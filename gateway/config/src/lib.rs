@@ -1,0 +1,17 @@
+//! What operator and gateway must agree on: the configuration file, names of environment variables, ports, paths, and the
+//! pure policies that both apply. No I/O, no clock, no Kubernetes, no SQL in here.
+
+mod config;
+mod duration;
+pub mod env;
+pub mod index;
+pub mod paths;
+pub mod ports;
+mod validate;
+
+pub use config::{
+    Cache, CacheMode, Chunking, Config, DEFAULT_PROMPT_TEMPLATE, Database, Embedding, EmbeddingProvider, Generation,
+    GenerationProvider, Index, IndexMode, Limits, Logging, OpenAiCompatible, Search, Server, TlsMode,
+};
+pub use duration::Seconds;
+pub use validate::{ConfigError, Problem};

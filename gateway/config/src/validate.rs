@@ -1,0 +1,172 @@
+//! Reading and checking the configuration file. A problem names the field by its path and says how to mend it.
+
+use crate::{Config, EmbeddingProvider, GenerationProvider};
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the configuration file does not parse")]
+    Parse(#[source] Box<serde_saphyr::Error>),
+    #[error("the configuration does not write as YAML")]
+    Write(#[source] Box<serde_saphyr::ser::Error>),
+    #[error("the configuration is not valid: {}", join(.0))]
+    Invalid(Vec<Problem>),
+}
+
+/// One thing that is wrong, and its mend.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// Path of the field, as in `chunking.maxTokens`.
+    pub field: &'static str,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+fn join(problems: &[Problem]) -> String {
+    problems.iter().map(|p| format!("{}: {}", p.field, p.message)).collect::<Vec<_>>().join("; ")
+}
+
+impl Config {
+    /// Parses and checks a configuration file. An empty file is the default configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError::Parse`] for a file that is no YAML or has unknown fields, [`ConfigError::Invalid`] with every problem found.
+    pub fn from_yaml(text: &str) -> Result<Self, ConfigError> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        let config: Self = serde_saphyr::from_str(text).map_err(|error| ConfigError::Parse(Box::new(error)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The configuration as a file that [`Config::from_yaml`] reads.
+    ///
+    /// # Errors
+    /// [`ConfigError::Write`] where the serializer refuses; no configuration is known to cause it.
+    pub fn to_yaml(&self) -> Result<String, ConfigError> {
+        serde_saphyr::to_string(self).map_err(|error| ConfigError::Write(Box::new(error)))
+    }
+
+    /// Checks every bound.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with every problem found.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let problems = self.problems();
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut found = Vec::new();
+        let mut require = |ok: bool, field: &'static str, message: &str| {
+            if !ok {
+                found.push(Problem { field, message: message.to_owned() });
+            }
+        };
+        let server = &self.server;
+        require(
+            server.tls_certificate_file.is_some() == server.tls_key_file.is_some(),
+            "server.tlsCertificateFile",
+            "give certificate and key together, or neither",
+        );
+        require((1..=50).contains(&self.database.pool_size), "database.poolSize", "must be 1 to 50");
+        require(is_identifier(&self.database.schema), "database.schema", "must be lower-case letters, digits and _, at most 63");
+        require((1..=2_048).contains(&self.embedding.batch_size), "embedding.batchSize", "must be 1 to 2048");
+        require((1..=64).contains(&self.embedding.concurrent_requests), "embedding.concurrentRequests", "must be 1 to 64");
+        require(self.embedding.retry_attempts <= 10, "embedding.retryAttempts", "must be at most 10");
+        require((1..=600).contains(&self.embedding.timeout_seconds.0), "embedding.timeoutSeconds", "must be 1 to 600");
+        if let EmbeddingProvider::OpenAiCompatible(server) = &self.embedding.provider {
+            require(
+                server.dimensions.is_some_and(|d| (1..=4_000).contains(&d)),
+                "embedding.openAiCompatible.dimensions",
+                "must be given, 1 to 4000",
+            );
+            require(is_http(&server.base_url), "embedding.openAiCompatible.baseUrl", "must begin with http:// or https://");
+        }
+        if let GenerationProvider::OpenAiCompatible(server) = &self.generation.provider {
+            require(is_http(&server.base_url), "generation.openAiCompatible.baseUrl", "must begin with http:// or https://");
+        }
+        let chunking = &self.chunking;
+        require((64..=8_192).contains(&chunking.max_tokens), "chunking.maxTokens", "must be 64 to 8192");
+        require(
+            chunking.min_tokens > 0 && chunking.min_tokens.saturating_mul(2) <= chunking.max_tokens,
+            "chunking.minTokens",
+            "must be at least 1 and at most half of chunking.maxTokens",
+        );
+        require((10..=20).contains(&chunking.overlap_percent), "chunking.overlapPercent", "must be 10 to 20");
+        require((1..=100).contains(&self.search.limit), "search.limit", "must be 1 to 100");
+        require((1..=20).contains(&self.search.answer_limit), "search.answerLimit", "must be 1 to 20");
+        let generation = &self.generation;
+        require((0.0..=2.0).contains(&generation.temperature), "generation.temperature", "must be 0 to 2");
+        require((0.0..=1.0).contains(&generation.top_p), "generation.topP", "must be 0 to 1");
+        require((1..=100_000).contains(&generation.max_tokens), "generation.maxTokens", "must be 1 to 100000");
+        require(
+            generation.prompt_template.contains("{context}") && generation.prompt_template.contains("{question}"),
+            "generation.promptTemplate",
+            "must contain {context} and {question}",
+        );
+        let index = &self.index;
+        require(
+            index.exact_below <= index.small_below && index.small_below <= index.medium_below,
+            "index.exactBelow",
+            "exactBelow, smallBelow and mediumBelow must not decrease",
+        );
+        require(index.hysteresis_percent <= 90, "index.hysteresisPercent", "must be at most 90");
+        require(self.limits.file_bytes <= self.limits.request_bytes, "limits.fileBytes", "must be at most limits.requestBytes");
+        require(self.limits.concurrent_requests > 0, "limits.concurrentRequests", "must be at least 1");
+        found
+    }
+}
+
+fn is_http(url: &url::Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.has_host()
+}
+
+/// What PostgreSQL takes without quotes.
+fn is_identifier(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
+        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && name.len() <= 63
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_valid_and_survives_a_round_trip() {
+        let config = Config::default();
+        config.check().unwrap();
+        assert_eq!(Config::from_yaml(&config.to_yaml().unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(Config::from_yaml("  \n").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn a_remote_provider_survives_a_round_trip() {
+        let text = "embedding:\n  provider:\n    openAiCompatible:\n      baseUrl: https://api.openai.com/v1\n      \
+                    model: text-embedding-3-small\n      dimensions: 1536\n";
+        let config = Config::from_yaml(text).unwrap();
+        assert_eq!(Config::from_yaml(&config.to_yaml().unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_by_name() {
+        let error = Config::from_yaml("chunking:\n  maxTokenz: 3\n").unwrap_err();
+        let ConfigError::Parse(source) = error else { panic!("{error}") };
+        assert!(source.to_string().contains("maxTokenz"), "{source}");
+    }
+
+    #[test]
+    fn every_problem_is_named_by_its_path() {
+        let error = Config::from_yaml("database:\n  poolSize: 0\nchunking:\n  overlapPercent: 50\n").unwrap_err();
+        let ConfigError::Invalid(problems) = error else { panic!("{error}") };
+        let fields: Vec<_> = problems.iter().map(|p| p.field).collect();
+        assert_eq!(fields, ["database.poolSize", "chunking.overlapPercent"]);
+    }
+}

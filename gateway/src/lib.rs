@@ -1,0 +1,6 @@
+//! The gateway: http → { answer, ingest, index } → traits; backends implement the traits.
+//!
+//! - [`traits`]: what the trips need from the outside world.
+
+pub mod metrics;
+pub mod traits;

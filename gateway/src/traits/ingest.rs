@@ -1,0 +1,188 @@
+//! Writing: uploads, jobs and documents.
+
+use std::{collections::HashSet, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::search::{StoreError, WorkspaceId};
+
+/// SHA-256.
+pub type Hash = [u8; 32];
+/// A JSON object.
+pub type Metadata = serde_json::Map<String, serde_json::Value>;
+
+/// Bytes of one piece of a blob.
+pub const BLOB_PIECE_BYTES: usize = 1 << 20;
+
+/// Keeps uploaded bytes. A blob that no job or document names after an hour is removed.
+#[async_trait]
+pub trait BlobStore: Send + Sync + std::fmt::Debug {
+    async fn begin(&self, workspace: WorkspaceId) -> Result<Uuid, StoreError>;
+
+    /// Appends piece `number`, counted from 0, of at most [`BLOB_PIECE_BYTES`].
+    async fn append(&self, workspace: WorkspaceId, blob: Uuid, number: u32, piece: Bytes) -> Result<(), StoreError>;
+
+    /// Piece `number`, `None` past the end.
+    async fn piece(&self, workspace: WorkspaceId, blob: Uuid, number: u32) -> Result<Option<Bytes>, StoreError>;
+
+    async fn remove(&self, workspace: WorkspaceId, blob: Uuid) -> Result<(), StoreError>;
+}
+
+/// A file to be ingested.
+#[derive(Clone, Debug)]
+pub struct NewItem {
+    /// Identity within the collection; the same source again replaces.
+    pub source: String,
+    pub content_type: Option<String>,
+    pub metadata: Metadata,
+    pub blob: Uuid,
+    pub size_bytes: u64,
+    pub content_hash: Hash,
+}
+
+/// State of a job or of one of its files.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobStatus {
+    Queued,
+    Running,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+/// A job as it stands. It is `completed` once every file has ended and one at least succeeded, `failed` when all failed.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub id: Uuid,
+    pub status: JobStatus,
+    pub total: u32,
+    pub done: u32,
+    pub failed: u32,
+    pub created_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+    /// At most the first 1,000 files.
+    pub items: Vec<JobItem>,
+}
+
+#[derive(Clone, Debug)]
+pub struct JobItem {
+    pub source: String,
+    pub status: JobStatus,
+    /// Why it failed, for people.
+    pub reason: Option<String>,
+    pub document_id: Option<Uuid>,
+    pub chunks_done: u32,
+    pub chunks_total: Option<u32>,
+}
+
+/// A file that this worker may process until the lease ends.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    pub item_id: i64,
+    pub job_id: Uuid,
+    pub workspace: WorkspaceId,
+    /// Names the holder; a publish under a lost lease is refused.
+    pub lease: Uuid,
+    /// Tries, this one included.
+    pub attempt: u32,
+    pub source: String,
+    pub content_type: Option<String>,
+    pub metadata: Metadata,
+    pub blob: Uuid,
+    pub size_bytes: u64,
+    pub content_hash: Hash,
+}
+
+/// The queue of files, in the database: it survives every restart.
+#[async_trait]
+pub trait JobStore: Send + Sync + std::fmt::Debug {
+    async fn create(&self, workspace: WorkspaceId, items: Vec<NewItem>) -> Result<Uuid, StoreError>;
+    async fn job(&self, workspace: WorkspaceId, job: Uuid) -> Result<Option<Job>, StoreError>;
+    /// Files not begun are cancelled; one under way ends first.
+    async fn cancel(&self, workspace: WorkspaceId, job: Uuid) -> Result<bool, StoreError>;
+    /// The next file of any workspace, `None` when there is nothing to do. A file whose lease ran out is given out again; after
+    /// `max_attempts` it fails instead.
+    async fn claim(&self, lease_for: Duration, max_attempts: u32) -> Result<Option<Claim>, StoreError>;
+    /// `false`: the lease is lost, stop.
+    async fn renew(&self, claim: &Claim, lease_for: Duration, chunks_done: u32, chunks_total: Option<u32>) -> Result<bool, StoreError>;
+    async fn fail(&self, claim: &Claim, reason: &str) -> Result<(), StoreError>;
+    /// Gives the file back to the queue, to be tried again after `delay`.
+    async fn release(&self, claim: &Claim, delay: Duration) -> Result<(), StoreError>;
+    /// Resolves when a file may have come in, at the latest after `at_most`.
+    async fn wait_for_work(&self, at_most: Duration);
+}
+
+/// One chunk that is ready to be stored.
+#[derive(Clone, Debug)]
+pub struct StagedChunk {
+    /// Number in the document, from 0.
+    pub position: u32,
+    pub text: String,
+    pub tokens: u32,
+    pub heading_path: Vec<String>,
+    pub page: Option<u32>,
+    /// Over the text that was embedded.
+    pub content_hash: Hash,
+    pub metadata: Metadata,
+    /// One vector a window, in order; `None`: the stored ones of the same hash are taken.
+    pub windows: Option<Vec<Vec<f32>>>,
+}
+
+/// What the document is.
+#[derive(Clone, Debug)]
+pub struct NewDocument {
+    pub content_type: String,
+    pub title: Option<String>,
+}
+
+/// What a publish did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Published {
+    pub document_id: Uuid,
+    pub chunks: u32,
+    /// Chunks that kept stored vectors.
+    pub reused: u32,
+}
+
+/// A stored document.
+#[derive(Clone, Debug)]
+pub struct Document {
+    pub id: Uuid,
+    pub source: String,
+    pub content_type: String,
+    pub title: Option<String>,
+    pub metadata: Metadata,
+    pub size_bytes: u64,
+    pub chunks: u32,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// One page of a list, newest first.
+#[derive(Clone, Debug)]
+pub struct DocumentPage {
+    pub documents: Vec<Document>,
+    pub has_more: bool,
+}
+
+/// Stores documents.
+#[async_trait]
+pub trait DocumentStore: Send + Sync + std::fmt::Debug {
+    /// Whether the source is already stored with these very bytes, metadata, and the same chunking and model.
+    async fn is_unchanged(&self, claim: &Claim, chunking_fingerprint: &Hash) -> Result<Option<Uuid>, StoreError>;
+    /// Those of the hashes whose vectors are stored in the workspace.
+    async fn embedded(&self, workspace: WorkspaceId, hashes: &[Hash]) -> Result<HashSet<Hash>, StoreError>;
+    /// Adds chunks to the claim's staging area. Nothing of it can be searched yet.
+    async fn stage(&self, claim: &Claim, chunks: Vec<StagedChunk>) -> Result<(), StoreError>;
+    /// Makes the staged chunks the document in one transaction, replacing an older one of the same source, and completes the item.
+    async fn publish(&self, claim: &Claim, document: NewDocument, chunking_fingerprint: &Hash) -> Result<Published, StoreError>;
+    async fn list(&self, workspace: WorkspaceId, after: Option<Uuid>, limit: u32) -> Result<DocumentPage, StoreError>;
+    async fn document(&self, workspace: WorkspaceId, id: Uuid) -> Result<Option<Document>, StoreError>;
+    /// Removes the document with its chunks, vectors and bytes at once. `false`: there is none.
+    async fn delete(&self, workspace: WorkspaceId, id: Uuid) -> Result<bool, StoreError>;
+}

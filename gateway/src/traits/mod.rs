@@ -1,0 +1,7 @@
+//! What the trips need from the outside world. Trips use these traits, backends implement them; nothing here does I/O.
+
+pub mod cache;
+pub mod embedder;
+pub mod generator;
+pub mod ingest;
+pub mod search;

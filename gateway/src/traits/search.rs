@@ -1,0 +1,160 @@
+//! Reading: what a question needs from the store.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The number of a workspace inside the database; never shown outside.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct WorkspaceId(pub i32);
+
+/// The number of an embedding space: a model with its dimensions.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct SpaceId(pub i32);
+
+/// Who asks: found from the API key, and the bound of everything that a request may see.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Principal {
+    pub workspace: WorkspaceId,
+    pub workspace_name: String,
+    /// May manage workspaces and keys.
+    pub admin: bool,
+}
+
+/// A search by vector.
+#[derive(Clone, Debug)]
+pub struct NearestQuery {
+    pub workspace: WorkspaceId,
+    pub vector: Vec<f32>,
+    /// Chunks wanted; the store fetches more windows than that by itself.
+    pub limit: u32,
+    /// Document or chunk metadata must contain this object.
+    pub filter: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// The chunks that are nearest, best first.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Nearest {
+    pub matches: Vec<Match>,
+    /// The workspace's version in the same snapshot as the matches.
+    pub store_version: i64,
+    /// How the rows were found; the value of the metric label `plan`.
+    pub plan: SearchPlan,
+}
+
+/// How the rows of a search were found.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchPlan {
+    Exact,
+    IvfFlat,
+    Hnsw,
+}
+
+impl SearchPlan {
+    /// The value of the metric label `plan`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::IvfFlat => "ivfflat",
+            Self::Hnsw => "hnsw",
+        }
+    }
+}
+
+/// One chunk and how near it is.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Match {
+    pub chunk_id: i64,
+    /// Cosine of the best window, -1 to 1.
+    pub similarity: f32,
+    /// The calibrated score, 0 to 1; `None` for a space without calibration.
+    pub score: Option<f32>,
+    pub text: String,
+    /// Number of the chunk in its document, from 0.
+    pub position: u32,
+    pub heading_path: Vec<String>,
+    /// Page of its beginning, from 1, where the format has pages.
+    pub page: Option<u32>,
+    /// The document's metadata with the chunk's on top.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+    pub document_id: Uuid,
+    pub filename: String,
+    pub content_type: String,
+    pub ingested_at: DateTime<Utc>,
+}
+
+/// Searches a workspace.
+#[async_trait]
+pub trait Searcher: Send + Sync + std::fmt::Debug {
+    async fn nearest(&self, query: &NearestQuery) -> Result<Nearest, StoreError>;
+
+    /// The workspace's version: changes with every published or deleted document and with the index that serves. Cheap.
+    async fn store_version(&self, workspace: WorkspaceId) -> Result<i64, StoreError>;
+}
+
+/// Finds out who holds a key, and whether the store answers.
+#[async_trait]
+pub trait Directory: Send + Sync + std::fmt::Debug {
+    /// The holder of an API key by the key's SHA-256, `None` for an unknown one.
+    async fn principal(&self, key_sha256: &[u8; 32]) -> Result<Option<Principal>, StoreError>;
+
+    /// The workspace of this name.
+    async fn workspace(&self, name: &str) -> Result<Option<WorkspaceId>, StoreError>;
+
+    /// Whether the store answers, its schema is the one this program knows, and row-level security binds the role.
+    async fn ready(&self) -> Result<(), StoreError>;
+}
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("PostgreSQL cannot be reached")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("PostgreSQL refuses the credentials; correct the password in DATABASE_URL or in the Secret")]
+    Unauthorized(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("all connections of the pool are busy; raise database.poolSize or ask less often")]
+    PoolExhausted,
+    #[error("PostgreSQL is out of disk space; enlarge its storage")]
+    DiskFull,
+    #[error("the statement took longer than database.statementTimeoutSeconds")]
+    TimedOut,
+    #[error("the schema is at version {found}, this program needs {wanted}; run `ragline-gateway migrate`")]
+    WrongSchema { found: i64, wanted: i64 },
+    #[error("role {role} is not bound by row-level security: {why}; serve with an ordinary role that owns no table")]
+    Unbound { role: String, why: String },
+    #[error("PostgreSQL {found} is older than the oldest supported version, 15")]
+    TooOld { found: String },
+    #[error(
+        "the database holds vectors of model {stored} with {stored_dimensions} dimensions, the configuration asks for {wanted} with \
+         {wanted_dimensions}; configure the former or make a new pipeline"
+    )]
+    WrongModel { stored: String, stored_dimensions: u32, wanted: String, wanted_dimensions: u32 },
+    #[error("the {what} changed meanwhile; try again")]
+    Conflict { what: &'static str },
+    #[error("no such {what}")]
+    NotFound { what: &'static str },
+    #[error("{action} failed in PostgreSQL")]
+    Failed {
+        action: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl StoreError {
+    /// Whether the same request may succeed once the database is well again.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::PoolExhausted | Self::DiskFull | Self::TimedOut | Self::Conflict { .. } => true,
+            Self::Unauthorized(_)
+            | Self::WrongSchema { .. }
+            | Self::Unbound { .. }
+            | Self::TooOld { .. }
+            | Self::WrongModel { .. }
+            | Self::NotFound { .. }
+            | Self::Failed { .. } => false,
+        }
+    }
+}
