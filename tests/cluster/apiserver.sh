@@ -1,0 +1,56 @@
+#!/bin/bash
+# A Kubernetes API server without nodes, for tests of resources: etcd, kube-apiserver and controller-manager on free
+# loopback ports, in about three seconds, also for a user who is not root.
+#
+#   apiserver.sh start DIR    starts it and writes DIR/kubeconfig; does nothing when it runs already
+#   apiserver.sh stop DIR     stops it and removes what it wrote into DIR
+set -euo pipefail
+
+command=${1:-} folder=${2:-}
+if [ -z "$folder" ] || { [ "$command" != start ] && [ "$command" != stop ]; }; then
+  sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+  exit 2
+fi
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/cluster/lib/settings.sh
+. "$here/lib/settings.sh"
+for part in steps packages programs pki control_plane; do
+  . "$here/lib/$part.sh"
+done
+mkdir -p "$folder"
+cluster=apiserver
+state=$(cd "$folder" && pwd)/apiserver
+pki=$state/pki
+
+# free_ports COUNT: ports that nothing listens on now, chosen by the kernel.
+free_ports() {
+  python3 -c 'import socket, sys
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
+print(*(s.getsockname()[1] for s in sockets))' "$1"
+}
+
+stop() {
+  control_plane_stop
+  rm -rf "$state" "$folder/kubeconfig"
+}
+
+start() {
+  local port etcd_port peer_port controllers_port
+  if daemon_runs "$state/kube-apiserver.pid" && daemon_runs "$state/etcd.pid" && [ -s "$folder/kubeconfig" ]; then
+    step "the API server runs already: KUBECONFIG=$folder/kubeconfig"
+    return
+  fi
+  stop
+  packages etcd-server curl openssl
+  kubernetes_build
+  read -r port etcd_port peer_port controllers_port < <(free_ports 4)
+  pki_control_plane 127.0.0.1 "$port"
+  trap 'stop' ERR EXIT
+  control_plane 127.0.0.1 "$port" "$etcd_port" "$peer_port"
+  controllers "$controllers_port"
+  trap - ERR EXIT
+  cp -p "$pki/admin.kubeconfig" "$folder/kubeconfig"
+  step "the API server is ready: KUBECONFIG=$folder/kubeconfig"
+}
+
+"$command"

@@ -1,0 +1,3 @@
+module ragline.dev/tests/cluster/pause
+
+go 1.24
