@@ -73,7 +73,7 @@ pub struct Job {
 pub struct JobItem {
     pub source: String,
     pub status: JobStatus,
-    /// Why it failed, for people.
+    /// Why it failed, or what it waits for while it is queued again, for people.
     pub reason: Option<String>,
     pub document_id: Option<Uuid>,
     pub chunks_done: u32,
@@ -88,8 +88,10 @@ pub struct Claim {
     pub workspace: WorkspaceId,
     /// Names the holder; a publish under a lost lease is refused.
     pub lease: Uuid,
-    /// Tries, this one included.
+    /// Tries that ended without a word (a lost lease), this one included. A release does not count.
     pub attempt: u32,
+    /// Times it was given back by [`JobStore::release`].
+    pub released: u32,
     pub source: String,
     pub content_type: Option<String>,
     pub metadata: Metadata,
@@ -111,8 +113,9 @@ pub trait JobStore: Send + Sync + std::fmt::Debug {
     /// `false`: the lease is lost, stop.
     async fn renew(&self, claim: &Claim, lease_for: Duration, chunks_done: u32, chunks_total: Option<u32>) -> Result<bool, StoreError>;
     async fn fail(&self, claim: &Claim, reason: &str) -> Result<(), StoreError>;
-    /// Gives the file back to the queue, to be tried again after `delay`.
-    async fn release(&self, claim: &Claim, delay: Duration) -> Result<(), StoreError>;
+    /// Gives the file back to the queue, to be tried again after `delay`. The try is not counted in `attempt` but in `released`;
+    /// `reason` is shown with the file meanwhile.
+    async fn release(&self, claim: &Claim, delay: Duration, reason: &str) -> Result<(), StoreError>;
     /// Resolves when a file may have come in, at the latest after `at_most`.
     async fn wait_for_work(&self, at_most: Duration);
 }
