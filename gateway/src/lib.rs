@@ -2,5 +2,7 @@
 //!
 //! - [`traits`]: what the trips need from the outside world.
 
+pub mod answer;
 pub mod metrics;
+pub mod settings;
 pub mod traits;

@@ -8,7 +8,7 @@ pub enum ConfigError {
     #[error("the configuration file does not parse")]
     Parse(#[source] Box<serde_saphyr::Error>),
     #[error("the configuration does not write as YAML")]
-    Write(#[source] Box<serde_saphyr::ser::Error>),
+    Write(#[source] Box<serde_saphyr::SerializeError>),
     #[error("the configuration is not valid: {}", join(.0))]
     Invalid(Vec<Problem>),
 }

@@ -1,0 +1,118 @@
+//! Each variable of the environment has the effect that its documentation promises.
+
+use std::collections::HashMap;
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+fn load(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    let map: HashMap<String, String> = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    Settings::load(None, |name| map.get(name).cloned())
+}
+
+fn secret(secret: &Option<Secret>) -> String {
+    secret.as_ref().unwrap().read().unwrap().expose_secret().to_owned()
+}
+
+#[test]
+fn an_empty_environment_is_the_default() {
+    assert_eq!(load(&[]).unwrap().config, Config::default());
+}
+
+#[test]
+fn the_database_url_gets_the_password_that_it_lacks() {
+    let settings = load(&[("DATABASE_URL", "postgresql://app@db:5432/ragline"), ("POSTGRES_PASSWORD", "a b")]).unwrap();
+    assert_eq!(settings.database_url().unwrap().expose_secret(), "postgresql://app:a%20b@db:5432/ragline");
+    let settings = load(&[("DATABASE_URL", "postgresql://app:own@db/ragline"), ("POSTGRES_PASSWORD", "other")]).unwrap();
+    assert_eq!(settings.database_url().unwrap().expose_secret(), "postgresql://app:own@db/ragline");
+}
+
+#[test]
+fn a_missing_or_wrong_database_url_says_so() {
+    assert!(load(&[]).unwrap().database_url().unwrap_err().to_string().contains("DATABASE_URL is not set"));
+    let error = load(&[("DATABASE_URL", "mysql://db/x")]).unwrap().database_url().unwrap_err();
+    assert!(error.to_string().contains("postgresql://"), "{error}");
+}
+
+#[test]
+fn pool_size_batch_size_and_time_to_live_are_taken() {
+    let config = load(&[("PG_POOL_SIZE", "23"), ("EMBEDDING_BATCH_SIZE", "7"), ("CACHE_TTL", "60")]).unwrap().config;
+    assert_eq!((config.database.pool_size, config.embedding.batch_size), (23, 7));
+    assert_eq!(config.cache.vector_search_ttl_seconds, Seconds(60));
+    assert_eq!(config.cache.embedding_ttl_seconds, Seconds(86_400));
+}
+
+#[test]
+fn an_impossible_number_names_the_variable() {
+    let error = load(&[("PG_POOL_SIZE", "ten")]).unwrap_err();
+    assert_eq!(error.to_string(), "environment variable PG_POOL_SIZE is \"ten\"; it must be a whole number");
+    let SettingsError::Config(ConfigError::Invalid(problems)) = load(&[("PG_POOL_SIZE", "51")]).unwrap_err() else { panic!() };
+    assert_eq!(problems[0].field, "database.poolSize");
+}
+
+#[test]
+fn valkey_is_found_by_its_variables() {
+    let variables = [("VALKEY_HOST", "cache"), ("VALKEY_PORT", "6400"), ("VALKEY_DB", "3"), ("VALKEY_PASSWORD", "pw")];
+    let settings = load(&variables).unwrap();
+    let cache = &settings.config.cache;
+    assert_eq!((cache.host.as_str(), cache.port, cache.database, cache.tls), ("cache", 6_400, 3, false));
+    assert_eq!(secret(&settings.secrets.valkey_password), "pw");
+}
+
+#[test]
+fn upstash_is_spoken_to_with_tls() {
+    let variables = [("UPSTASH_REDIS_REST_URL", "https://eu1-x.upstash.io"), ("UPSTASH_REDIS_REST_TOKEN", "token")];
+    let settings = load(&variables).unwrap();
+    let cache = &settings.config.cache;
+    assert_eq!((cache.host.as_str(), cache.port, cache.tls), ("eu1-x.upstash.io", 6_379, true));
+    assert_eq!(secret(&settings.secrets.valkey_password), "token");
+}
+
+#[test]
+fn the_cache_and_the_query_log_can_be_switched_off() {
+    let config = load(&[("ENABLE_VECTOR_CACHE", "false"), ("ENABLE_LOGGING", "false"), ("LOG_LEVEL", "debug")]).unwrap().config;
+    assert_eq!(config.cache.mode, CacheMode::Disabled);
+    assert!(!config.logging.queries);
+    assert_eq!(config.logging.level, "debug");
+}
+
+#[test]
+fn an_openai_key_serves_both_providers_unless_one_has_its_own() {
+    let settings = load(&[("OPENAI_API_KEY", "sk-1"), ("RAGLINE_GENERATION_API_KEY", "sk-2")]).unwrap();
+    assert_eq!(secret(&settings.secrets.embedding_api_key), "sk-1");
+    assert_eq!(secret(&settings.secrets.generation_api_key), "sk-2");
+}
+
+#[test]
+fn an_openrouter_key_alone_selects_openrouter() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = "generation:\n  provider:\n    openAiCompatible:\n      baseUrl: https://api.openai.com/v1\n      model: m\n";
+    std::fs::write(file.path(), text).unwrap();
+    let path = Some(file.path());
+    let with = |keys: &'static [(&str, &str)]| {
+        Settings::load(path, |name| keys.iter().find(|(k, _)| *k == name).map(|(_, v)| (*v).to_owned())).unwrap()
+    };
+    let routed = with(&[("OPENROUTER_API_KEY", "sk-or-1")]);
+    assert_eq!(generation_url(&routed.config).unwrap().as_str(), OPENROUTER_URL);
+    assert_eq!(secret(&routed.secrets.generation_api_key), "sk-or-1");
+    let direct = with(&[("OPENROUTER_API_KEY", "sk-or-1"), ("OPENAI_API_KEY", "sk-1")]);
+    assert_eq!(generation_url(&direct.config).unwrap().as_str(), OPENAI_URL);
+    assert_eq!(secret(&direct.secrets.generation_api_key), "sk-1");
+}
+
+#[test]
+fn a_secret_in_a_file_is_read_again_when_it_changes() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "first\n").unwrap();
+    let settings = load(&[("RAGLINE_API_KEY_FILE", file.path().to_str().unwrap())]).unwrap();
+    assert_eq!(secret(&settings.secrets.api_key), "first");
+    std::fs::write(file.path(), "second\n").unwrap();
+    assert_eq!(secret(&settings.secrets.api_key), "second");
+}
+
+#[test]
+fn secrets_do_not_show_in_debug_output() {
+    let settings = load(&[("RAGLINE_API_KEY", "very-secret")]).unwrap();
+    assert!(!format!("{settings:?}").contains("very-secret"));
+}
