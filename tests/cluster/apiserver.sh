@@ -12,7 +12,7 @@ if [ -z "$folder" ] || { [ "$command" != start ] && [ "$command" != stop ]; }; t
   exit 2
 fi
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/cluster/lib/settings.sh
+# shellcheck source=lib/settings.sh
 . "$here/lib/settings.sh"
 for part in steps packages programs pki control_plane; do
   . "$here/lib/$part.sh"

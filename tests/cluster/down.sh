@@ -5,7 +5,7 @@
 #   down.sh                      RAGLINE_CLUSTER_NAME=ragline
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/cluster/lib/settings.sh
+# shellcheck source=lib/settings.sh
 . "$here/lib/settings.sh"
 for part in steps network control_plane node sysctls; do
   . "$here/lib/$part.sh"

@@ -5,7 +5,7 @@
 #   up.sh                        RAGLINE_CLUSTER_NAME=ragline NODES=2
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/cluster/lib/settings.sh
+# shellcheck source=lib/settings.sh
 . "$here/lib/settings.sh"
 for part in steps packages programs system_images pki network control_plane node sysctls; do
   . "$here/lib/$part.sh"
@@ -31,7 +31,7 @@ control() {
   control_plane "$api_ip" 6443 2379 2380
   step "the API server is ready"
   # A node counts as lost after four missed reports.
-  controllers 10257 --cluster-cidr="$pod_network.0.0/16" --allocate-node-cidrs=true --node-cidr-mask-size=24 \
+  controllers 10257 --allocate-node-cidrs=false \
     --node-monitor-period=2s --node-monitor-grace-period=16s
   scheduler
   step "the controller-manager and the scheduler are healthy"

@@ -5,15 +5,15 @@ set -euo pipefail
 
 index=$1 bin=$2
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/cluster/lib/settings.sh
+# shellcheck source=settings.sh
 . "$here/settings.sh"
-# shellcheck source=tests/cluster/lib/steps.sh
+# shellcheck source=steps.sh
 . "$here/steps.sh"
-# shellcheck source=tests/cluster/lib/programs.sh
+# shellcheck source=programs.sh
 . "$here/programs.sh"
-# shellcheck source=tests/cluster/lib/system_images.sh
+# shellcheck source=system_images.sh
 . "$here/system_images.sh"
-# shellcheck source=tests/cluster/lib/node_config.sh
+# shellcheck source=node_config.sh
 . "$here/node_config.sh"
 name=node$index
 folder=$state/$name
