@@ -178,6 +178,8 @@ pub struct DocumentPage {
 pub trait DocumentStore: Send + Sync + std::fmt::Debug {
     /// Whether the source is already stored with these very bytes, metadata, and the same chunking and model.
     async fn is_unchanged(&self, claim: &Claim, chunking_fingerprint: &Hash) -> Result<Option<Uuid>, StoreError>;
+    /// Completes the item with a document that [`DocumentStore::is_unchanged`] found, and drops the bytes uploaded again.
+    async fn complete_unchanged(&self, claim: &Claim, document: Uuid) -> Result<(), StoreError>;
     /// Those of the hashes whose vectors are stored in the workspace.
     async fn embedded(&self, workspace: WorkspaceId, hashes: &[Hash]) -> Result<HashSet<Hash>, StoreError>;
     /// Adds chunks to the claim's staging area. Nothing of it can be searched yet.
