@@ -41,7 +41,7 @@ start() {
     return
   fi
   stop
-  packages etcd-server curl openssl
+  packages etcd-server=etcd curl=curl openssl=openssl
   kubernetes_build
   read -r port etcd_port peer_port controllers_port < <(free_ports 4)
   pki_control_plane 127.0.0.1 "$port"

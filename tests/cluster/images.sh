@@ -45,25 +45,19 @@ gather_programs() {
   done
 }
 
-# gather_model: fetched once per version of the script that fetches it.
+# gather_model: the script keeps the files in the cache and only links them here.
 gather_model() {
   local script=$repository/tests/servers/fetch_model.sh
   [ -z "$model" ] || return 0
-  [ -e "$script" ] || fail "$script is missing; set RAGLINE_MODEL to a folder with the model files"
-  model=$cache/model-$(sha256sum <"$script" | cut -c 1-16)
-  [ -d "$model" ] || {
-    step "fetching the embedding model (once)"
-    rm -rf "$model.part"
-    bash "$script" "$model.part" >"$cache/log/model.log" 2>&1 || fail "fetching the model failed" "$cache/log/model.log"
-    mv "$model.part" "$model"
-  }
+  model=$links/model
+  bash "$script" "$model" >"$cache/log/model.log" 2>&1 || fail "fetching the embedding model failed" "$cache/log/model.log"
 }
 
 mkdir -p "$links" "$archives/built" "$cache/log"
 engine=$(image_engine)
 step "images are built by $engine"
 if [ "$engine" = buildah ]; then
-  packages buildah debootstrap
+  packages buildah=buildah debootstrap=debootstrap
   base_image
 fi
 programs_wanted=()

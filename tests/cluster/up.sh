@@ -7,13 +7,14 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=lib/settings.sh
 . "$here/lib/settings.sh"
-for part in steps packages programs system_images pki network control_plane node sysctls; do
+for part in steps packages programs system_images pki network control_plane node node_config sysctls; do
   . "$here/lib/$part.sh"
 done
 [ "$(id -u)" = 0 ] || fail "a local cluster makes network namespaces, mounts and cgroups, and only root may do that"
 
 prepare() {
-  packages etcd-server containerd runc containernetworking-plugins nftables iproute2 buildah busybox-static curl openssl
+  packages etcd-server=etcd containerd=containerd runc=runc nftables=nft iproute2=ip buildah=buildah curl=curl \
+    openssl=openssl "containernetworking-plugins=$(cni_programs)/bridge"
   programs_build
   system_images
   mkdir -p "$state"
@@ -46,7 +47,7 @@ nodes() {
   for job in "${jobs[@]}"; do
     wait "$job" || exit 1
   done
-  step "the daemons of $node_count nodes are started"
+  step "the daemons of the nodes are started"
 }
 
 kubectl() { "$bin/kubectl" --kubeconfig "$pki/admin.kubeconfig" --cache-dir "$state/kubectl" "$@"; }
@@ -66,7 +67,7 @@ addons() {
     kubectl wait --for=condition=Ready "node/node$node" --timeout=90s >/dev/null ||
       fail "node$node did not become Ready in 90 s" "$state/node$node/log/kubelet.log"
   done
-  step "$node_count nodes are Ready"
+  step "the nodes are Ready: $node_count"
   rollout kube-system coredns
   rollout volumes provisioner
   step "DNS and volumes are ready"

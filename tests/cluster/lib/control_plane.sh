@@ -15,6 +15,8 @@ control_plane() {
       --listen-client-urls "$etcd" --advertise-client-urls "$etcd" --listen-peer-urls "$peer" \
       --initial-advertise-peer-urls "$peer" --initial-cluster "default=$peer" --log-level warn
   fi
+  WATCHED=$state/etcd.pid wait_for 30 etcd "$state/log/etcd.log" \
+    "${inside[@]}" curl -sf --max-time 5 "$etcd/health"
   if ! daemon_runs "$state/kube-apiserver.pid"; then
     api_server "$address" "$port" "$etcd"
   fi

@@ -27,7 +27,7 @@ node_stop() {
   daemon_stop "$folder/kube-proxy.pid"
   cgroup_kill "$(node_cgroup "$1")"
   for shim in /proc/[0-9]*/cmdline; do
-    if tr '\0' ' ' <"$shim" 2>/dev/null | grep -q "containerd-shim-runc-v2 .*-address $folder/containerd.sock"; then
+    if { tr '\0' ' ' <"$shim" | grep -q "containerd-shim-runc-v2 .*-address $folder/containerd.sock"; } 2>/dev/null; then
       pid=${shim#/proc/}
       kill "${pid%/cmdline}" 2>/dev/null || true
     fi

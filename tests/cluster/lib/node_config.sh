@@ -57,7 +57,7 @@ EOF
 
 # Debian puts the network plugins into /usr/lib/cni, others into /opt/cni/bin.
 cni_programs() {
-  if [ -x /usr/lib/cni/bridge ]; then echo /usr/lib/cni; else echo /opt/cni/bin; fi
+  if [ -x /opt/cni/bin/bridge ]; then echo /opt/cni/bin; else echo /usr/lib/cni; fi
 }
 
 cni_config() {

@@ -1,18 +1,19 @@
 # Debian packages that the cluster and the image build need. To be sourced; needs steps.sh.
 # shellcheck shell=bash
 
-# packages NAME...: installs what is missing. No service is started or left enabled by it.
+# packages PACKAGE=PROGRAM...: installs the packages whose program is not here, from whatever source it may be. Nothing
+# is removed for it, and no service is started or left enabled by it.
 packages() {
   local missing=() name log=$cache/log/packages.log policy=/usr/sbin/policy-rc.d status=0
   for name in "$@"; do
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing+=("$name")
+    command -v "${name#*=}" >/dev/null || missing+=("${name%%=*}")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
   [ "$(id -u)" = 0 ] || fail "the Debian packages ${missing[*]} are missing, and only root can install them"
   command -v apt-get >/dev/null || fail "install ${missing[*]} by your system's package manager: apt-get is not here"
   step "installing Debian packages: ${missing[*]}"
   mkdir -p "$cache/log"
-  local apt=(apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+  local apt=(apt-get -q --no-remove -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
   local made_policy=
   if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"

@@ -1,6 +1,9 @@
 # Names, addresses and folders of one local cluster. To be sourced; it starts nothing and writes nothing.
 # shellcheck shell=bash
 
+# Where Debian keeps runc, nft and others; not every root shell has it.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
 cluster_scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 repository=$(cd "$cluster_scripts/../.." && pwd)
 
@@ -10,7 +13,6 @@ cache=${RAGLINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ragline}
 states=${RAGLINE_CLUSTER_STATE:-/var/lib/ragline-cluster}
 state=$states/$cluster
 pki=$state/pki
-output=$repository/target/cluster
 programs=$cache/programs
 archives=$cache/images
 
@@ -23,6 +25,9 @@ case $node_count in
   [1-4]) ;;
   *) echo "NODES is '$node_count': a local cluster has 1 to 4 nodes (apiserver.sh starts one without nodes)" >&2; exit 2 ;;
 esac
+
+# What the scripts hand over: the kubeconfig, kubectl and helm. A second cluster does not overwrite those of the first.
+if [ "$cluster" = ragline ]; then output=$repository/target/cluster; else output=$repository/target/cluster-$cluster; fi
 
 # Every cluster has a number of its own, and from it addresses of its own: two clusters can run side by side.
 case $cluster in

@@ -8,7 +8,7 @@ system_archives() {
   for name in pause coredns provisioner; do
     echo "$archives/system/$(basename "$(program_folder "$name")").tar"
   done
-  echo "$archives/system/busybox-$(dpkg-query -W -f '${Version}' busybox-static | tr -c 'a-zA-Z0-9.-' _).tar"
+  echo "$archives/system/busybox-${busybox_image##*:}.tar"
 }
 
 system_images() {
@@ -19,7 +19,27 @@ system_images() {
   system_image "$coredns_image" "$coredns" /coredns "$(program_folder coredns)/coredns"
   system_image "$provisioner_image" "$provisioner" /local-path-provisioner \
     "$(program_folder provisioner)/local-path-provisioner"
-  system_image "$busybox_image" "$busybox" /bin/busybox /bin/busybox
+  if [ ! -s "$busybox" ]; then
+    busybox_fetch
+    system_image "$busybox_image" "$busybox" /bin/busybox "$cache/busybox/bin/busybox"
+  fi
+}
+
+# busybox_fetch: the static program out of its package. The package is not installed: it would replace another busybox.
+busybox_fetch() {
+  local folder=$cache/busybox log=$cache/log/packages.log apt=(apt-get -q -o Acquire::Retries=3 -o APT::Sandbox::User=root)
+  [ ! -x "$folder/bin/busybox" ] || return 0
+  rm -rf "$folder.part"
+  mkdir -p "$folder.part"
+  (
+    cd "$folder.part" &&
+      { "${apt[@]}" download busybox-static || { "${apt[@]}" update && "${apt[@]}" download busybox-static; }; } &&
+      dpkg-deb --extract busybox-static_*.deb . &&
+      { [ -x bin/busybox ] || { mkdir -p bin && ln -s ../usr/bin/busybox bin/busybox; }; } &&
+      bin/busybox true
+  ) >"$log" 2>&1 || fail "fetching the package busybox-static failed" "$log"
+  rm -rf "$folder"
+  mv "$folder.part" "$folder"
 }
 
 # system_image IMAGE ARCHIVE ENTRY FILE: an image of one static program.
@@ -38,7 +58,7 @@ system_image_build() {
   echo 'root:x:0:0:root:/:/bin/sh' >"$tree/etc/passwd"
   cp "$file" "$tree$entry"
   if [ "$entry" = /bin/busybox ]; then
-    busybox --list | grep -v '^busybox$' | while read -r name; do ln -s busybox "$tree/bin/$name"; done
+    "$file" --list | grep -v '^busybox$' | while read -r name; do ln -s busybox "$tree/bin/$name"; done
     printf 'FROM scratch\nCOPY . /\n' >"$tree.Dockerfile"
   else
     printf 'FROM scratch\nCOPY . /\nENTRYPOINT ["%s"]\n' "$entry" >"$tree.Dockerfile"
