@@ -3,6 +3,7 @@
 //! - [`traits`]: what the trips need from the outside world.
 
 pub mod answer;
+pub mod backends;
 pub mod metrics;
 pub mod settings;
 pub mod traits;

@@ -1,0 +1,49 @@
+//! The tier inside the process, bounded in bytes.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use moka::{Expiry, sync::Cache as Moka};
+
+use super::TimesToLive;
+use crate::traits::cache::{CacheKey, Namespace};
+
+/// What an entry weighs besides its value: key, pointers and the cache's own bookkeeping, in bytes.
+const ENTRY_OVERHEAD_BYTES: usize = 200;
+
+/// Values of all namespaces.
+#[derive(Clone, Debug)]
+pub struct MemoryCache {
+    entries: Moka<(Namespace, CacheKey), Bytes>,
+}
+
+#[derive(Debug)]
+struct ByNamespace(TimesToLive);
+
+impl Expiry<(Namespace, CacheKey), Bytes> for ByNamespace {
+    fn expire_after_create(&self, (namespace, _): &(Namespace, CacheKey), _: &Bytes, _: Instant) -> Option<Duration> {
+        Some(self.0.of(*namespace))
+    }
+}
+
+impl MemoryCache {
+    /// An empty cache of at most `bytes`.
+    pub fn new(bytes: u64, times: TimesToLive) -> Self {
+        let entries = Moka::builder()
+            .max_capacity(bytes)
+            .weigher(|_, value: &Bytes| u32::try_from(value.len() + ENTRY_OVERHEAD_BYTES).unwrap_or(u32::MAX))
+            .expire_after(ByNamespace(times))
+            .build();
+        Self { entries }
+    }
+
+    /// The value, if it is there and has not expired.
+    pub fn load(&self, namespace: Namespace, key: &CacheKey) -> Option<Bytes> {
+        self.entries.get(&(namespace, key.clone()))
+    }
+
+    /// Keeps a value.
+    pub fn store(&self, namespace: Namespace, key: &CacheKey, value: Bytes) {
+        self.entries.insert((namespace, key.clone()), value);
+    }
+}

@@ -1,0 +1,172 @@
+//! The tier in Valkey. Connects on first use and again by itself; every wait is bounded by cache.timeoutMs. What fails is counted
+//! and is a miss. The log says once that Valkey went away and once that it came back.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use ragline_config::Cache as CacheConfig;
+use redis::{
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisError, TlsCertificates,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use secrecy::{ExposeSecret, SecretString};
+use tracing::{info, warn};
+
+use super::TimesToLive;
+use crate::{
+    metrics::Metrics,
+    traits::cache::{CacheKey, Namespace},
+};
+
+/// Why no client can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ValkeyError {
+    #[error("the certificates in {path} (cache.tlsCaFile) cannot be read")]
+    ReadCertificates {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("no connection can be made to Valkey at {host}:{port}; check cache.host, cache.port and the certificates")]
+    Address {
+        host: String,
+        port: u16,
+        #[source]
+        source: RedisError,
+    },
+}
+
+/// A client of one Valkey.
+pub struct ValkeyCache {
+    connection: ConnectionManager,
+    timeout: Duration,
+    times: TimesToLive,
+    metrics: Metrics,
+    up: AtomicBool,
+}
+
+impl std::fmt::Debug for ValkeyCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ValkeyCache").field("up", &self.up).finish_non_exhaustive()
+    }
+}
+
+/// What Valkey says of itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ServerFigures {
+    pub memory_used_bytes: f64,
+    pub evicted_keys: f64,
+}
+
+impl ValkeyCache {
+    /// A client for the configured server. Does not connect yet.
+    ///
+    /// # Errors
+    /// An address or certificate that no connection can be made of.
+    pub fn open(
+        config: &CacheConfig,
+        password: Option<SecretString>,
+        times: TimesToLive,
+        metrics: Metrics,
+    ) -> Result<Self, ValkeyError> {
+        let timeout = Duration::from_millis(config.timeout_ms);
+        let address = |source| ValkeyError::Address { host: config.host.clone(), port: config.port, source };
+        let options = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(timeout.max(Duration::from_millis(500))))
+            .set_response_timeout(Some(timeout))
+            .set_number_of_retries(1)
+            .set_concurrency_limit(1_024);
+        let client = client(config, password)?;
+        let connection = ConnectionManager::new_lazy_with_config(client, options).map_err(address)?;
+        Ok(Self { connection, timeout, times, metrics, up: AtomicBool::new(false) })
+    }
+
+    /// The values of the keys in one round trip; all absent when Valkey does not answer.
+    pub async fn load_many(&self, namespace: Namespace, keys: &[CacheKey]) -> Vec<Option<Bytes>> {
+        let mut command = redis::cmd("MGET");
+        for key in keys {
+            command.arg(full_key(namespace, key));
+        }
+        let mut connection = self.connection.clone();
+        let found: Option<Vec<Option<Vec<u8>>>> = self.watch(command.query_async(&mut connection)).await;
+        match found {
+            Some(values) if values.len() == keys.len() => values.into_iter().map(|v| v.map(Bytes::from)).collect(),
+            Some(_) | None => vec![None; keys.len()],
+        }
+    }
+
+    /// Keeps the values in one round trip.
+    pub async fn store_many(&self, namespace: Namespace, entries: Vec<(CacheKey, Bytes)>) {
+        if entries.is_empty() {
+            return;
+        }
+        let seconds = self.times.of(namespace).as_secs().max(1);
+        let mut pipeline = redis::pipe();
+        for (key, value) in &entries {
+            pipeline.set_ex(full_key(namespace, key), value.as_ref(), seconds).ignore();
+        }
+        let mut connection = self.connection.clone();
+        let _: Option<()> = self.watch(pipeline.query_async(&mut connection)).await;
+    }
+
+    /// Whether it answers a PING.
+    pub async fn is_reachable(&self) -> bool {
+        let mut connection = self.connection.clone();
+        self.watch(redis::cmd("PING").query_async::<String>(&mut connection)).await.is_some()
+    }
+
+    /// Memory and evictions from INFO; `None` when it does not answer.
+    pub async fn figures(&self) -> Option<ServerFigures> {
+        let mut connection = self.connection.clone();
+        let text: String = self.watch(redis::cmd("INFO").query_async(&mut connection)).await?;
+        let figure = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok());
+        Some(ServerFigures { memory_used_bytes: figure("used_memory")?, evicted_keys: figure("evicted_keys")? })
+    }
+
+    /// Bounds the wait, counts what fails, and notes when Valkey comes and goes.
+    async fn watch<T>(&self, command: impl Future<Output = Result<T, RedisError>>) -> Option<T> {
+        let failure = match tokio::time::timeout(self.timeout.saturating_mul(2), command).await {
+            Ok(Ok(value)) => {
+                if !self.up.swap(true, Ordering::Relaxed) {
+                    self.metrics.valkey_connection_success.inc();
+                    info!("Valkey answers");
+                }
+                return Some(value);
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        self.metrics.valkey_connection_error.inc();
+        if self.up.swap(false, Ordering::Relaxed) || self.metrics.valkey_connection_error.get() == 1 {
+            warn!(error = %failure, "Valkey does not answer; going on without it");
+        }
+        None
+    }
+}
+
+fn client(config: &CacheConfig, password: Option<SecretString>) -> Result<Client, ValkeyError> {
+    let address = |source| ValkeyError::Address { host: config.host.clone(), port: config.port, source };
+    let mut redis = RedisConnectionInfo::default().set_db(i64::from(config.database));
+    if let Some(password) = &password {
+        redis = redis.set_password(password.expose_secret());
+    }
+    let (host, port) = (config.host.clone(), config.port);
+    let with = |addr: ConnectionAddr| -> Result<ConnectionInfo, ValkeyError> {
+        Ok(addr.into_connection_info().map_err(address)?.set_redis_settings(redis.clone()))
+    };
+    if !config.tls {
+        return Client::open(with(ConnectionAddr::Tcp(host, port))?).map_err(address);
+    }
+    let info = with(ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None })?;
+    let Some(path) = &config.tls_ca_file else { return Client::open(info).map_err(address) };
+    let root = std::fs::read(path).map_err(|source| ValkeyError::ReadCertificates { path: path.clone(), source })?;
+    Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: Some(root) }).map_err(address)
+}
+
+fn full_key(namespace: Namespace, key: &CacheKey) -> String {
+    format!("{}{}", namespace.prefix(), key.0)
+}

@@ -1,0 +1,3 @@
+//! The outside world behind the traits: one module per outside thing.
+
+pub mod cache;
