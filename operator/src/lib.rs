@@ -1,1 +1,7 @@
-//! Placeholder.
+//! The operator.
+
+pub mod admin;
+pub mod cluster;
+pub mod leader;
+pub mod metrics;
+pub mod telemetry;

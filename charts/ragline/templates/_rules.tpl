@@ -1,0 +1,36 @@
+{{/*
+What the operator may do where pipelines live. The same table is in the operator's code; a test compares the two.
+Secrets are neither listed nor watched nor deleted.
+*/}}
+{{- define "ragline.rules" -}}
+- apiGroups: [ragline.dev]
+  resources: [ragpipelines]
+  verbs: [list, watch]
+- apiGroups: [ragline.dev]
+  resources: [ragpipelines/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, create, patch]
+- apiGroups: [""]
+  resources: [configmaps, services, serviceaccounts]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [list, patch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, delete]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list]
+- apiGroups: [apps]
+  resources: [deployments, statefulsets]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [list, watch, create, delete]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}

@@ -1,0 +1,197 @@
+//! The one table of what the operator may do in the Kubernetes API. The client refuses what is not in it, and the chart's
+//! roles are checked against it by a test, so a grant and its use cannot part.
+
+use kube::core::{ApiResource, GroupVersionKind};
+
+/// One act in the Kubernetes API, named as in a role.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Verb {
+    Get,
+    List,
+    Watch,
+    Create,
+    Patch,
+    Update,
+    Delete,
+}
+
+impl Verb {
+    /// The word in a role.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Watch => "watch",
+            Self::Create => "create",
+            Self::Patch => "patch",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// Whether the act changes something.
+    pub fn writes(self) -> bool {
+        match self {
+            Self::Get | Self::List | Self::Watch => false,
+            Self::Create | Self::Patch | Self::Update | Self::Delete => true,
+        }
+    }
+}
+
+/// What the operator does with one kind of object.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Access {
+    pub group: &'static str,
+    pub version: &'static str,
+    pub kind: &'static str,
+    pub plural: &'static str,
+    /// `status` where the grant is for that subresource alone.
+    pub subresource: Option<&'static str>,
+    pub verbs: &'static [Verb],
+    /// Why, for the reader of the role.
+    pub why: &'static str,
+}
+
+impl Access {
+    /// What the kube client needs to speak of this kind.
+    pub fn resource(&self) -> ApiResource {
+        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(self.group, self.version, self.kind), self.plural)
+    }
+
+    /// The resource as a role names it.
+    pub fn role_resource(&self) -> String {
+        match self.subresource {
+            Some(subresource) => format!("{}/{subresource}", self.plural),
+            None => self.plural.to_owned(),
+        }
+    }
+
+    /// Whether the table grants this act.
+    pub fn allows(&self, verb: Verb) -> bool {
+        self.verbs.contains(&verb)
+    }
+}
+
+const fn core(kind: &'static str, plural: &'static str, verbs: &'static [Verb], why: &'static str) -> Access {
+    Access { group: "", version: "v1", kind, plural, subresource: None, verbs, why }
+}
+
+const fn apps(kind: &'static str, plural: &'static str, verbs: &'static [Verb], why: &'static str) -> Access {
+    Access { group: "apps", version: "v1", kind, plural, subresource: None, verbs, why }
+}
+
+use Verb::{Create, Delete, Get, List, Patch, Update, Watch};
+
+/// A child that is applied, watched and pruned.
+const OWNED: &[Verb] = &[List, Watch, Create, Patch, Delete];
+
+pub const PIPELINES: Access = Access {
+    group: "ragline.dev",
+    version: "v1alpha1",
+    kind: "RagPipeline",
+    plural: "ragpipelines",
+    subresource: None,
+    verbs: &[List, Watch],
+    why: "what users ask for",
+};
+pub const PIPELINE_STATUS: Access =
+    Access { subresource: Some("status"), verbs: &[Patch], why: "what became of it", ..PIPELINES };
+/// Neither listed nor watched: only Secrets that the operator draws or that a pipeline names are read, by name.
+pub const SECRETS: Access =
+    core("Secret", "secrets", &[Get, Create, Patch], "generated passwords, and Secrets that a pipeline names");
+pub const CONFIG_MAPS: Access = core("ConfigMap", "configmaps", OWNED, "configuration of PostgreSQL and the gateway");
+pub const SERVICES: Access = core("Service", "services", OWNED, "addresses of the parts");
+pub const SERVICE_ACCOUNTS: Access = core("ServiceAccount", "serviceaccounts", OWNED, "an identity without rights for the pods");
+pub const CLAIMS: Access =
+    core("PersistentVolumeClaim", "persistentvolumeclaims", &[List, Patch], "growth of the database's volume");
+pub const PODS: Access = core("Pod", "pods", &[List, Delete], "why a part does not start; a pod stuck on an old revision is deleted");
+pub const CORE_EVENTS: Access = core("Event", "events", &[List], "why no pod is made, such as an exhausted quota");
+pub const DEPLOYMENTS: Access = apps("Deployment", "deployments", OWNED, "gateway and cache");
+pub const STATEFUL_SETS: Access = apps("StatefulSet", "statefulsets", OWNED, "PostgreSQL");
+pub const JOBS: Access = Access {
+    group: "batch",
+    version: "v1",
+    kind: "Job",
+    plural: "jobs",
+    subresource: None,
+    verbs: &[List, Watch, Create, Delete],
+    why: "migrations and index builds; never patched",
+};
+pub const EVENTS: Access = Access {
+    group: "events.k8s.io",
+    version: "v1",
+    kind: "Event",
+    plural: "events",
+    subresource: None,
+    verbs: &[Create, Patch],
+    why: "what people read in kubectl describe",
+};
+/// Granted in the operator's own namespace only.
+pub const LEASES: Access = Access {
+    group: "coordination.k8s.io",
+    version: "v1",
+    kind: "Lease",
+    plural: "leases",
+    subresource: None,
+    verbs: &[Get, Create, Update],
+    why: "leader election",
+};
+
+/// Everything that is granted where pipelines live.
+pub const PIPELINE_NAMESPACES: &[Access] = &[
+    PIPELINES,
+    PIPELINE_STATUS,
+    SECRETS,
+    CONFIG_MAPS,
+    SERVICES,
+    SERVICE_ACCOUNTS,
+    CLAIMS,
+    PODS,
+    CORE_EVENTS,
+    DEPLOYMENTS,
+    STATEFUL_SETS,
+    JOBS,
+    EVENTS,
+];
+
+/// Everything that is granted where the operator itself lives.
+pub const OPERATOR_NAMESPACE: &[Access] = &[LEASES];
+
+/// The children that are applied, in the order in which they are applied: workloads last, those that others wait for first.
+pub const APPLIED: &[Access] =
+    &[SECRETS, SERVICE_ACCOUNTS, CONFIG_MAPS, SERVICES, STATEFUL_SETS, DEPLOYMENTS, JOBS];
+
+/// The table's row for an object that is about to be applied.
+pub fn applied(api_version: &str, kind: &str) -> Option<&'static Access> {
+    APPLIED.iter().find(|access| access.resource().api_version == api_version && access.kind == kind)
+}
+
+/// Children that the operator lists by label: watched by the controller, pruned when no longer wanted.
+pub fn owned() -> impl Iterator<Item = &'static Access> {
+    APPLIED.iter().filter(|access| access.allows(List))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_kind_is_in_the_table_twice() {
+        let mut names: Vec<_> = PIPELINE_NAMESPACES.iter().map(|access| (access.group, access.role_resource())).collect();
+        names.sort();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn what_is_applied_is_granted() {
+        assert!(APPLIED.iter().all(|access| PIPELINE_NAMESPACES.contains(access)));
+        assert!(APPLIED.iter().all(|access| access.allows(Create)));
+    }
+
+    #[test]
+    fn secrets_are_neither_listed_nor_watched_nor_deleted() {
+        assert!([List, Watch, Delete].iter().all(|verb| !SECRETS.allows(*verb)));
+    }
+}

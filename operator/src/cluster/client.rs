@@ -1,0 +1,173 @@
+//! The door to the Kubernetes API. Every request names a row of the access table and is refused here when the table does not
+//! grant it; every request and every write is counted; none waits longer than its deadline.
+
+use std::time::Duration;
+
+use kube::{
+    Api, Client,
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::access::{Access, Verb};
+use crate::metrics::Metrics;
+
+/// The one field manager of everything that the operator writes.
+pub const FIELD_MANAGER: &str = "ragline-operator";
+/// One request may take this long.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// Objects of one page of a list.
+const PAGE: u32 = 500;
+
+/// Why a request to the API server failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    #[error("cannot {verb} {resource} {name:?}", verb = .verb.word())]
+    Refused { verb: Verb, resource: String, name: String, source: Box<kube::Error> },
+    #[error("the API server did not answer in {} s: {} {resource} {name:?}", REQUEST_TIMEOUT.as_secs(), .verb.word())]
+    Silent { verb: Verb, resource: String, name: String },
+    #[error("the operator has no business to {} {resource}", .verb.word())]
+    NotInTable { verb: Verb, resource: String },
+}
+
+impl RequestError {
+    /// The API server's word for the refusal, such as `Forbidden`, with its message.
+    pub fn answer(&self) -> Option<(u16, &str)> {
+        match self {
+            Self::Refused { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => Some((status.code, status.message.as_str())),
+                _ => None,
+            },
+            Self::Silent { .. } | Self::NotInTable { .. } => None,
+        }
+    }
+}
+
+/// The API of one namespace.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    metrics: Metrics,
+    namespace: String,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    pub fn new(client: Client, metrics: Metrics, namespace: &str) -> Self {
+        Self { client, metrics, namespace: namespace.to_owned() }
+    }
+
+    /// The client itself, for the watches of the controller and for Events.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// One object by name, or nothing.
+    ///
+    /// # Errors
+    /// The request failed for another reason than the object's absence.
+    pub async fn get(&self, access: &Access, name: &str) -> Result<Option<DynamicObject>, RequestError> {
+        let api = self.api(access);
+        self.ask(access, Verb::Get, name, api.get_opt(name)).await
+    }
+
+    /// The objects with these labels.
+    ///
+    /// # Errors
+    /// The request failed.
+    pub async fn list(&self, access: &Access, labels: &str) -> Result<Vec<DynamicObject>, RequestError> {
+        self.list_by(access, ListParams::default().labels(labels)).await
+    }
+
+    /// The objects with these fields.
+    ///
+    /// # Errors
+    /// The request failed.
+    pub async fn list_by_fields(&self, access: &Access, fields: &str) -> Result<Vec<DynamicObject>, RequestError> {
+        self.list_by(access, ListParams::default().fields(fields)).await
+    }
+
+    async fn list_by(&self, access: &Access, params: ListParams) -> Result<Vec<DynamicObject>, RequestError> {
+        let api = self.api(access);
+        let params = params.limit(PAGE);
+        self.ask(access, Verb::List, "", api.list(&params)).await.map(|list| list.items)
+    }
+
+    /// Makes the object hold what `object` says, by server-side apply; makes it where it is not.
+    ///
+    /// # Errors
+    /// The request failed.
+    pub async fn apply(&self, access: &Access, name: &str, object: &Value) -> Result<DynamicObject, RequestError> {
+        let api = self.api(access);
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        self.ask(access, Verb::Patch, name, api.patch(name, &params, &Patch::Apply(object))).await
+    }
+
+    /// Writes the status by server-side apply.
+    ///
+    /// # Errors
+    /// The request failed.
+    pub async fn apply_status(&self, access: &Access, name: &str, object: &Value) -> Result<DynamicObject, RequestError> {
+        let api = self.api(access);
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        self.ask(access, Verb::Patch, name, api.patch_status(name, &params, &Patch::Apply(object))).await
+    }
+
+    /// Makes an object that must not be there yet.
+    ///
+    /// # Errors
+    /// The request failed; 409 where the object is there.
+    pub async fn create(&self, access: &Access, object: &DynamicObject) -> Result<DynamicObject, RequestError> {
+        let api = self.api(access);
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let name = object.metadata.name.as_deref().unwrap_or_default();
+        self.ask(access, Verb::Create, name, api.create(&params, object)).await
+    }
+
+    /// Deletes an object; one that is gone already is no error. `uid` keeps a namesake made meanwhile.
+    ///
+    /// # Errors
+    /// The request failed.
+    pub async fn delete(&self, access: &Access, name: &str, uid: Option<String>) -> Result<(), RequestError> {
+        let api = self.api(access);
+        let preconditions = uid.map(|uid| kube::api::Preconditions { uid: Some(uid), resource_version: None });
+        let params = DeleteParams { preconditions, ..DeleteParams::background() };
+        match self.ask(access, Verb::Delete, name, api.delete(name, &params)).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.answer().is_some_and(|(code, _)| code == 404) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn api(&self, access: &Access) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &access.resource())
+    }
+
+    async fn ask<T>(
+        &self,
+        access: &Access,
+        verb: Verb,
+        name: &str,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, RequestError> {
+        let resource = access.role_resource();
+        if !access.allows(verb) {
+            return Err(RequestError::NotInTable { verb, resource });
+        }
+        self.metrics.api_requests.with_label_values(&[resource.as_str(), verb.word()]).inc();
+        if verb.writes() {
+            self.metrics.api_writes.with_label_values(&[resource.as_str()]).inc();
+        }
+        match timeout(REQUEST_TIMEOUT, request).await {
+            Ok(answer) => answer
+                .map_err(|source| RequestError::Refused { verb, resource, name: name.to_owned(), source: Box::new(source) }),
+            Err(_) => Err(RequestError::Silent { verb, resource, name: name.to_owned() }),
+        }
+    }
+}
