@@ -1,0 +1,38 @@
+//! The cache before the database and the models.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Empty, Quantity, Resources};
+
+/// The cache before the database and the models. Name at most one of `managed` and `disabled`; with neither, a Valkey is managed.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!(has(self.managed) && has(self.disabled))").message("name only one of managed and disabled"))]
+pub struct Cache {
+    /// One Valkey that the operator runs, in memory only. While it is down, the pipeline answers without it, slower.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed: Option<ManagedCache>,
+    /// No cache, neither in Valkey nor in the gateway. Write `{}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Empty>,
+}
+
+/// A Valkey that the operator runs.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ManagedCache {
+    /// Image with Valkey 8, whose user 999 can run `valkey-server`, as in `valkey/valkey:8`. Default: the one that the operator
+    /// was installed with.
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^\S+$"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Memory for entries, at least `1Mi`; when it is full, those least recently used make room. Default: `256Mi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_memory: Option<Quantity>,
+    /// CPU and memory. A memory limit below `maxMemory` is refused. Default: requests of `50m` and `maxMemory`, and a memory
+    /// limit of one and a half times `maxMemory` plus 64Mi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+}

@@ -1,0 +1,86 @@
+//! The service that callers speak to: its size, what it logs and what it accepts.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Resources;
+
+/// The service that callers speak to.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gateway {
+    /// Image of the gateway. Default: the one that the operator was installed with. A change rolls the pods one by one after the
+    /// new image's schema migrations have run.
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^\S+$"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Number of gateways, 0 to 50; with 0 the pipeline keeps its data and answers nothing. `kubectl scale` sets this field and
+    /// needs it to be written. Default: `2`.
+    #[schemars(range(min = 0, max = 50))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
+    /// CPU and memory of one gateway. Default: requests of `100m` and `384Mi`, and a memory limit of `1Gi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+}
+
+/// What the gateway logs, as one JSON object a line.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Logging {
+    /// How much is logged. Default: `info`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<LogLevel>,
+    /// Log one line for each question: times, counts and whether the cache had it. Default: `true`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queries: Option<bool>,
+    /// Put the question's text into that line. Questions may hold personal data. Default: `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query_text: Option<bool>,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+/// Bounds on what a caller may send. What goes beyond them is refused with an error that names the bound.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Bytes of one file; at most `requestBytes`. Default: `67108864` (64 MiB).
+    #[schemars(range(min = 1, max = 1_099_511_627_776_u64))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_bytes: Option<u64>,
+    /// Bytes of one upload request. Default: `1073741824` (1 GiB).
+    #[schemars(range(min = 1, max = 1_099_511_627_776_u64))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_bytes: Option<u64>,
+    /// Bytes of a JSON body. Default: `1048576` (1 MiB).
+    #[schemars(range(min = 1_024, max = 1_073_741_824))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json_bytes: Option<u64>,
+    /// Requests that one gateway works on at once; one more is answered 429. Default: `256`.
+    #[schemars(range(min = 1, max = 65_536))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent_requests: Option<u32>,
+    /// Seconds that one request may take. Default: `120`.
+    #[schemars(range(min = 1, max = 3_600))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_timeout_seconds: Option<u64>,
+    /// Files in one upload request. Default: `100`.
+    #[schemars(range(min = 1, max = 10_000))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files_per_request: Option<u32>,
+    /// Seconds that reading the text out of one file may take; a file that takes longer fails alone. Default: `120`.
+    #[schemars(range(min = 1, max = 3_600))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extract_timeout_seconds: Option<u64>,
+}

@@ -1,0 +1,71 @@
+//! What writes answers.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Empty, SecretKeyRef};
+
+/// What writes answers, and its parameters. Name at most one of `builtin` and `openAiCompatible`; with neither, the built-in
+/// one is used. All but `contextTokens` concern language models only.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!(has(self.builtin) && has(self.openAiCompatible))")
+    .message("name only one of builtin and openAiCompatible"))]
+pub struct Generation {
+    /// The best sentences of the found passages, cited. It is no language model; it needs no key and no network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub builtin: Option<Empty>,
+    /// A language model behind a server that speaks OpenAI's chat API: OpenAI itself, OpenRouter, vLLM, Ollama.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_ai_compatible: Option<OpenAiCompatibleGeneration>,
+    /// How freely the model words its answer, 0 to 2; low values keep to the facts. Default: `0.2`.
+    #[schemars(range(min = 0.0, max = 2.0))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Tokens that an answer may have, 1 to 100000. A longer answer is cut off. Default: `1000`.
+    #[schemars(range(min = 1, max = 100_000))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    /// Share of the likeliest words that the model chooses from, 0 to 1. Default: `0.9`.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Seconds that one request to the model may take, 1 to 600. A question that takes longer is answered with 503.
+    /// Default: `60`.
+    #[schemars(range(min = 1, max = 600))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
+    /// Tries after the first, for refusals that may pass (429, 5xx, a lost connection), 0 to 10. Default: `3`.
+    #[schemars(range(min = 0, max = 10))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_attempts: Option<u32>,
+    /// The prompt. Must contain `{context}`, where the numbered passages go, and `{question}`. Default: a short prompt in
+    /// English that asks to answer from the context.
+    #[schemars(length(min = 1, max = 16_384))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.contains('{context}') && self.contains('{question}')")
+        .message("must contain {context} and {question}"))]
+    pub prompt_template: Option<String>,
+    /// Tokens of passages that a prompt may carry, 100 to 1000000; passages that do not fit are left out, the least
+    /// relevant first. Default: `6000`.
+    #[schemars(range(min = 100, max = 1_000_000))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_tokens: Option<u32>,
+}
+
+/// A server that speaks OpenAI's chat API.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenAiCompatibleGeneration {
+    /// Address up to and including the version, as in `https://api.openai.com/v1`; begins with `http://` or `https://`.
+    #[schemars(length(min = 1, max = 2_048), regex(pattern = r"^https?://[^\s/]+(/\S*)?$"))]
+    pub base_url: String,
+    /// Name of the model as the server knows it, as in `gpt-4.1-mini`.
+    #[schemars(length(min = 1, max = 256))]
+    pub model: String,
+    /// The key of the Secret, in the namespace of the pipeline, that holds the server's API key. Leave it out for a server
+    /// that needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretKeyRef>,
+}

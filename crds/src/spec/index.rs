@@ -1,0 +1,47 @@
+//! How the vector index follows the number of vectors.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How the vector index follows the number of vectors. The four counts are the borders between the kinds of index and must
+/// not decrease: exact, then ivfflat with 100 lists, then ivfflat with 1000 lists, then HNSW.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new(
+        "(has(self.exactBelow) ? self.exactBelow : 10000) <= (has(self.smallBelow) ? self.smallBelow : 100000) \
+         && (has(self.smallBelow) ? self.smallBelow : 100000) <= (has(self.mediumBelow) ? self.mediumBelow : 1000000)"
+    )
+    .message("exactBelow, smallBelow and mediumBelow must not decrease (left out, they are 10000, 100000 and 1000000)"))]
+pub struct Index {
+    /// `Auto` builds the index that the number of vectors deserves. `None` never builds one: every search compares all vectors,
+    /// which finds the true neighbours and is slow from some ten thousand on. Default: `Auto`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<IndexMode>,
+    /// Fewer vectors are searched without an index, exactly. 0 gives even the smallest collection an index, at the cost of
+    /// recall. Default: `10000`.
+    #[schemars(range(min = 0, max = 1_000_000_000_000_u64))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact_below: Option<u64>,
+    /// Fewer vectors get an ivfflat index with 100 lists. Default: `100000`.
+    #[schemars(range(min = 0, max = 1_000_000_000_000_u64))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub small_below: Option<u64>,
+    /// Fewer vectors get an ivfflat index with 1000 lists, more get HNSW. Default: `1000000`.
+    #[schemars(range(min = 0, max = 1_000_000_000_000_u64))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium_below: Option<u64>,
+    /// By how much, in percent, the count must fall below a border before the smaller index replaces the larger one, 0 to 90.
+    /// It keeps a count near a border from building and dropping for ever. Default: `20`.
+    #[schemars(range(min = 0, max = 90))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hysteresis_percent: Option<u32>,
+}
+
+/// Whether an index is built.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum IndexMode {
+    #[default]
+    Auto,
+    None,
+}

@@ -1,0 +1,22 @@
+//! The sections of a pipeline's spec. A field that is left out stays absent in the cluster; the operator fills in the default
+//! that its documentation names, so that the defaulting of the API server never gets in the way of a one-of rule.
+
+mod empty;
+mod embedding;
+mod gateway;
+mod generation;
+mod index;
+mod ingest;
+mod postgres;
+mod cache;
+mod resources;
+
+pub use cache::{Cache, ManagedCache};
+pub use embedding::{BuiltinEmbedding, Embedding, OpenAiCompatibleEmbedding, SecretKeyRef};
+pub use empty::Empty;
+pub use gateway::{Gateway, Limits, LogLevel, Logging};
+pub use generation::{Generation, OpenAiCompatibleGeneration};
+pub use index::{Index, IndexMode};
+pub use ingest::{Chunking, Dataset, DeletionPolicy, Search};
+pub use postgres::{ManagedPostgres, Postgres, Storage};
+pub use resources::{Quantities, Quantity, Resources};
