@@ -54,6 +54,9 @@ gather_model() {
 }
 
 mkdir -p "$links" "$archives/built" "$cache/log"
+# Two runs would write the same tags.
+exec 7>"$archives/.images.lock"
+flock -w 900 7 || fail "another run of images.sh has been busy for 15 minutes"
 engine=$(image_engine)
 step "images are built by $engine"
 if [ "$engine" = buildah ]; then
