@@ -6,4 +6,5 @@ pub mod answer;
 pub mod backends;
 pub mod metrics;
 pub mod settings;
+pub mod telemetry;
 pub mod traits;

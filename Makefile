@@ -1,0 +1,50 @@
+# The commands people type. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export CARGO_PROFILE_DEV_DEBUG ?= line-tables-only
+export RAGLINE_PORT ?= 8080
+
+.PHONY: help
+help: ## Show the commands.
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Bring up a real Kubernetes with a pipeline on it, ingest real documents, ask questions, verify.
+	tests/demo/demo.sh up
+
+.PHONY: demo-down
+demo-down: ## Remove everything that `make demo` made.
+	tests/demo/demo.sh down
+
+.PHONY: dev
+dev: ## Run the gateway alone on real PostgreSQL and Valkey (port: RAGLINE_PORT, default 8080). Ctrl-C stops all.
+	tests/servers/dev.sh
+
+.PHONY: test
+test: ## Run every test, from values to a real cluster.
+	tests/run.sh
+
+.PHONY: lint
+lint: ## Check formatting, lints, licences and sources of dependencies, and shell scripts.
+	tests/lint.sh
+
+.PHONY: bench
+bench: ## Measure against the raw parts in one run; writes target/bench/results.json.
+	tests/bench/bench.sh
+
+.PHONY: images
+images: ## Build the four images of the Dockerfile into target/images.
+	tests/cluster/images.sh
+
+.PHONY: crds
+crds: ## Write the generated files anew: CRD, chart copy, tables in the docs, golden objects.
+	UPDATE=1 cargo test -p ragline-crds -p ragline-operator -p ragline-tests
+
+.PHONY: cluster-up
+cluster-up: ## Start a local two-node Kubernetes; writes target/cluster/kubeconfig.
+	tests/cluster/up.sh
+
+.PHONY: cluster-down
+cluster-down: ## Stop the local Kubernetes and remove its state.
+	tests/cluster/down.sh

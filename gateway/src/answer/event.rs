@@ -1,0 +1,52 @@
+//! The log line of a question: exactly the system description's fields. The question's text only when it was switched on.
+
+use tracing::info;
+use uuid::Uuid;
+
+/// What is said of one answered question.
+#[derive(Clone, Debug)]
+pub(super) struct QueryEvent<'a> {
+    pub(super) query_id: Uuid,
+    /// `None` unless logging.queryText is on.
+    pub(super) query: Option<&'a str>,
+    pub(super) cache_hit: bool,
+    pub(super) retrieval_time_ms: f64,
+    pub(super) num_results: usize,
+    pub(super) avg_similarity: f64,
+    pub(super) llm_time_ms: f64,
+    pub(super) total_time_ms: f64,
+    pub(super) tokens_used: u64,
+    pub(super) workspace_id: i32,
+}
+
+impl QueryEvent<'_> {
+    /// Writes the line.
+    pub(super) fn log(&self) {
+        let Self {
+            query_id,
+            query,
+            cache_hit,
+            retrieval_time_ms,
+            num_results,
+            avg_similarity,
+            llm_time_ms,
+            total_time_ms,
+            tokens_used,
+            workspace_id,
+        } = self;
+        info!(
+            target: "ragline_gateway::query",
+            %query_id,
+            query,
+            cache_hit,
+            retrieval_time_ms,
+            num_results,
+            avg_similarity,
+            llm_time_ms,
+            total_time_ms,
+            tokens_used,
+            workspace_id,
+            "RAG query completed"
+        );
+    }
+}
