@@ -4,6 +4,8 @@
 
 pub mod answer;
 pub mod backends;
+pub mod http;
+pub mod ingest;
 pub mod metrics;
 pub mod settings;
 pub mod telemetry;

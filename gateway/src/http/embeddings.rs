@@ -1,0 +1,164 @@
+//! `POST /v1/embeddings` in OpenAI's shape.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{
+    body::JsonBody,
+    error::{ApiError, ErrorBody, ErrorCode},
+    state::ApiState,
+};
+use crate::traits::embedder::{Embedder, Vector};
+
+/// Texts of one request, as at OpenAI.
+const MOST_TEXTS: usize = 2_048;
+
+/// Texts to embed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"model": "all-MiniLM-L6-v2", "input": ["first text", "second text"]}))]
+pub(super) struct EmbeddingsBody {
+    /// The pipeline's embedding model; another is refused.
+    model: String,
+    /// One text, or up to 2,048.
+    #[schema(value_type = EmbeddingInput)]
+    input: Value,
+    /// `float`, or `base64`: the little-endian 32-bit floats.
+    #[serde(default)]
+    encoding_format: EncodingFormat,
+    /// The model's own, when given.
+    dimensions: Option<u32>,
+    /// Accepted for the sake of clients and ignored.
+    #[expect(dead_code, reason = "a field of OpenAI's request that means nothing here")]
+    user: Option<String>,
+}
+
+/// The shape of `input`.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only described")]
+pub(super) enum EmbeddingInput {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// How a vector is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum EncodingFormat {
+    #[default]
+    Float,
+    Base64,
+}
+
+/// The vectors.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EmbeddingsView {
+    #[schema(example = "list")]
+    object: &'static str,
+    data: Vec<EmbeddingView>,
+    model: String,
+    usage: EmbeddingUsage,
+}
+
+/// One vector.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EmbeddingView {
+    #[schema(example = "embedding")]
+    object: &'static str,
+    index: usize,
+    embedding: EncodedVector,
+}
+
+/// A vector as `encoding_format` asks for it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum EncodedVector {
+    Float(Vec<f32>),
+    Base64(String),
+}
+
+/// Tokens read.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EmbeddingUsage {
+    prompt_tokens: u64,
+    total_tokens: u64,
+}
+
+/// Embeds texts.
+#[utoipa::path(post, path = "/v1/embeddings", tag = "openai", request_body = EmbeddingsBody,
+    responses((status = 200, body = EmbeddingsView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn embed(
+    State(state): State<Arc<ApiState>>,
+    JsonBody(body): JsonBody<EmbeddingsBody>,
+) -> Result<Json<EmbeddingsView>, ApiError> {
+    let embedder = &state.parts.embedder;
+    check_model(embedder.as_ref(), &body)?;
+    let texts = Arc::new(texts(body.input)?);
+    let tokens = count_tokens(Arc::clone(embedder), Arc::clone(&texts)).await?;
+    let vectors = match texts.as_slice() {
+        [text] => vec![embedder.embed(text).await?],
+        texts => embedder.embed_batch(texts).await?,
+    };
+    let encode = |(index, vector)| EmbeddingView { object: "embedding", index, embedding: encode(body.encoding_format, vector) };
+    Ok(Json(EmbeddingsView {
+        object: "list",
+        data: vectors.into_iter().enumerate().map(encode).collect(),
+        model: embedder.model_name().to_owned(),
+        usage: EmbeddingUsage { prompt_tokens: tokens, total_tokens: tokens },
+    }))
+}
+
+fn check_model(embedder: &dyn Embedder, body: &EmbeddingsBody) -> Result<(), ApiError> {
+    let (name, dimensions) = (embedder.model_name(), embedder.dimensions());
+    if body.model != name {
+        let message = format!("there is no model {:?} here; this pipeline embeds with {name:?}", body.model);
+        return Err(ApiError::new(ErrorCode::ModelNotFound, message).of("model"));
+    }
+    if body.dimensions.is_some_and(|wanted| wanted != dimensions) {
+        return Err(ApiError::invalid("dimensions", format!("{name} gives {dimensions} dimensions, no other number")));
+    }
+    Ok(())
+}
+
+fn texts(input: Value) -> Result<Vec<String>, ApiError> {
+    let invalid = |message: &str| ApiError::invalid("input", message);
+    let values = match input {
+        Value::String(text) => vec![Value::String(text)],
+        Value::Array(values) => values,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
+            return Err(invalid("input must be a string or a list of strings"));
+        }
+    };
+    if values.is_empty() || values.len() > MOST_TEXTS {
+        return Err(invalid("input must have 1 to 2048 texts"));
+    }
+    let text = |value| match value {
+        Value::String(text) if text.trim().is_empty() => Err(invalid("input has an empty text")),
+        Value::String(text) => Ok(text),
+        Value::Number(_) | Value::Array(_) => Err(invalid("input must be text; lists of tokens are not taken")),
+        Value::Null | Value::Bool(_) | Value::Object(_) => Err(invalid("input must be a string or a list of strings")),
+    };
+    values.into_iter().map(text).collect()
+}
+
+/// Counts off the request threads: a megabyte of text takes a while.
+async fn count_tokens(embedder: Arc<dyn Embedder>, texts: Arc<Vec<String>>) -> Result<u64, ApiError> {
+    let count = move || texts.iter().map(|text| embedder.tokenizer().count(text) as u64).sum();
+    tokio::task::spawn_blocking(count).await.map_err(|error| ApiError::internal().because(error))
+}
+
+fn encode(format: EncodingFormat, vector: Vector) -> EncodedVector {
+    match format {
+        EncodingFormat::Float => EncodedVector::Float(vector),
+        EncodingFormat::Base64 => {
+            let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+            EncodedVector::Base64(STANDARD.encode(bytes))
+        }
+    }
+}

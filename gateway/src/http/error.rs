@@ -1,0 +1,114 @@
+//! What a caller is told when a request cannot be served: OpenAI's error envelope with a code out of one list. The caller's text
+//! and the log's text are two texts; the cause goes to the log alone, which [`super::observe`] writes once.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+mod code;
+mod convert;
+
+pub use code::ErrorCode;
+
+/// The cause of an error, for the log.
+pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+/// A refusal.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    pub code: ErrorCode,
+    /// For the caller: what is wrong and what would be right.
+    pub message: String,
+    /// The field or parameter that is wrong.
+    pub param: Option<String>,
+    pub retry_after: Option<Duration>,
+    /// For the log.
+    pub cause: Option<Cause>,
+}
+
+/// The body of every answer that is no success.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub struct ErrorBody {
+    pub error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub struct ErrorDetail {
+    /// For people.
+    #[schema(example = "limit must be 1 to 100")]
+    pub message: String,
+    /// OpenAI's class of the error.
+    #[serde(rename = "type")]
+    #[schema(example = "invalid_request_error")]
+    pub kind: String,
+    /// The field or parameter that is wrong.
+    #[schema(example = "limit")]
+    pub param: Option<String>,
+    /// For programs.
+    pub code: ErrorCode,
+}
+
+impl ApiError {
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), param: None, retry_after: None, cause: None }
+    }
+
+    /// Names the field or parameter that is wrong.
+    pub fn of(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    /// Tells the caller when to come back.
+    pub fn after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// Keeps the cause for the log.
+    pub fn because(mut self, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.cause = Some(Arc::new(cause));
+        self
+    }
+
+    /// A value that is out of its bounds.
+    pub fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidValue, message).of(param)
+    }
+
+    /// A bug of ours.
+    pub fn internal() -> Self {
+        Self::new(ErrorCode::InternalError, "the gateway failed; its log tells why under this request id")
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = ErrorBody {
+            error: ErrorDetail {
+                message: self.message.clone(),
+                kind: self.code.kind().to_owned(),
+                param: self.param.clone(),
+                code: self.code,
+            },
+        };
+        let status: StatusCode = self.code.status();
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}

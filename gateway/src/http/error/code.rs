@@ -1,0 +1,170 @@
+//! Every word by which the API refuses. A code never changes its meaning; a new refusal gets a new code.
+
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Why a request was refused.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    MissingApiKey,
+    InvalidApiKey,
+    AdminRequired,
+    UnknownRoute,
+    MethodNotAllowed,
+    DocumentNotFound,
+    JobNotFound,
+    ModelNotFound,
+    UnsupportedMediaType,
+    MalformedJson,
+    UnknownField,
+    MissingField,
+    InvalidValue,
+    UnsupportedMode,
+    MalformedUpload,
+    MissingFile,
+    TooManyFiles,
+    InvalidMetadata,
+    BodyTooLarge,
+    FileTooLarge,
+    UploadTooLarge,
+    Conflict,
+    TooManyRequests,
+    ProviderRateLimited,
+    RequestTimedOut,
+    UploadTimedOut,
+    DatabaseUnavailable,
+    DatabaseBusy,
+    DatabaseFull,
+    DatabaseMisconfigured,
+    EmbeddingUnavailable,
+    EmbeddingMisconfigured,
+    GenerationDisabled,
+    GenerationUnavailable,
+    GenerationMisconfigured,
+    IndexUnavailable,
+    ShuttingDown,
+    InternalError,
+}
+
+impl ErrorCode {
+    /// Every code, for tables and tests.
+    pub const ALL: [Self; 38] = [
+        Self::MissingApiKey,
+        Self::InvalidApiKey,
+        Self::AdminRequired,
+        Self::UnknownRoute,
+        Self::MethodNotAllowed,
+        Self::DocumentNotFound,
+        Self::JobNotFound,
+        Self::ModelNotFound,
+        Self::UnsupportedMediaType,
+        Self::MalformedJson,
+        Self::UnknownField,
+        Self::MissingField,
+        Self::InvalidValue,
+        Self::UnsupportedMode,
+        Self::MalformedUpload,
+        Self::MissingFile,
+        Self::TooManyFiles,
+        Self::InvalidMetadata,
+        Self::BodyTooLarge,
+        Self::FileTooLarge,
+        Self::UploadTooLarge,
+        Self::Conflict,
+        Self::TooManyRequests,
+        Self::ProviderRateLimited,
+        Self::RequestTimedOut,
+        Self::UploadTimedOut,
+        Self::DatabaseUnavailable,
+        Self::DatabaseBusy,
+        Self::DatabaseFull,
+        Self::DatabaseMisconfigured,
+        Self::EmbeddingUnavailable,
+        Self::EmbeddingMisconfigured,
+        Self::GenerationDisabled,
+        Self::GenerationUnavailable,
+        Self::GenerationMisconfigured,
+        Self::IndexUnavailable,
+        Self::ShuttingDown,
+        Self::InternalError,
+    ];
+
+    /// The status line: 4xx the client can mend, 503 and 504 a dependency, 500 our bug.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::MissingApiKey | Self::InvalidApiKey => StatusCode::UNAUTHORIZED,
+            Self::AdminRequired => StatusCode::FORBIDDEN,
+            Self::UnknownRoute | Self::DocumentNotFound | Self::JobNotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MalformedJson
+            | Self::UnknownField
+            | Self::MissingField
+            | Self::InvalidValue
+            | Self::UnsupportedMode
+            | Self::MalformedUpload
+            | Self::MissingFile
+            | Self::TooManyFiles
+            | Self::InvalidMetadata
+            | Self::GenerationDisabled => StatusCode::BAD_REQUEST,
+            Self::UploadTimedOut => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge | Self::FileTooLarge | Self::UploadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::TooManyRequests | Self::ProviderRateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::RequestTimedOut => StatusCode::GATEWAY_TIMEOUT,
+            Self::DatabaseUnavailable
+            | Self::DatabaseBusy
+            | Self::DatabaseFull
+            | Self::DatabaseMisconfigured
+            | Self::EmbeddingUnavailable
+            | Self::EmbeddingMisconfigured
+            | Self::GenerationUnavailable
+            | Self::GenerationMisconfigured
+            | Self::IndexUnavailable
+            | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// OpenAI's class of the error.
+    pub fn kind(self) -> &'static str {
+        match self.status().as_u16() {
+            401 => "authentication_error",
+            403 => "permission_error",
+            429 => "rate_limit_error",
+            status if status < 500 => "invalid_request_error",
+            _ => "server_error",
+        }
+    }
+
+    /// The word in the answer.
+    pub fn word(self) -> String {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::String(word)) => word,
+            _ => unreachable!("a unit variant serializes as a string"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_is_listed_once_with_a_word_of_its_own() {
+        let words: BTreeSet<_> = ErrorCode::ALL.iter().map(|code| code.word()).collect();
+        assert_eq!(words.len(), ErrorCode::ALL.len());
+        assert_eq!(ErrorCode::ALL.last().map(|&code| code as usize), Some(ErrorCode::ALL.len() - 1));
+    }
+
+    #[test]
+    fn every_code_is_an_error_status() {
+        for code in ErrorCode::ALL {
+            assert!(code.status().is_client_error() || code.status().is_server_error(), "{code:?}");
+        }
+    }
+}

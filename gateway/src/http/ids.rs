@@ -1,0 +1,101 @@
+//! Public ids: a UUID with a prefix that says what it names. An id that does not read as one names nothing, hence 404.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::error::{ApiError, ErrorCode};
+
+/// Text that is no id of this kind.
+#[derive(Debug, thiserror::Error)]
+#[error("not an id that begins with {prefix}")]
+pub struct NotAnId {
+    prefix: &'static str,
+}
+
+/// An id in a path.
+pub(super) trait PublicId: FromStr {
+    /// What a caller hears when nothing has this id.
+    fn unknown() -> ApiError;
+}
+
+macro_rules! public_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $code:ident, $what:literal, $example:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, ToSchema)]
+        #[schema(value_type = String, example = $example)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAnId;
+
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                let uuid = text.strip_prefix($prefix).filter(|rest| rest.len() == 36).and_then(|rest| rest.parse().ok());
+                uuid.map(Self).ok_or(NotAnId { prefix: $prefix })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl PublicId for $name {
+            fn unknown() -> ApiError {
+                ApiError::new(ErrorCode::$code, concat!("there is no ", $what, " with this id")).of("id")
+            }
+        }
+    };
+}
+
+public_id!(
+    /// The id of a document.
+    DocumentId,
+    "doc_",
+    DocumentNotFound,
+    "document",
+    "doc_0198f2a4-52c5-7d8e-9c51-3f0f8b2f6a10"
+);
+public_id!(
+    /// The id of a job.
+    JobId,
+    "job_",
+    JobNotFound,
+    "job",
+    "job_0198f2a4-4f6b-7a11-8d0e-6f2c1f0f9b7e"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_survives_a_round_trip() {
+        let id = DocumentId(Uuid::now_v7());
+        assert_eq!(id.to_string().parse::<DocumentId>().unwrap(), id);
+    }
+
+    #[test]
+    fn an_id_of_another_kind_is_none() {
+        let uuid = Uuid::now_v7();
+        for text in [JobId(uuid).to_string(), uuid.to_string(), "doc_".into(), format!("doc_{}", uuid.simple()), String::new()] {
+            assert!(text.parse::<DocumentId>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The HTTP API. Handlers are thin: take the request apart, call, render. No SQL, no model, no decision about an answer in here.
+
+pub mod answers;
+pub mod documents;
+pub mod error;
+pub mod ids;
+pub mod routes;
+pub mod search;
+pub mod serve;
+pub mod state;
+pub mod views;
+
+mod auth;
+mod body;
+mod embeddings;
+mod guard;
+mod health;
+mod index;
+mod jobs;
+mod observe;
+mod openapi;
+mod params;
+mod upload;

@@ -1,0 +1,99 @@
+//! The outermost layer: a request id on every answer, one log line for each error, one count for each request. A panic in a
+//! handler ends here as an answer like any other.
+
+use std::{any::Any, sync::Arc, time::Instant};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::{
+    error::{ApiError, Cause},
+    state::ApiState,
+};
+
+/// The header of the request id.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// A caller's id may be this long.
+const MOST_ID_BYTES: usize = 128;
+/// The metric label of a request that no route matches.
+const NO_ROUTE: &str = "none";
+
+/// Names the request, runs it, and tells of its end.
+pub(super) async fn observe(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
+    let id = request_id(&request);
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| NO_ROUTE.to_owned(), |path| path.as_str().to_owned());
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", request.id = %id, http.method = %method, http.route = %route);
+    let begun = Instant::now();
+    let mut response = next.run(request).instrument(span).await;
+    let status = response.status();
+    let milliseconds = begun.elapsed().as_millis();
+    state.parts.metrics.http_requests.with_label_values(&[route.as_str(), status.as_str()]).inc();
+    match response.extensions().get::<ApiError>() {
+        Some(error) => log_error(error, &id, method.as_str(), &route),
+        None => tracing::debug!(
+            request.id = %id, http.status = status.as_u16(), duration_ms = milliseconds,
+            "{method} {route} was answered {status}",
+        ),
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// Turns the panic of a handler into an answer.
+pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    #[derive(Debug, thiserror::Error)]
+    #[error("a handler panicked: {0}")]
+    struct Panicked(String);
+
+    let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+    ApiError::internal().because(Panicked(said.unwrap_or_else(|| "it said nothing".into()))).into_response()
+}
+
+/// The caller's own id where it has one that can be logged as it is, else a new one.
+fn request_id(request: &Request) -> String {
+    let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
+    let usable = |id: &&str| {
+        (1..=MOST_ID_BYTES).contains(&id.len())
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    };
+    given.filter(usable).map_or_else(|| format!("req_{}", Uuid::now_v7()), str::to_owned)
+}
+
+fn log_error(error: &ApiError, id: &str, method: &str, route: &str) {
+    let status = error.code.status();
+    let code = error.code.word();
+    let cause = error.cause.as_ref().map(chain);
+    let cause = cause.as_deref();
+    if status.is_server_error() {
+        tracing::error!(
+            request.id = %id, http.status = status.as_u16(), error.code = %code, error.cause = cause,
+            "{method} {route} failed with {code}",
+        );
+    } else {
+        tracing::info!(
+            request.id = %id, http.status = status.as_u16(), error.code = %code, error.param = error.param.as_deref(), error.cause = cause,
+            "{method} {route} was refused with {code}",
+        );
+    }
+}
+
+/// The cause and its causes, as one line.
+fn chain(cause: &Cause) -> String {
+    let mut text = cause.to_string();
+    let mut next = cause.source();
+    while let Some(error) = next {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        next = error.source();
+    }
+    text
+}

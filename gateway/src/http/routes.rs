@@ -1,0 +1,76 @@
+//! The table of routes. Every route is added by `routes!`, which describes it in `/openapi.json` too. All need a key but those of
+//! [`open`].
+
+use std::sync::Arc;
+
+use axum::{Router, extract::DefaultBodyLimit, http::Method, http::Uri, middleware::from_fn_with_state};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    answers, auth, documents, embeddings,
+    error::{ApiError, ErrorCode},
+    guard, health, index, jobs, observe, openapi, search,
+    state::ApiState,
+};
+
+type Table = OpenApiRouter<Arc<ApiState>>;
+
+/// Routes that anybody may call; never refused for want of room.
+fn open() -> Table {
+    OpenApiRouter::with_openapi(openapi::Description::openapi())
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(openapi::show))
+}
+
+/// Routes that end within the request's deadline.
+fn timed() -> Table {
+    OpenApiRouter::new()
+        .routes(routes!(documents::list))
+        .routes(routes!(documents::show, documents::delete))
+        .routes(routes!(jobs::show))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(search::search))
+        .routes(routes!(answers::answer))
+        .routes(routes!(embeddings::embed))
+        .routes(routes!(index::show))
+}
+
+/// The upload takes as long as the caller's line needs; its deadline counts from one piece to the next.
+fn streamed() -> Table {
+    OpenApiRouter::new().routes(routes!(documents::upload))
+}
+
+/// The whole API.
+pub fn router(state: Arc<ApiState>) -> Router {
+    let guarded = streamed()
+        .route_layer(DefaultBodyLimit::disable())
+        .merge(timed().route_layer(from_fn_with_state(Arc::clone(&state), guard::deadline)))
+        .route_layer(from_fn_with_state(Arc::clone(&state), auth::authenticate))
+        .route_layer(from_fn_with_state(Arc::clone(&state), guard::permit));
+    let (router, _) = open().merge(guarded).split_for_parts();
+    router
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn_with_state(Arc::clone(&state), observe::observe))
+        .with_state(state)
+}
+
+/// The description of the whole API.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    open().merge(timed()).merge(streamed()).into_openapi()
+}
+
+async fn unknown_route(method: Method, uri: Uri) -> ApiError {
+    let path: String = uri.path().chars().take(200).collect();
+    ApiError::new(ErrorCode::UnknownRoute, format!("there is no route {method} {path}; see /openapi.json"))
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
+    let path: String = uri.path().chars().take(200).collect();
+    ApiError::new(ErrorCode::MethodNotAllowed, format!("{path} does not take {method}; see /openapi.json"))
+}

@@ -1,0 +1,124 @@
+//! `POST /v1/search`: the passages that are nearest to a question.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    body::JsonBody,
+    error::{ApiError, ErrorBody, ErrorCode},
+    params::Caller,
+    state::ApiState,
+    views::PassageView,
+};
+use crate::{
+    answer::SearchRequest,
+    ingest::metadata,
+    traits::{ingest::Metadata, search::SearchPlan},
+};
+
+/// A question may have this many characters.
+pub(super) const MOST_QUESTION_CHARS: usize = 10_000;
+/// Passages that one search may ask for.
+const MOST_RESULTS: u32 = 100;
+
+/// A search.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"query": "How long is the notice period?", "limit": 5, "filter": {"department": "legal"}}))]
+pub(super) struct SearchBody {
+    /// What to look for, at most 10,000 characters.
+    query: String,
+    /// Passages wanted, 1 to 100; the pipeline's `search.limit` when absent.
+    #[schema(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+    /// How to search: `vector`.
+    #[schema(example = "vector")]
+    mode: Option<String>,
+    /// Only passages whose metadata contains this object.
+    #[schema(value_type = Option<Object>)]
+    filter: Option<Metadata>,
+    /// Leave passages out whose score is lower, 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
+    threshold: Option<f32>,
+}
+
+/// What was found, best first.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub struct SearchView {
+    #[schema(example = "list")]
+    pub object: String,
+    pub data: Vec<PassageView>,
+    /// How the rows were found: `exact`, `ivfflat` or `hnsw`.
+    #[schema(example = "exact")]
+    pub plan: String,
+    /// Whether the answer came from the cache.
+    pub cache_hit: bool,
+    pub took_ms: f64,
+}
+
+/// Searches passages.
+#[utoipa::path(post, path = "/v1/search", tag = "search", request_body = SearchBody,
+    responses((status = 200, body = SearchView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn search(
+    State(state): State<Arc<ApiState>>,
+    Caller(principal): Caller,
+    JsonBody(body): JsonBody<SearchBody>,
+) -> Result<Json<SearchView>, ApiError> {
+    let outcome = state.parts.answering.search(&principal, checked(body)?).await?;
+    Ok(Json(SearchView {
+        object: "list".into(),
+        data: outcome.matches.into_iter().map(Into::into).collect(),
+        plan: SearchPlan::label(outcome.plan).into(),
+        cache_hit: outcome.cache_hit,
+        took_ms: outcome.took_ms,
+    }))
+}
+
+fn checked(body: SearchBody) -> Result<SearchRequest, ApiError> {
+    let SearchBody { query, limit, mode, filter, threshold } = body;
+    if let Some(mode) = mode.as_deref().filter(|mode| *mode != "vector") {
+        let message = format!("mode {mode:?} is not supported; use \"vector\"");
+        return Err(ApiError::new(ErrorCode::UnsupportedMode, message).of("mode"));
+    }
+    check_question("query", &query)?;
+    check_limit(limit, MOST_RESULTS)?;
+    check_threshold(threshold)?;
+    check_filter(filter.as_ref())?;
+    Ok(SearchRequest { query, limit, filter, threshold })
+}
+
+pub(super) fn check_question(param: &str, text: &str) -> Result<(), ApiError> {
+    if text.trim().is_empty() {
+        return Err(ApiError::invalid(param, format!("{param} is empty")));
+    }
+    if text.chars().nth(MOST_QUESTION_CHARS).is_some() {
+        return Err(ApiError::invalid(param, format!("{param} is longer than {MOST_QUESTION_CHARS} characters")));
+    }
+    Ok(())
+}
+
+pub(super) fn check_limit(limit: Option<u32>, most: u32) -> Result<(), ApiError> {
+    match limit {
+        Some(limit) if !(1..=most).contains(&limit) => {
+            Err(ApiError::invalid("limit", format!("limit is {limit}; it must be 1 to {most}")))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+pub(super) fn check_threshold(threshold: Option<f32>) -> Result<(), ApiError> {
+    match threshold {
+        Some(threshold) if !(0.0..=1.0).contains(&threshold) => {
+            Err(ApiError::invalid("threshold", format!("threshold is {threshold}; it must be 0 to 1")))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+pub(super) fn check_filter(filter: Option<&Metadata>) -> Result<(), ApiError> {
+    let Some(filter) = filter else { return Ok(()) };
+    metadata::check(filter).map_err(|error| ApiError::invalid("filter", format!("filter: {error}")))
+}

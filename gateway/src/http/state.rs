@@ -1,0 +1,100 @@
+//! What the handlers work with. Everything outside comes in as a trait or a closure; `app` fills it.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use moka::future::Cache;
+use prometheus::Registry;
+use ragline_config::Limits;
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    auth::KeyHolders,
+    health::Readiness,
+    index::{self, Reports},
+};
+use crate::{
+    answer::{AnswerError, AnswerOutcome, AnswerRequest, SearchOutcome, SearchRequest},
+    metrics::Metrics,
+    traits::{
+        embedder::Embedder,
+        ingest::{BlobStore, DocumentStore, JobStore},
+        search::{Directory, Principal, StoreError},
+    },
+};
+
+/// The key that the settings name now, `None` where there is none. Asked on each request, so that a rotated one counts at once.
+pub type FirstKey = Arc<dyn Fn() -> Option<SecretString> + Send + Sync>;
+
+/// Answers questions.
+#[async_trait]
+pub trait Answering: Send + Sync + std::fmt::Debug {
+    async fn search(&self, principal: &Principal, request: SearchRequest) -> Result<SearchOutcome, AnswerError>;
+    async fn answer(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerOutcome, AnswerError>;
+}
+
+/// Tells how the vector indexes stand.
+#[async_trait]
+pub trait IndexReporter: Send + Sync + std::fmt::Debug {
+    /// The report as JSON.
+    async fn report(&self) -> Result<serde_json::Value, StoreError>;
+}
+
+/// What the API is made of.
+#[derive(Clone)]
+pub struct Parts {
+    pub answering: Arc<dyn Answering>,
+    pub embedder: Arc<dyn Embedder>,
+    pub blobs: Arc<dyn BlobStore>,
+    pub jobs: Arc<dyn JobStore>,
+    pub documents: Arc<dyn DocumentStore>,
+    pub directory: Arc<dyn Directory>,
+    pub index: Arc<dyn IndexReporter>,
+    pub first_key: FirstKey,
+    pub limits: Limits,
+    pub metrics: Metrics,
+    pub registry: Registry,
+    /// Cancelled when the gateway shuts down: it is no longer ready, requests under way end.
+    pub shutdown: CancellationToken,
+}
+
+/// The parts with what the layers remember.
+pub struct ApiState {
+    pub(super) parts: Parts,
+    pub(super) permits: Arc<Semaphore>,
+    pub(super) holders: KeyHolders,
+    pub(super) readiness: Readiness,
+    pub(super) reports: Reports,
+}
+
+/// Keys whose holder is remembered.
+const REMEMBERED_KEYS: u64 = 4_096;
+/// How long a revoked key may go on.
+const REMEMBERED_FOR: Duration = Duration::from_secs(10);
+
+impl ApiState {
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let permits = usize::try_from(parts.limits.concurrent_requests).unwrap_or(Semaphore::MAX_PERMITS);
+        Arc::new(Self {
+            permits: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
+            holders: Cache::builder().max_capacity(REMEMBERED_KEYS).time_to_live(REMEMBERED_FOR).build(),
+            readiness: Readiness::default(),
+            reports: index::reports(),
+            parts,
+        })
+    }
+}
+
+impl std::fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiState").field("limits", &self.parts.limits).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}

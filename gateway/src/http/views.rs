@@ -1,0 +1,190 @@
+//! The shapes of what the API answers, and the step from the inner types to them. Times are RFC 3339 in UTC.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::ids::{DocumentId, JobId};
+use crate::traits::{
+    ingest::{Document, Job, JobItem, JobStatus, Metadata},
+    search::Match,
+};
+
+/// State of a job or of one of its files.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusView {
+    Queued,
+    Running,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+impl From<JobStatus> for StatusView {
+    fn from(status: JobStatus) -> Self {
+        match status {
+            JobStatus::Queued => Self::Queued,
+            JobStatus::Running => Self::Running,
+            JobStatus::Completed => Self::Completed,
+            JobStatus::Failed => Self::Failed,
+            JobStatus::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// A job: the files of one upload on their way into the store.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub struct JobView {
+    pub id: JobId,
+    #[schema(example = "job")]
+    pub object: String,
+    /// `completed` once every file has ended and one at least succeeded; `failed` when all failed.
+    pub status: StatusView,
+    /// Files that have ended.
+    pub done: u32,
+    /// Files of the job.
+    pub total: u32,
+    /// Files that failed.
+    pub failed: u32,
+    pub created_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+    /// At most the first 1,000 files.
+    pub files: Vec<JobFileView>,
+}
+
+/// One file of a job.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub struct JobFileView {
+    /// The name under which the document is stored.
+    #[schema(example = "handbook.pdf")]
+    pub source: String,
+    pub status: StatusView,
+    /// Why it failed, or what it waits for.
+    pub reason: Option<String>,
+    /// The document, once it is stored.
+    pub document_id: Option<DocumentId>,
+    pub chunks_done: u32,
+    /// Known once the file is cut.
+    pub chunks_total: Option<u32>,
+}
+
+impl From<Job> for JobView {
+    fn from(job: Job) -> Self {
+        let Job { id, status, total, done, failed, created_at, finished_at, items } = job;
+        Self {
+            id: JobId(id),
+            object: "job".into(),
+            status: status.into(),
+            done,
+            total,
+            failed,
+            created_at,
+            finished_at,
+            files: items.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<JobItem> for JobFileView {
+    fn from(item: JobItem) -> Self {
+        let JobItem { source, status, reason, document_id, chunks_done, chunks_total } = item;
+        Self { source, status: status.into(), reason, document_id: document_id.map(DocumentId), chunks_done, chunks_total }
+    }
+}
+
+/// A stored document.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub struct DocumentView {
+    pub id: DocumentId,
+    #[schema(example = "document")]
+    pub object: String,
+    /// Its name; the same name again replaces it.
+    #[schema(example = "handbook.pdf")]
+    pub source: String,
+    #[schema(example = "application/pdf")]
+    pub content_type: String,
+    pub title: Option<String>,
+    #[schema(value_type = Object)]
+    pub metadata: Metadata,
+    pub size_bytes: u64,
+    pub chunks: u32,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<Document> for DocumentView {
+    fn from(document: Document) -> Self {
+        let Document { id, source, content_type, title, metadata, size_bytes, chunks, created_at, updated_at } = document;
+        let object = "document".into();
+        Self { id: DocumentId(id), object, source, content_type, title, metadata, size_bytes, chunks, created_at, updated_at }
+    }
+}
+
+/// Where a passage comes from.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub struct SourceView {
+    pub document_id: DocumentId,
+    #[schema(example = "handbook.pdf")]
+    pub filename: String,
+    #[schema(example = "application/pdf")]
+    pub content_type: String,
+    /// Number of the passage in its document, from 0.
+    pub position: u32,
+    /// Page of its beginning, from 1, where the format has pages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<u32>,
+    /// The headings above it, outermost first.
+    pub heading_path: Vec<String>,
+    pub ingested_at: DateTime<Utc>,
+}
+
+/// The figures behind a score.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub struct ScoresView {
+    /// Cosine of question and passage, -1 to 1.
+    pub vector: f32,
+}
+
+/// A passage that was found.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub struct PassageView {
+    /// 0 to 1. Where the model has no calibration, the cosine, and `calibrated` is false.
+    #[schema(example = 0.87)]
+    pub score: f32,
+    pub calibrated: bool,
+    pub scores: ScoresView,
+    pub text: String,
+    pub source: SourceView,
+    /// The document's metadata with the passage's own on top.
+    #[schema(value_type = Object)]
+    pub metadata: Metadata,
+}
+
+impl From<Match> for PassageView {
+    fn from(found: Match) -> Self {
+        let Match {
+            chunk_id: _,
+            similarity,
+            score,
+            text,
+            position,
+            heading_path,
+            page,
+            metadata,
+            document_id,
+            filename,
+            content_type,
+            ingested_at,
+        } = found;
+        let document_id = DocumentId(document_id);
+        Self {
+            score: score.unwrap_or(similarity).clamp(0.0, 1.0),
+            calibrated: score.is_some(),
+            scores: ScoresView { vector: similarity },
+            text,
+            source: SourceView { document_id, filename, content_type, position, page, heading_path, ingested_at },
+            metadata,
+        }
+    }
+}
