@@ -1,0 +1,24 @@
+//! Values for the tests of this trip.
+
+use chrono::DateTime;
+use uuid::Uuid;
+
+use crate::traits::search::Match;
+
+/// A passage of a.md with this text.
+pub(crate) fn found(text: &str) -> Match {
+    Match {
+        chunk_id: 1,
+        similarity: 0.5,
+        score: None,
+        text: text.into(),
+        position: 0,
+        heading_path: Vec::new(),
+        page: None,
+        metadata: serde_json::Map::new(),
+        document_id: Uuid::nil(),
+        filename: "a.md".into(),
+        content_type: "text/markdown".into(),
+        ingested_at: DateTime::UNIX_EPOCH,
+    }
+}
