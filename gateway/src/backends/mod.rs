@@ -1,3 +1,4 @@
 //! The outside world behind the traits: one module per outside thing.
 
 pub mod cache;
+pub mod pgvector;

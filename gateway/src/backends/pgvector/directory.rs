@@ -1,0 +1,40 @@
+//! Who holds a key, which workspace has a name, and whether the store answers.
+
+use async_trait::async_trait;
+use sqlx::Row;
+
+use super::{Store, failed};
+use crate::traits::search::{Directory, Principal, StoreError, WorkspaceId};
+
+#[async_trait]
+impl Directory for Store {
+    async fn principal(&self, key_sha256: &[u8; 32]) -> Result<Option<Principal>, StoreError> {
+        let error = |error| failed("looking up an API key", error);
+        let found = sqlx::query("SELECT workspace_id, workspace_name, admin FROM find_api_key($1)")
+            .bind(key_sha256.as_slice())
+            .fetch_optional(&self.inner.pool)
+            .await;
+        let Some(row) = (match found {
+            Ok(row) => row,
+            Err(error) => return Err(self.not_begun(error).await),
+        }) else {
+            return Ok(None);
+        };
+        Ok(Some(Principal {
+            workspace: WorkspaceId(row.try_get("workspace_id").map_err(error)?),
+            workspace_name: row.try_get("workspace_name").map_err(error)?,
+            admin: row.try_get("admin").map_err(error)?,
+        }))
+    }
+
+    async fn workspace(&self, name: &str) -> Result<Option<WorkspaceId>, StoreError> {
+        match sqlx::query_scalar::<_, Option<i32>>("SELECT find_workspace($1)").bind(name).fetch_one(&self.inner.pool).await {
+            Ok(found) => Ok(found.map(WorkspaceId)),
+            Err(error) => Err(self.not_begun(error).await),
+        }
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        if self.inner.proven.initialized() { self.check_schema().await } else { self.prove().await }
+    }
+}

@@ -1,0 +1,66 @@
+//! The server's figures for the metrics, and the loop that keeps the database tidy.
+
+use std::time::Duration;
+
+use sqlx::Row;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{Store, failed};
+use crate::traits::search::StoreError;
+
+/// How often orphaned bytes and old jobs are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// What the application may know about the server as a whole.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ServerFigures {
+    /// Connections to this database that run a statement.
+    pub connections_active: i64,
+    pub locks_waiting: i64,
+    /// Counted since the server's statistics were reset.
+    pub buffers_alloc: i64,
+    /// Scans of the vector indexes that serve now.
+    pub index_scans: i64,
+}
+
+impl Store {
+    /// Reads the server's figures.
+    ///
+    /// # Errors
+    /// A database that does not answer.
+    pub async fn figures(&self) -> Result<ServerFigures, StoreError> {
+        let error = |error| failed("reading the server's figures", error);
+        let row = sqlx::query("SELECT connections_active, locks_waiting, buffers_alloc, index_scans FROM server_figures()")
+            .fetch_one(&self.inner.pool)
+            .await
+            .map_err(error)?;
+        Ok(ServerFigures {
+            connections_active: row.try_get("connections_active").map_err(error)?,
+            locks_waiting: row.try_get("locks_waiting").map_err(error)?,
+            buffers_alloc: row.try_get("buffers_alloc").map_err(error)?,
+            index_scans: row.try_get("index_scans").map_err(error)?,
+        })
+    }
+
+    /// Removes bytes that nothing names and jobs that ended a month ago; gives their number.
+    ///
+    /// # Errors
+    /// A database that does not answer.
+    pub async fn sweep(&self) -> Result<i64, StoreError> {
+        sqlx::query_scalar("SELECT sweep()").fetch_one(&self.inner.pool).await.map_err(|error| failed("sweeping", error))
+    }
+
+    /// Sweeps now and then, for ever. To be spawned, and aborted on shutdown.
+    pub async fn maintain(self) {
+        let mut ticks = interval(SWEEP_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match self.sweep().await {
+                Ok(0) => {}
+                Ok(removed) => tracing::info!(removed, "removed orphaned uploads and old jobs"),
+                Err(error) => tracing::warn!(error = %error, "orphaned uploads could not be removed, trying again later"),
+            }
+        }
+    }
+}

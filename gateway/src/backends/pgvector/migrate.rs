@@ -1,0 +1,271 @@
+//! `ragline-gateway migrate`: bootstrap where a superuser's URL is given, then the migrations and the embedding space with the
+//! owner's. Running it again changes nothing; two runs at once wait for each other.
+
+use std::time::Duration;
+
+use ragline_config::{Database, index::ElementType};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection,
+    migrate::Migrator,
+    postgres::PgConnectOptions,
+};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{
+    error::{code, is_starting},
+    pool,
+    roles::{RoleWanted, bootstrap, check_extension, check_server},
+    space::{SpaceWanted, distance_metric_word, element_type_word, from_row, wrong_model},
+};
+use crate::traits::search::StoreError;
+
+static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
+const GRANTS: &str = include_str!("../../../../migrations/grants.sql");
+
+/// The URLs of the three roles.
+#[derive(Debug)]
+pub struct Urls<'a> {
+    /// Superuser; absent where somebody else made the extension and the roles.
+    pub bootstrap: Option<&'a SecretString>,
+    pub owner: &'a SecretString,
+    pub application: &'a SecretString,
+}
+
+/// What a run did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Migrated {
+    pub schema_version: i64,
+    /// Migrations that this run applied.
+    pub applied: usize,
+}
+
+/// Why the schema is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    #[error(transparent)]
+    Url(StoreError),
+    #[error("{name} must carry a user and a password that are not those of another role")]
+    Role { name: &'static str },
+    #[error("PostgreSQL did not answer for {url} within the deadline")]
+    Unreachable {
+        url: &'static str,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("PostgreSQL refuses the credentials of {url}; correct its password")]
+    Unauthorized {
+        url: &'static str,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("there is no database {name:?}; create it, or give DATABASE_BOOTSTRAP_URL")]
+    NoDatabase {
+        name: String,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("PostgreSQL {found} is older than the oldest supported version, 15; use a newer server")]
+    TooOld { found: String },
+    #[error("PostgreSQL has no pgvector; install it on the server and run `CREATE EXTENSION vector`, or use an image that has it")]
+    NoPgvector,
+    #[error("pgvector {found} is older than the oldest supported version, 0.8; install a newer one and run `ALTER EXTENSION vector UPDATE`")]
+    PgvectorTooOld { found: String },
+    #[error("reading the server's version failed")]
+    Inspect {
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("making the extension and the roles failed; DATABASE_BOOTSTRAP_URL must be a superuser's")]
+    Bootstrap {
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("a migration failed; nothing of it was kept")]
+    Migration {
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+    #[error("granting rights to the application role failed; does the role of DATABASE_URL exist?")]
+    Grants {
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("making the embedding space failed")]
+    Space {
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error(transparent)]
+    WrongModel(StoreError),
+}
+
+/// The version that this program's statements are written for.
+pub(super) fn wanted_version() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// Brings the database to the schema of this program. PostgreSQL may still be starting: it is waited for until `patience` ends.
+///
+/// # Errors
+/// The first step that failed; [`MigrateError`] says how to mend it.
+pub async fn migrate(database: &Database, urls: &Urls<'_>, space: &SpaceWanted, patience: Duration) -> Result<Migrated, MigrateError> {
+    let deadline = Instant::now() + patience;
+    let owner = role(urls.owner, "DATABASE_OWNER_URL")?;
+    let application = role(urls.application, "DATABASE_URL")?;
+    if owner.name == application.name {
+        return Err(MigrateError::Role { name: "DATABASE_URL" });
+    }
+    if let Some(url) = urls.bootstrap {
+        let options = pool::options(database, url).map_err(MigrateError::Url)?;
+        bootstrap(&options, &database.schema, &owner, &application, deadline).await?;
+    }
+    let options = pool::options(database, urls.owner).map_err(MigrateError::Url)?;
+    let mut connection = connect_until(&options, "DATABASE_OWNER_URL", deadline).await?;
+    check_server(&mut connection).await?;
+    check_extension(&mut connection).await?;
+    // The migrator's own lock is held by session and waits without an end; this one has a deadline.
+    lock(&mut connection).await?;
+    let migrated = apply(&mut connection, &application.name, space).await?;
+    connection.close().await.ok();
+    Ok(migrated)
+}
+
+async fn lock(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    sqlx::raw_sql("SET lock_timeout = '300s'; SELECT pg_advisory_lock(hashtext('ragline migrate')); SET lock_timeout = 0")
+        .execute(connection)
+        .await
+        .map_err(|source| MigrateError::Inspect { source })?;
+    Ok(())
+}
+
+async fn apply(connection: &mut PgConnection, application: &str, space: &SpaceWanted) -> Result<Migrated, MigrateError> {
+    let before = applied(connection).await;
+    // A newer program may have migrated further already; its migrations only expand.
+    let mut migrator = Migrator::with_migrations(MIGRATOR.iter().cloned().collect());
+    migrator.set_ignore_missing(true);
+    migrator.run(&mut *connection).await.map_err(|source| MigrateError::Migration { source })?;
+    sqlx::query("SELECT set_config('ragline.application_role', $1, false)")
+        .bind(application)
+        .execute(&mut *connection)
+        .await
+        .map_err(|source| MigrateError::Grants { source })?;
+    sqlx::raw_sql(GRANTS).execute(&mut *connection).await.map_err(|source| MigrateError::Grants { source })?;
+    ensure_space(connection, space).await?;
+    let after = applied(connection).await;
+    Ok(Migrated { schema_version: wanted_version(), applied: after.saturating_sub(before) })
+}
+
+/// Migrations applied so far; none where the table is not there yet.
+async fn applied(connection: &mut PgConnection) -> usize {
+    let count: Result<i64, _> = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success").fetch_one(connection).await;
+    count.map_or(0, |count| usize::try_from(count).unwrap_or(0))
+}
+
+/// Makes the space, with the CHECK of its dimensions. A space of another model gives way as long as it holds no vector.
+async fn ensure_space(connection: &mut PgConnection, wanted: &SpaceWanted) -> Result<(), MigrateError> {
+    let failed = |source| MigrateError::Space { source };
+    let mut tx = connection.begin().await.map_err(failed)?;
+    let stored = sqlx::query("SELECT * FROM embedding_space ORDER BY id LIMIT 1 FOR UPDATE").fetch_optional(&mut *tx).await.map_err(failed)?;
+    if let Some(row) = stored {
+        let stored = from_row(&row).map_err(failed)?;
+        if stored.model == wanted.model && stored.dimensions == wanted.dimensions {
+            return Ok(());
+        }
+        let used: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM document)").fetch_one(&mut *tx).await.map_err(failed)?;
+        if used {
+            return Err(MigrateError::WrongModel(wrong_model(&stored, wanted)));
+        }
+        let sql = format!("ALTER TABLE embeddings DROP CONSTRAINT IF EXISTS embeddings_space_{0}; DELETE FROM embedding_space WHERE id = {0}", stored.id.0);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await.map_err(failed)?;
+    }
+    let id: i32 = sqlx::query_scalar(
+        "INSERT INTO embedding_space (model, dimensions, element_type, distance_metric) VALUES ($1, $2, $3, $4) RETURNING id",
+    )
+    .bind(&wanted.model)
+    .bind(i32::try_from(wanted.dimensions).unwrap_or(i32::MAX))
+    .bind(element_type_word(wanted.element_type))
+    .bind(distance_metric_word(wanted.distance_metric))
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(failed)?;
+    // There is no vector yet, so neither statement rewrites anything.
+    let element = match wanted.element_type {
+        ElementType::Halfvec => "halfvec",
+        ElementType::Vector => "vector",
+    };
+    let sql = format!(
+        "ALTER TABLE embeddings ALTER COLUMN embedding TYPE {element}; \
+         ALTER TABLE embeddings ADD CONSTRAINT embeddings_space_{id} CHECK (space_id <> {id} OR vector_dims(embedding) = {})",
+        wanted.dimensions
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await.map_err(failed)?;
+    tx.commit().await.map_err(failed)
+}
+
+fn role(url: &SecretString, name: &'static str) -> Result<RoleWanted, MigrateError> {
+    let decode = |text: &str| percent_decode(text).ok_or(MigrateError::Role { name });
+    let parsed = url::Url::parse(url.expose_secret()).map_err(|_| MigrateError::Role { name })?;
+    match (parsed.username(), parsed.password()) {
+        ("", _) => Err(MigrateError::Role { name }),
+        // Only the bootstrap needs a password; a role of somebody else's making may get in by a certificate.
+        (user, password) => Ok(RoleWanted { name: decode(user)?, password: decode(password.unwrap_or_default())? }),
+    }
+}
+
+fn percent_decode(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        if byte == b'%' {
+            let digits = text.get(at + 1..at + 3)?;
+            decoded.push(u8::from_str_radix(digits, 16).ok()?);
+            at += 3;
+        } else {
+            decoded.push(byte);
+            at += 1;
+        }
+    }
+    String::from_utf8(decoded).ok()
+}
+
+/// Connects, again and again while the server is starting.
+pub(super) async fn connect_until(options: &PgConnectOptions, url: &'static str, deadline: Instant) -> Result<PgConnection, MigrateError> {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let attempt = Instant::now() + Duration::from_secs(10);
+        let error = match timeout_at(attempt.min(deadline.max(Instant::now() + Duration::from_secs(1))), options.connect()).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) => error,
+            Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
+        };
+        match code(&error).as_deref() {
+            Some("28P01" | "28000") => return Err(MigrateError::Unauthorized { url, source: error }),
+            Some("3D000") => {
+                return Err(MigrateError::NoDatabase { name: options.get_database().unwrap_or_default().to_owned(), source: error });
+            }
+            _ if !is_starting(&error) || Instant::now() + pause >= deadline => return Err(MigrateError::Unreachable { url, source: error }),
+            _ => tracing::info!(error = %error, "PostgreSQL does not answer yet, trying again"),
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_of_a_url_is_decoded() {
+        let role = role(&SecretString::from("postgres://a%2Fb:p%40%C3%A4@h/d"), "DATABASE_URL").unwrap();
+        assert_eq!((role.name.as_str(), role.password.as_str()), ("a/b", "p@ä"));
+    }
+
+    #[test]
+    fn versions_of_the_migrations_rise_without_gaps() {
+        let versions: Vec<i64> = MIGRATOR.iter().map(|m| m.version).collect();
+        assert_eq!(versions, (1..=wanted_version()).collect::<Vec<_>>());
+    }
+}

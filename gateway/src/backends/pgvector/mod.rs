@@ -1,0 +1,102 @@
+//! PostgreSQL with pgvector. The only place with SQL, beside [`crate::index`] and `migrations/`.
+//!
+//! - `migrate::migrate(&config.database, &urls, &space, deadline)` makes the schema; `ragline-gateway migrate` and nobody else calls it.
+//! - `Store::connect(&config.database, &database_url, space)` gives the store that implements `Searcher`, `Directory`, `BlobStore`,
+//!   `JobStore` and `DocumentStore`; it connects when first used, so the gateway starts while PostgreSQL is down. Call
+//!   [`Store::prove`] or `Directory::ready` before serving: both refuse a role that row-level security does not bind.
+//! - [`Store::replace_url`] takes a new password without a restart, [`Store::maintain`] is the loop that removes orphaned bytes,
+//!   [`Store::figures`] are the server's figures for the metrics.
+//! - `pool::owner(&config.database, &database_owner_url)` gives the pool that [`crate::index::run`] wants.
+
+mod blobs;
+mod directory;
+mod documents;
+mod error;
+mod figures;
+mod filter;
+mod jobs;
+pub mod migrate;
+pub mod pool;
+mod proof;
+mod publish;
+mod roles;
+mod search;
+mod search_sql;
+mod session;
+mod signals;
+pub mod space;
+mod stage;
+
+use std::sync::Arc;
+
+use ragline_config::Database;
+use secrecy::SecretString;
+use sqlx::PgPool;
+use tokio::sync::OnceCell;
+
+pub use self::{error::failed, figures::ServerFigures};
+use self::{
+    search_sql::SearchSql,
+    signals::Signals,
+    space::{Space, SpaceWanted},
+};
+use crate::traits::search::StoreError;
+
+/// The store of the application role.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    pool: PgPool,
+    database: Database,
+    wanted: SpaceWanted,
+    /// The stored space and the statements made for it, read when first needed.
+    space: OnceCell<(Space, SearchSql)>,
+    /// Set once the start-up proof has passed.
+    proven: OnceCell<()>,
+    signals: Signals,
+}
+
+impl Store {
+    /// Makes the store and begins to listen for changes. Nothing has to answer yet. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// A URL or a certificate file that cannot be read.
+    pub fn connect(database: &Database, url: &SecretString, wanted: SpaceWanted) -> Result<Self, StoreError> {
+        let options = pool::options(database, url)?;
+        let pool = pool::application(database, options.clone());
+        let signals = Signals::listen(&options, &database.schema);
+        let database = database.clone();
+        let inner = Inner { pool, database, wanted, space: OnceCell::new(), proven: OnceCell::new(), signals };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Takes another URL for connections made from now on, as after a change of the password.
+    ///
+    /// # Errors
+    /// A URL or a certificate file that cannot be read.
+    pub fn replace_url(&self, url: &SecretString) -> Result<(), StoreError> {
+        let options = pool::options(&self.inner.database, url)?;
+        self.inner.signals.replace_options(options.clone());
+        self.inner.pool.set_connect_options(options);
+        Ok(())
+    }
+
+    /// The pool of the application role, for [`crate::index::status`].
+    pub fn pool(&self) -> &PgPool {
+        &self.inner.pool
+    }
+
+    /// The stored embedding space, refused when it is not the configured one.
+    async fn space(&self) -> Result<&(Space, SearchSql), StoreError> {
+        let load = || async {
+            let space = space::load(&self.inner.pool, &self.inner.wanted).await?;
+            let sql = SearchSql::new(&space);
+            Ok((space, sql))
+        };
+        self.inner.space.get_or_try_init(load).await
+    }
+}

@@ -1,0 +1,206 @@
+//! The search by vector. One snapshot holds the workspace's version, the plan and the matches.
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+use sqlx::{AssertSqlSafe, Row, postgres::PgRow, types::Json};
+
+use super::{
+    Store, failed,
+    filter::{Allowed, allowed},
+    search_sql::SearchSql,
+    session::{Tx, commit},
+    space::Space,
+};
+use crate::traits::search::{Match, Nearest, NearestQuery, SearchPlan, Searcher, StoreError, WorkspaceId};
+
+/// Windows taken from an index for each chunk wanted, and on top: a chunk of 1,024 tokens has seven.
+const WINDOWS_PER_CHUNK: u32 = 4;
+const WINDOWS_MORE: u32 = 20;
+/// Times that an index is asked for four times as much, before every row is compared.
+const WIDENINGS: u32 = 2;
+
+#[async_trait]
+impl Searcher for Store {
+    async fn nearest(&self, query: &NearestQuery) -> Result<Nearest, StoreError> {
+        match self.nearest_once(query).await {
+            // Reading may be done twice: the connection may have been closed by a restart that is over.
+            Err(StoreError::Unreachable(_)) => self.nearest_once(query).await,
+            other => other,
+        }
+    }
+
+    async fn store_version(&self, workspace: WorkspaceId) -> Result<i64, StoreError> {
+        if let Some(version) = self.inner.signals.version(workspace.0) {
+            return Ok(version);
+        }
+        let mut tx = self.begin(workspace).await?;
+        let version: Option<i64> = sqlx::query_scalar("SELECT store_version FROM workspace WHERE id = $1")
+            .bind(workspace.0)
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(|error| failed("reading the version", error))?;
+        commit(tx, "reading the version").await?;
+        let version = version.ok_or(StoreError::NotFound { what: "workspace" })?;
+        self.inner.signals.learn(workspace.0, version);
+        Ok(version)
+    }
+}
+
+/// What [`Store::open`] says about a workspace.
+pub(super) struct Opened {
+    pub(super) relation: i32,
+    store_version: i64,
+    pub(super) plan: SearchPlan,
+}
+
+impl Store {
+    async fn nearest_once(&self, query: &NearestQuery) -> Result<Nearest, StoreError> {
+        let (space, sql) = self.space().await?;
+        if query.vector.len() != space.dimensions as usize {
+            return Err(StoreError::Failed { action: "searching", source: "the vector has the wrong dimensions".into() });
+        }
+        let mut tx = self.begin_snapshot().await?;
+        let opened = open(&mut tx, query.workspace, windows(query.limit)).await?;
+        let mut search = Search { tx, query, space, sql, opened };
+        let (rows, plan) = search.run().await?;
+        commit(search.tx, "searching").await?;
+        let matches = rows.iter().map(|row| found(row, space)).collect::<Result<_, _>>().map_err(|error| failed("reading matches", error))?;
+        Ok(Nearest { matches, store_version: search.opened.store_version, plan })
+    }
+}
+
+/// Chooses the workspace and sets what the planner may do.
+pub(super) async fn open(tx: &mut Tx, workspace: WorkspaceId, windows: u32) -> Result<Opened, StoreError> {
+    let row: Option<(i32, i64, String)> = sqlx::query_as("SELECT relation_id, store_version, kind FROM open_search($1, $2)")
+        .bind(workspace.0)
+        .bind(i32::try_from(windows).unwrap_or(i32::MAX))
+        .fetch_optional(&mut **tx)
+        .await
+        .map_err(|error| failed("opening a search", error))?;
+    let (relation, store_version, kind) = row.ok_or(StoreError::NotFound { what: "workspace" })?;
+    let plan = match kind.as_str() {
+        "ivfflat" => SearchPlan::IvfFlat,
+        "hnsw" => SearchPlan::Hnsw,
+        _ => SearchPlan::Exact,
+    };
+    Ok(Opened { relation, store_version, plan })
+}
+
+pub(super) fn windows(limit: u32) -> u32 {
+    limit.saturating_mul(WINDOWS_PER_CHUNK).saturating_add(WINDOWS_MORE)
+}
+
+struct Search<'a> {
+    tx: Tx,
+    query: &'a NearestQuery,
+    space: &'a Space,
+    sql: &'a SearchSql,
+    opened: Opened,
+}
+
+impl Search<'_> {
+    async fn run(&mut self) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
+        let filter = self.query.filter.as_ref().filter(|filter| !filter.is_empty());
+        match (self.opened.plan, filter) {
+            (SearchPlan::Exact, None) => self.exact().await,
+            (SearchPlan::Exact, Some(filter)) => self.exact_filtered(filter).await,
+            (_, None) => match self.indexed(None).await? {
+                Some(rows) => Ok((rows, self.opened.plan)),
+                None => self.exact().await,
+            },
+            (_, Some(filter)) => match allowed(&mut self.tx, filter).await? {
+                Allowed::Few(ids) => self.exact_of(&ids).await,
+                Allowed::Many => match self.indexed(Some(filter)).await? {
+                    Some(rows) => Ok((rows, self.opened.plan)),
+                    None => self.exact_filtered(filter).await,
+                },
+            },
+        }
+    }
+
+    async fn exact(&mut self) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
+        self.planner_decides().await?;
+        let rows = self.bind(&self.sql.exact).fetch_all(&mut *self.tx).await;
+        exactly(rows)
+    }
+
+    async fn exact_of(&mut self, ids: &[i64]) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
+        self.planner_decides().await?;
+        let rows = self.bind(&self.sql.exact_of).bind(ids).fetch_all(&mut *self.tx).await;
+        exactly(rows)
+    }
+
+    async fn exact_filtered(&mut self, filter: &Map<String, Value>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
+        self.planner_decides().await?;
+        let rows = self.bind(&self.sql.exact_filtered).bind(Value::Object(filter.clone())).fetch_all(&mut *self.tx).await;
+        exactly(rows)
+    }
+
+    /// `None`: the index gave fewer chunks than were asked for and cannot give more.
+    async fn indexed(&mut self, filter: Option<&Map<String, Value>>) -> Result<Option<Vec<PgRow>>, StoreError> {
+        let wanted = self.query.limit as usize;
+        let mut asked = windows(self.query.limit);
+        for _ in 0..=WIDENINGS {
+            let sql = if filter.is_some() { &self.sql.indexed_filtered } else { &self.sql.indexed };
+            let mut statement = self.bind(sql).bind(i64::from(asked));
+            if let Some(filter) = filter {
+                statement = statement.bind(Value::Object(filter.clone()));
+            }
+            let rows = statement.fetch_all(&mut *self.tx).await.map_err(|error| failed("searching by the index", error))?;
+            if rows.len() >= wanted {
+                return Ok(Some(rows));
+            }
+            let looked_at: i64 = rows.first().map_or(Ok(0), |row| row.try_get("windows")).map_err(|error| failed("searching by the index", error))?;
+            if looked_at < i64::from(asked) {
+                return Ok(None);
+            }
+            asked = asked.saturating_mul(4);
+        }
+        Ok(None)
+    }
+
+    /// Takes back what `open_search` forbade in favour of the index.
+    async fn planner_decides(&mut self) -> Result<(), StoreError> {
+        if self.opened.plan == SearchPlan::Exact {
+            return Ok(());
+        }
+        sqlx::raw_sql("SET LOCAL enable_seqscan = on; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on")
+            .execute(&mut *self.tx)
+            .await
+            .map_err(|error| failed("searching", error))?;
+        Ok(())
+    }
+
+    fn bind(&self, sql: &str) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments> {
+        // Made from constants, the type, the operator and the dimensions of the space.
+        sqlx::query(AssertSqlSafe(sql.to_owned()))
+            .bind(pgvector::Vector::from(self.query.vector.clone()))
+            .bind(self.opened.relation)
+            .bind(self.query.workspace.0)
+            .bind(self.space.id.0)
+            .bind(i64::from(self.query.limit))
+    }
+}
+
+fn exactly(rows: Result<Vec<PgRow>, sqlx::Error>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
+    rows.map(|rows| (rows, SearchPlan::Exact)).map_err(|error| failed("searching exactly", error))
+}
+
+fn found(row: &PgRow, space: &Space) -> Result<Match, sqlx::Error> {
+    let similarity = space.similarity(row.try_get("distance")?);
+    let metadata: Json<Map<String, Value>> = row.try_get("metadata")?;
+    Ok(Match {
+        chunk_id: row.try_get("chunk_id")?,
+        similarity,
+        score: space.score(similarity),
+        text: row.try_get("text")?,
+        position: row.try_get::<i32, _>("position")?.unsigned_abs(),
+        heading_path: row.try_get("heading_path")?,
+        page: row.try_get::<Option<i32>, _>("page")?.map(i32::unsigned_abs),
+        metadata: metadata.0,
+        document_id: row.try_get("document_id")?,
+        filename: row.try_get("source")?,
+        content_type: row.try_get("content_type")?,
+        ingested_at: row.try_get("updated_at")?,
+    })
+}

@@ -1,0 +1,52 @@
+//! Transactions that are bound to a workspace. Nothing reads or writes rows of a workspace outside of one.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
+use tokio::{net::TcpStream, time::timeout};
+
+use super::{Store, failed};
+use crate::traits::search::{StoreError, WorkspaceId};
+
+pub(super) type Tx = Transaction<'static, Postgres>;
+
+impl Store {
+    /// A transaction that sees and writes rows of this workspace alone.
+    pub(super) async fn begin(&self, workspace: WorkspaceId) -> Result<Tx, StoreError> {
+        // The setting must end with the transaction: a connection goes back to a pool that serves every workspace.
+        let sql = format!("BEGIN; SET LOCAL ragline.workspace_id = '{}'", workspace.0);
+        match self.inner.pool.begin_with(AssertSqlSafe(sql)).await {
+            Ok(tx) => Ok(tx),
+            Err(error) => Err(self.not_begun(error).await),
+        }
+    }
+
+    /// A transaction of one snapshot that writes nothing. The workspace is not chosen yet.
+    pub(super) async fn begin_snapshot(&self) -> Result<Tx, StoreError> {
+        match self.inner.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await {
+            Ok(tx) => Ok(tx),
+            Err(error) => Err(self.not_begun(error).await),
+        }
+    }
+
+    /// The pool gives the same error for a server that is down and for a full house; a plain connection tells them apart.
+    pub(super) async fn not_begun(&self, error: sqlx::Error) -> StoreError {
+        if matches!(error, sqlx::Error::PoolTimedOut) && !answers(&self.inner.pool).await {
+            return StoreError::Unreachable(Box::new(error));
+        }
+        failed("beginning a transaction", error)
+    }
+}
+
+async fn answers(pool: &PgPool) -> bool {
+    let options = pool.connect_options();
+    if options.get_socket().is_some() || options.get_host().starts_with('/') {
+        return pool.size() > 0;
+    }
+    let connect = TcpStream::connect((options.get_host(), options.get_port()));
+    matches!(timeout(Duration::from_millis(500), connect).await, Ok(Ok(_)))
+}
+
+pub(super) async fn commit(tx: Tx, action: &'static str) -> Result<(), StoreError> {
+    tx.commit().await.map_err(|error| failed(action, error))
+}

@@ -1,0 +1,151 @@
+//! Embedding spaces: a model with its dimensions, and how distances are measured in it. The operator and the element type are
+//! written here and nowhere else.
+
+use ragline_config::index::{DistanceMetric, ElementType};
+use sqlx::{PgPool, Row, postgres::PgRow};
+
+use super::failed;
+use crate::traits::search::{SpaceId, StoreError};
+
+/// The space that the configuration asks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SpaceWanted {
+    /// The embedder's `model_name()`.
+    pub model: String,
+    pub dimensions: u32,
+    /// Take effect when the space is made, not later.
+    pub element_type: ElementType,
+    pub distance_metric: DistanceMetric,
+}
+
+/// A space as it is stored.
+#[derive(Clone, Debug)]
+pub struct Space {
+    pub id: SpaceId,
+    pub model: String,
+    pub dimensions: u32,
+    pub element_type: ElementType,
+    pub distance_metric: DistanceMetric,
+    /// Slope and intercept of the logistic curve.
+    pub calibration: Option<(f32, f32)>,
+}
+
+impl Space {
+    /// The type of the column, also for casts.
+    pub fn type_name(&self) -> &'static str {
+        match self.element_type {
+            ElementType::Halfvec => "halfvec",
+            ElementType::Vector => "vector",
+        }
+    }
+
+    /// The distance operator.
+    pub fn operator(&self) -> &'static str {
+        match self.distance_metric {
+            DistanceMetric::Cosine => "<=>",
+            DistanceMetric::L2 => "<->",
+            DistanceMetric::InnerProduct => "<#>",
+        }
+    }
+
+    /// The operator class that an index needs to serve [`Space::operator`].
+    pub fn operator_class(&self) -> &'static str {
+        match (self.element_type, self.distance_metric) {
+            (ElementType::Halfvec, DistanceMetric::Cosine) => "halfvec_cosine_ops",
+            (ElementType::Halfvec, DistanceMetric::L2) => "halfvec_l2_ops",
+            (ElementType::Halfvec, DistanceMetric::InnerProduct) => "halfvec_ip_ops",
+            (ElementType::Vector, DistanceMetric::Cosine) => "vector_cosine_ops",
+            (ElementType::Vector, DistanceMetric::L2) => "vector_l2_ops",
+            (ElementType::Vector, DistanceMetric::InnerProduct) => "vector_ip_ops",
+        }
+    }
+
+    /// What is indexed. A query must order by the very same expression to use the index.
+    pub fn indexed_expression(&self) -> String {
+        format!("(embedding::{}({}))", self.type_name(), self.dimensions)
+    }
+
+    /// Vectors have length 1, so every metric can be turned into the cosine.
+    pub fn similarity(&self, distance: f64) -> f32 {
+        let similarity = match self.distance_metric {
+            DistanceMetric::Cosine => 1.0 - distance,
+            DistanceMetric::L2 => 1.0 - distance * distance / 2.0,
+            DistanceMetric::InnerProduct => -distance,
+        };
+        similarity as f32
+    }
+
+    /// The calibrated score of a similarity.
+    pub fn score(&self, similarity: f32) -> Option<f32> {
+        self.calibration.map(|(slope, intercept)| 1.0 / (1.0 + (-(slope * similarity + intercept)).exp()))
+    }
+}
+
+pub(super) fn element_type_word(element_type: ElementType) -> &'static str {
+    match element_type {
+        ElementType::Halfvec => "halfvec",
+        ElementType::Vector => "vector",
+    }
+}
+
+pub(super) fn distance_metric_word(metric: DistanceMetric) -> &'static str {
+    match metric {
+        DistanceMetric::Cosine => "cosine",
+        DistanceMetric::L2 => "l2",
+        DistanceMetric::InnerProduct => "inner_product",
+    }
+}
+
+const SELECT: &str = "SELECT id, model, dimensions, element_type, distance_metric, calibration_slope, calibration_intercept \
+                      FROM embedding_space ORDER BY id LIMIT 1";
+
+/// The stored space, `None` before `migrate` has made one.
+///
+/// # Errors
+/// A database that does not answer.
+pub async fn stored(pool: &PgPool) -> Result<Option<Space>, StoreError> {
+    let row = sqlx::query(SELECT).fetch_optional(pool).await.map_err(|error| failed("reading the embedding space", error))?;
+    row.map(|row| from_row(&row)).transpose().map_err(|error| failed("reading the embedding space", error))
+}
+
+/// The stored space, when it is the wanted one.
+pub(super) async fn load(pool: &PgPool, wanted: &SpaceWanted) -> Result<Space, StoreError> {
+    let Some(space) = stored(pool).await? else {
+        return Err(StoreError::NotFound { what: "embedding space; run `ragline-gateway migrate`" });
+    };
+    if space.model != wanted.model || space.dimensions != wanted.dimensions {
+        return Err(wrong_model(&space, wanted));
+    }
+    Ok(space)
+}
+
+pub(super) fn wrong_model(stored: &Space, wanted: &SpaceWanted) -> StoreError {
+    StoreError::WrongModel {
+        stored: stored.model.clone(),
+        stored_dimensions: stored.dimensions,
+        wanted: wanted.model.clone(),
+        wanted_dimensions: wanted.dimensions,
+    }
+}
+
+pub(super) fn from_row(row: &PgRow) -> Result<Space, sqlx::Error> {
+    let element_type = match row.try_get::<&str, _>("element_type")? {
+        "vector" => ElementType::Vector,
+        _ => ElementType::Halfvec,
+    };
+    let distance_metric = match row.try_get::<&str, _>("distance_metric")? {
+        "l2" => DistanceMetric::L2,
+        "inner_product" => DistanceMetric::InnerProduct,
+        _ => DistanceMetric::Cosine,
+    };
+    let slope: Option<f32> = row.try_get("calibration_slope")?;
+    let intercept: Option<f32> = row.try_get("calibration_intercept")?;
+    Ok(Space {
+        id: SpaceId(row.try_get("id")?),
+        model: row.try_get("model")?,
+        dimensions: row.try_get::<i32, _>("dimensions")?.unsigned_abs(),
+        element_type,
+        distance_metric,
+        calibration: slope.zip(intercept),
+    })
+}
