@@ -1,12 +1,161 @@
 //! Trip three: a question becomes an answer. The trip reads as its steps; each step has a file. No I/O but through the traits.
 
 pub mod citations;
+pub mod confidence;
+mod context;
 mod event;
+pub mod evidence;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod prompt;
 mod request;
 mod retrieve;
+mod terms;
+
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
+
+use ragline_config::{Generation, Logging, Search};
+use tracing::Instrument;
+use uuid::Uuid;
 
 pub use request::{AnswerError, AnswerOutcome, AnswerRequest, Citation, SearchOutcome, SearchRequest};
 pub use retrieve::Retriever;
+
+use self::{
+    context::Context,
+    event::QueryEvent,
+    retrieve::{Query, elapsed_ms, mean_similarity},
+};
+use crate::traits::{
+    generator::{GenerationRequest, Generator, Usage},
+    search::Principal,
+};
+
+/// What is said when the context carries no answer.
+pub const DONT_KNOW: &str = "I don't know. The documents that were found do not answer this question.";
+
+/// Answers questions of any workspace.
+#[derive(Clone, Debug)]
+pub struct Answerer {
+    pub retriever: Retriever,
+    pub generator: Arc<dyn Generator>,
+    pub search: Search,
+    pub generation: Generation,
+    pub logging: Logging,
+}
+
+/// An answer before it is told who asked and how long it took.
+struct Reply {
+    text: String,
+    citations: Vec<Citation>,
+    usage: Usage,
+}
+
+impl Answerer {
+    /// The passages that are nearest to a text.
+    ///
+    /// # Errors
+    /// An empty text, no vector, or no search.
+    pub async fn search(&self, principal: &Principal, request: &SearchRequest) -> Result<SearchOutcome, AnswerError> {
+        self.retriever.search(principal, request, request.limit.unwrap_or(self.search.limit)).await
+    }
+
+    /// context → (don't know | prompt → generate → cite) → log.
+    ///
+    /// # Errors
+    /// An empty question, no vector, no search, or no generation.
+    pub async fn answer(&self, principal: &Principal, request: &AnswerRequest) -> Result<AnswerOutcome, AnswerError> {
+        let begin = Instant::now();
+        let query_id = Uuid::now_v7();
+        let text = request.question.trim();
+        if text.is_empty() {
+            return Err(AnswerError::EmptyQuestion);
+        }
+        let limit = request.limit.unwrap_or(self.search.answer_limit);
+        let query = Query { text, limit, filter: request.filter.as_ref(), threshold: request.threshold };
+        let span = tracing::debug_span!("retrieve", stage = "retrieve");
+        let context = context::of(&self.retriever, principal, &query).instrument(span).await?;
+        let retrieval_time_ms = elapsed_ms(begin);
+
+        let generation_begin = Instant::now();
+        let reply = if context.assessment.carries_answer { self.write(text, &context, request).await? } else { Reply::dont_know() };
+        let llm_time_ms = elapsed_ms(generation_begin);
+        let Reply { text: answer, citations, usage } = reply;
+
+        let outcome = AnswerOutcome {
+            query_id,
+            answer,
+            grounded: !citations.is_empty(),
+            citations,
+            confidence: context.assessment.confidence,
+            model: self.generator.model_name().to_owned(),
+            usage,
+            cache_hit: context.cache_hit,
+            retrieval_time_ms,
+            llm_time_ms,
+            total_time_ms: elapsed_ms(begin),
+        };
+        self.report(principal, text, &context, &outcome);
+        Ok(outcome)
+    }
+
+    /// Has the answer written, and checks what it cites.
+    async fn write(&self, question: &str, context: &Context, request: &AnswerRequest) -> Result<Reply, AnswerError> {
+        let settings = &self.generation;
+        let tokenizer = self.retriever.embedder.tokenizer();
+        let budget = usize::try_from(settings.context_tokens).unwrap_or(usize::MAX);
+        let filled = prompt::assemble(&settings.prompt_template, question, &context.matches, budget, tokenizer);
+        let known: BTreeSet<u32> = filled.passages.iter().map(|p| p.number).collect();
+        let generation = GenerationRequest {
+            system: filled.system,
+            prompt: filled.text,
+            question: question.to_owned(),
+            passages: filled.passages,
+            temperature: request.temperature.unwrap_or(settings.temperature),
+            max_tokens: request.max_tokens.unwrap_or(settings.max_tokens),
+            top_p: request.top_p.unwrap_or(settings.top_p),
+        };
+        let span = tracing::debug_span!("generate", stage = "generate");
+        let generated = self.generator.generate(&generation).instrument(span).await.map_err(AnswerError::Generate)?;
+        let checked = citations::check(generated.text.trim(), &known);
+        let citations = checked
+            .numbers
+            .iter()
+            .filter_map(|&number| {
+                let source = context.matches.get(number as usize - 1)?;
+                Some(Citation { number, source: source.clone() })
+            })
+            .collect();
+        Ok(Reply { text: checked.text, citations, usage: generated.usage })
+    }
+
+    fn report(&self, principal: &Principal, question: &str, context: &Context, outcome: &AnswerOutcome) {
+        let metrics = &self.retriever.metrics;
+        metrics.rag_total_latency.observe(outcome.total_time_ms / 1_000.0);
+        metrics.rag_llm_generation_time.observe(outcome.llm_time_ms / 1_000.0);
+        metrics.rag_llm_tokens_used.with_label_values(&["prompt"]).inc_by(outcome.usage.prompt_tokens);
+        metrics.rag_llm_tokens_used.with_label_values(&["completion"]).inc_by(outcome.usage.completion_tokens);
+        if !self.logging.queries {
+            return;
+        }
+        let event = QueryEvent {
+            query_id: outcome.query_id,
+            query: self.logging.query_text.then_some(question),
+            cache_hit: outcome.cache_hit,
+            retrieval_time_ms: outcome.retrieval_time_ms,
+            num_results: context.matches.len(),
+            avg_similarity: mean_similarity(&context.matches).unwrap_or_default(),
+            llm_time_ms: outcome.llm_time_ms,
+            total_time_ms: outcome.total_time_ms,
+            tokens_used: outcome.usage.prompt_tokens + outcome.usage.completion_tokens,
+            workspace_id: principal.workspace.0,
+        };
+        event.log();
+    }
+}
+
+impl Reply {
+    fn dont_know() -> Self {
+        Self { text: DONT_KNOW.to_owned(), citations: Vec::new(), usage: Usage::default() }
+    }
+}

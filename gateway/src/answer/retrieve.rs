@@ -38,6 +38,13 @@ pub(super) struct Query<'a> {
     pub(super) threshold: Option<f32>,
 }
 
+/// What was found, and the version of the store that it was found in.
+#[derive(Debug)]
+pub(super) struct Retrieved {
+    pub(super) outcome: SearchOutcome,
+    pub(super) version: i64,
+}
+
 /// What the cache keeps of a search.
 #[derive(Deserialize, Serialize)]
 struct Remembered {
@@ -56,20 +63,29 @@ impl Retriever {
             return Err(AnswerError::EmptyQuestion);
         }
         let query = Query { text, limit, filter: request.filter.as_ref(), threshold: request.threshold };
-        self.retrieve(principal, &query).await
+        let version = self.version(principal).await?;
+        self.retrieve(principal, &query, version).await.map(|retrieved| retrieved.outcome)
     }
 
-    pub(super) async fn retrieve(&self, principal: &Principal, query: &Query<'_>) -> Result<SearchOutcome, AnswerError> {
+    /// The version that lookups in the cache are made under.
+    pub(super) async fn version(&self, principal: &Principal) -> Result<i64, AnswerError> {
+        self.searcher.store_version(principal.workspace).await.map_err(AnswerError::Search)
+    }
+
+    pub(super) async fn retrieve(&self, principal: &Principal, query: &Query<'_>, version: i64) -> Result<Retrieved, AnswerError> {
         let begin = Instant::now();
-        let version = self.searcher.store_version(principal.workspace).await.map_err(AnswerError::Search)?;
         let key = self.key(principal, query, version);
-        let (remembered, cache_hit) = match self.recall(&key).await {
-            Some(remembered) => (remembered, true),
-            None => (self.find(principal, query).await?, false),
+        let (remembered, version, cache_hit) = match self.recall(&key).await {
+            Some(remembered) => (remembered, version, true),
+            None => {
+                let (remembered, version) = self.find(principal, query).await?;
+                (remembered, version, false)
+            }
         };
         let matches = above(remembered.matches, query.threshold);
         self.observe(&matches, begin);
-        Ok(SearchOutcome { matches, cache_hit, plan: remembered.plan, took_ms: elapsed_ms(begin) })
+        let outcome = SearchOutcome { matches, cache_hit, plan: remembered.plan, took_ms: elapsed_ms(begin) };
+        Ok(Retrieved { outcome, version })
     }
 
     async fn recall(&self, key: &CacheKey) -> Option<Remembered> {
@@ -79,7 +95,7 @@ impl Retriever {
     }
 
     /// Embeds and searches, and remembers the result under the version of the search's own snapshot.
-    async fn find(&self, principal: &Principal, query: &Query<'_>) -> Result<Remembered, AnswerError> {
+    async fn find(&self, principal: &Principal, query: &Query<'_>) -> Result<(Remembered, i64), AnswerError> {
         let span = tracing::debug_span!("embed", stage = "embed");
         let vector = self.embed(query.text).instrument(span).await?;
         let nearest = NearestQuery { workspace: principal.workspace, vector, limit: query.limit, filter: query.filter.cloned() };
@@ -93,7 +109,7 @@ impl Retriever {
             let key = self.key(principal, query, store_version);
             self.cache.store(Namespace::VectorSearch, &key, Bytes::from(bytes)).await;
         }
-        Ok(remembered)
+        Ok((remembered, store_version))
     }
 
     async fn embed(&self, text: &str) -> Result<Vec<f32>, AnswerError> {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::embedder::EmbedError;
+
 /// One passage of the context. Its number is what a citation `[n]` names; the first is 1.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NumberedPassage {
@@ -75,4 +77,6 @@ pub enum GenerateError {
     Refused { host: String, status: u16, message: String },
     #[error("the generation server at {host} sent an answer that cannot be read: {what}")]
     Malformed { host: String, what: String },
+    #[error("the sentences could not be embedded")]
+    Embed(#[source] EmbedError),
 }

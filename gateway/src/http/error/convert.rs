@@ -75,6 +75,9 @@ impl From<EmbedError> for ApiError {
 impl From<GenerateError> for ApiError {
     fn from(error: GenerateError) -> Self {
         let refusal = match &error {
+            GenerateError::Embed(_) => {
+                Self::new(ErrorCode::EmbeddingUnavailable, "the sentences could not be embedded; try again shortly").after(SOON)
+            }
             GenerateError::Disabled => {
                 Self::new(ErrorCode::GenerationDisabled, "this gateway only retrieves; ask /v1/search, or switch generation on")
             }

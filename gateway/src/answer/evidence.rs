@@ -1,0 +1,140 @@
+//! Evidence: the sentences of the passages that bear on a question most, by shared terms and by meaning. What can be said of a
+//! question's context without a language model rests on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::terms::terms;
+use crate::traits::embedder::{EmbedError, Embedder};
+
+/// Sentences that are compared by meaning; bounds the time that a question costs.
+const CANDIDATES: usize = 24;
+/// Longer runs of text are no sentences; they are cut.
+const MOST_CHARS: usize = 600;
+/// Shorter ones are headings and crumbs.
+const LEAST_CHARS: usize = 20;
+
+/// One sentence and how it bears on the question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// Index of the passage.
+    pub passage: usize,
+    /// Number of the sentence in its passage.
+    pub sentence: usize,
+    pub text: String,
+    /// Cosine to the question, -1 to 1.
+    pub cosine: f32,
+    /// Share of the question's terms that occur, rare ones weighing more, 0 to 1.
+    pub overlap: f32,
+}
+
+impl Evidence {
+    /// Both measures in one.
+    pub fn strength(&self) -> f32 {
+        0.65 * self.cosine + 0.35 * self.overlap
+    }
+}
+
+/// How the question's terms weigh: those that fewer sentences have weigh more, those that none has weigh most.
+#[derive(Debug)]
+struct Weights(BTreeMap<String, f32>);
+
+impl Weights {
+    fn new(question: &BTreeSet<String>, sentences: &[BTreeSet<String>]) -> Self {
+        let count = sentences.len() as f32;
+        let weight = |term: &String| {
+            let having = sentences.iter().filter(|s| s.contains(term)).count() as f32;
+            (1.0 + (count + 1.0) / (having + 1.0)).ln()
+        };
+        Self(question.iter().map(|term| (term.clone(), weight(term))).collect())
+    }
+
+    fn covered(&self, present: &BTreeSet<String>) -> f32 {
+        let total: f32 = self.0.values().sum();
+        let covered: f32 = self.0.iter().filter(|(term, _)| present.contains(*term)).map(|(_, weight)| weight).sum();
+        if total > 0.0 { covered / total } else { 0.0 }
+    }
+}
+
+/// The strongest sentences first, at most [`CANDIDATES`].
+///
+/// # Errors
+/// The embedder's.
+pub async fn weigh(question: &str, passages: &[&str], embedder: &dyn Embedder) -> Result<Vec<Evidence>, EmbedError> {
+    let mut candidates = candidates(question, passages);
+    if candidates.is_empty() {
+        return Ok(candidates);
+    }
+    let question = embedder.embed(question).await?;
+    let texts: Vec<String> = candidates.iter().map(|c| c.text.clone()).collect();
+    for (candidate, vector) in candidates.iter_mut().zip(embedder.embed_batch(&texts).await?) {
+        candidate.cosine = question.iter().zip(&vector).map(|(a, b)| a * b).sum();
+    }
+    candidates.sort_by(|a, b| b.strength().total_cmp(&a.strength()));
+    Ok(candidates)
+}
+
+/// The sentences that share most with the question; among equals those of better passages.
+fn candidates(question: &str, passages: &[&str]) -> Vec<Evidence> {
+    let asked = terms(question);
+    let mut found: Vec<(Evidence, BTreeSet<String>)> = Vec::new();
+    for (passage, text) in passages.iter().enumerate() {
+        for (sentence, text) in sentences(text).into_iter().enumerate() {
+            let present = terms(&text);
+            found.push((Evidence { passage, sentence, text, cosine: 0.0, overlap: 0.0 }, present));
+        }
+    }
+    let present: Vec<BTreeSet<String>> = found.iter().map(|(_, terms)| terms.clone()).collect();
+    let weights = Weights::new(&asked, &present);
+    let mut candidates: Vec<Evidence> = found
+        .into_iter()
+        .map(|(mut evidence, present)| {
+            evidence.overlap = weights.covered(&present);
+            evidence
+        })
+        .collect();
+    candidates.sort_by(|a, b| b.overlap.total_cmp(&a.overlap).then(a.passage.cmp(&b.passage)));
+    candidates.truncate(CANDIDATES);
+    candidates
+}
+
+/// The sentences of a passage. Lines that a text was wrapped at are joined, paragraphs are not.
+pub fn sentences(text: &str) -> Vec<String> {
+    text.split("\n\n")
+        .flat_map(|paragraph| {
+            let joined = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+            joined.unicode_sentences().map(|s| s.trim().chars().take(MOST_CHARS).collect::<String>()).collect::<Vec<_>>()
+        })
+        .filter(|sentence| sentence.chars().count() >= LEAST_CHARS)
+        .collect()
+}
+
+/// Share of the question's terms that occur anywhere in the texts, 0 to 1, each term weighing the same.
+pub fn coverage(question: &str, texts: &[&str]) -> f32 {
+    let asked = terms(question);
+    if asked.is_empty() {
+        return 0.0;
+    }
+    let present: BTreeSet<String> = texts.iter().flat_map(|text| terms(text)).collect();
+    asked.intersection(&present).count() as f32 / asked.len() as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_join_wrapped_lines_and_leave_crumbs_out() {
+        let text = "Chapter 3\n\nThe port is 5432 by\ndefault. It can be changed in the file.\n\nYes.";
+        assert_eq!(sentences(text), ["The port is 5432 by default.", "It can be changed in the file."]);
+    }
+
+    #[test]
+    fn the_sentence_that_shares_rare_terms_comes_first() {
+        let text = "The server listens on a port. The default port of the server is 5432 always. Servers are machines with ports.";
+        let found = candidates("What is the default port?", &["Nothing of the kind is said in here.", text]);
+        assert_eq!((found[0].passage, found[0].sentence), (1, 1));
+        assert!(found[0].overlap > 0.9, "{}", found[0].overlap);
+    }
+}

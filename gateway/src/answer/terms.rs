@@ -1,0 +1,40 @@
+//! The terms of a text: lower-case words, stemmed, without those that carry no meaning. Pure.
+
+use std::collections::BTreeSet;
+
+use rust_stemmers::{Algorithm, Stemmer};
+use unicode_segmentation::UnicodeSegmentation;
+
+/// English words that say nothing about what a question is after, question words among them.
+const STOP_WORDS: &str = "a about above after again all also am an and any are as at be because been before being below between both but by \
+    can cannot could did do does doing don down during each else ever few for from further get give had has have having he her here hers him \
+    his how i if in into is it its itself just may me might more most much must my no nor not now of off on once one only or other our out \
+    over own per please same say says shall she should so some such tell than that the their them then there these they thing things this \
+    those through to too two under until up us use used uses using very was way we were what when where whether which while who whom whose \
+    why will with within without would you your";
+
+/// The distinct terms of a text.
+pub(super) fn terms(text: &str) -> BTreeSet<String> {
+    let stemmer = Stemmer::create(Algorithm::English);
+    text.unicode_words()
+        .map(str::to_lowercase)
+        .filter(|word| !is_stop_word(word))
+        .map(|word| stemmer.stem(&word).into_owned())
+        .collect()
+}
+
+fn is_stop_word(word: &str) -> bool {
+    let bare = word.split(['\'', '’']).next().unwrap_or(word);
+    STOP_WORDS.split_ascii_whitespace().any(|stop| stop == bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_stemmed_and_stop_words_left_out() {
+        let found: Vec<_> = terms("What's the maximum number of Connections that PostgreSQL allows?").into_iter().collect();
+        assert_eq!(found, ["allow", "connect", "maximum", "number", "postgresql"]);
+    }
+}
