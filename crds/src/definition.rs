@@ -28,10 +28,11 @@ pub fn definition_yaml() -> String {
     format!("# Generated from the types in crds/src; `UPDATE=1 cargo test -p ragline-crds` writes it again.\n{body}")
 }
 
-/// Rewrites formats that only Rust knows, and takes `nullable` away, so that a null is dropped as if the field were left out
+/// Rewrites formats that only Rust knows, joins the lines of a paragraph, and takes `nullable` away, so that a null is dropped as if the field were left out
 /// and no rule has to reckon with it.
 fn settle(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
+    schema.description = schema.description.take().map(|text| text.replace('\n', " "));
     schema.format = match schema.format.take().as_deref() {
         Some("uint32" | "uint16" | "uint8" | "uint64" | "uint") => Some("int64".into()),
         other => other.map(str::to_owned),

@@ -4,4 +4,5 @@ pub mod admin;
 pub mod cluster;
 pub mod leader;
 pub mod metrics;
+pub mod plan;
 pub mod telemetry;

@@ -7,6 +7,8 @@ pub mod env;
 pub mod index;
 pub mod paths;
 pub mod ports;
+mod report;
+mod schema;
 mod validate;
 
 pub use config::{
@@ -14,4 +16,6 @@ pub use config::{
     GenerationProvider, Index, IndexMode, Limits, Logging, OpenAiCompatible, Search, Server, TlsMode,
 };
 pub use duration::Seconds;
+pub use report::{BuildReport, INDEX_REPORT_PATH, IndexReport};
+pub use schema::SCHEMA_VERSION;
 pub use validate::{ConfigError, Problem};

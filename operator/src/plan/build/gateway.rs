@@ -1,0 +1,210 @@
+//! The gateways. They hold the application role's password only; what may change tables or indexes runs as a Job.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::{
+        apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
+        core::v1::{
+            ConfigMap, Container, EnvVar, Lifecycle, LifecycleHandler, PodSpec, Service, ServicePort, ServiceSpec,
+            TopologySpreadConstraint,
+        },
+        policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec},
+    },
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+use ragline_config::{env, paths, ports};
+
+use super::{
+    meta,
+    pod::{self, GATEWAY_USER, Mounted, Pace, SecretFile},
+};
+use crate::plan::{
+    credentials::{API_KEY_KEY, Credentials, PASSWORD_KEY},
+    names::{self, Component},
+    pipeline::{Pipeline, UserSecret},
+};
+
+/// Name of the container and of its port.
+const CONTAINER: &str = "gateway";
+const PORT: &str = "http";
+/// Seconds that a gateway still serves after it was told to end, until no Service sends to it any more.
+const DRAIN_SECONDS: &str = "3";
+/// Seconds that requests under way may still take.
+const GRACE_SECONDS: i64 = 150;
+
+/// The gateway's configuration file.
+pub fn config_map(pipeline: &Pipeline) -> ConfigMap {
+    ConfigMap {
+        metadata: meta::owned(pipeline, names::gateway_config(&pipeline.name), Component::Gateway),
+        data: Some(BTreeMap::from([(paths::CONFIG_FILE.to_owned(), config_file(pipeline))])),
+        ..ConfigMap::default()
+    }
+}
+
+fn config_file(pipeline: &Pipeline) -> String {
+    pipeline.config.to_yaml().expect("a checked configuration writes as YAML")
+}
+
+/// Where the gateway is reached inside the cluster.
+pub fn endpoint(pipeline: &Pipeline) -> String {
+    format!("http://{}.{}.svc:{}", names::gateway(&pipeline.name), pipeline.namespace, ports::GATEWAY_HTTP)
+}
+
+/// The selector of the gateways' pods as text, for the scale subresource.
+pub fn selector(pipeline: &Pipeline) -> String {
+    let labels = meta::selector_labels(pipeline, Component::Gateway);
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+/// The address of all gateways.
+pub fn service(pipeline: &Pipeline) -> Service {
+    let mut metadata = meta::owned(pipeline, names::gateway(&pipeline.name), Component::Gateway);
+    metadata.annotations = Some(datadog());
+    Service {
+        metadata,
+        spec: Some(ServiceSpec {
+            selector: Some(meta::selector_labels(pipeline, Component::Gateway)),
+            ports: Some(vec![ServicePort {
+                name: Some(PORT.to_owned()),
+                port: i32::from(ports::GATEWAY_HTTP),
+                target_port: Some(IntOrString::String(PORT.to_owned())),
+                protocol: Some("TCP".to_owned()),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}
+
+fn datadog() -> BTreeMap<String, String> {
+    let instance = format!(
+        r#"[{{"openmetrics_endpoint": "http://%%host%%:{}/metrics", "namespace": "ragline", "metrics": [".*"]}}]"#,
+        ports::GATEWAY_HTTP
+    );
+    meta::datadog("openmetrics", instance)
+}
+
+/// Keeps all gateways but one during a drain of nodes. With a single gateway it would only block the drain.
+pub fn disruption_budget(pipeline: &Pipeline) -> Option<PodDisruptionBudget> {
+    (pipeline.gateway.replicas > 1).then(|| PodDisruptionBudget {
+        metadata: meta::owned(pipeline, names::gateway(&pipeline.name), Component::Gateway),
+        spec: Some(PodDisruptionBudgetSpec {
+            max_unavailable: Some(IntOrString::Int(1)),
+            selector: Some(meta::selector(pipeline, Component::Gateway)),
+            ..PodDisruptionBudgetSpec::default()
+        }),
+        status: None,
+    })
+}
+
+/// The gateways themselves. Their pods change when configuration, image or a generated password changes, and at no other time;
+/// the user's Secrets are read again by the gateway itself.
+pub fn deployment(pipeline: &Pipeline, credentials: &Credentials) -> Deployment {
+    let Credentials { superuser: _, owner: _, application, valkey, api_key } = credentials;
+    let hashes = [
+        ("config", names::hash([config_file(pipeline).as_str()])),
+        ("secrets", Credentials::hash(&[application, valkey, api_key])),
+    ];
+    let template = pod::template(pipeline, Component::Gateway, &hashes, pod_spec(pipeline));
+    Deployment {
+        metadata: meta::owned(pipeline, names::gateway(&pipeline.name), Component::Gateway),
+        spec: Some(DeploymentSpec {
+            replicas: Some(i32::try_from(pipeline.gateway.replicas).expect("replicas are at most 50")),
+            revision_history_limit: Some(3),
+            selector: meta::selector(pipeline, Component::Gateway),
+            strategy: Some(DeploymentStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                rolling_update: Some(RollingUpdateDeployment {
+                    max_surge: Some(IntOrString::Int(1)),
+                    max_unavailable: Some(IntOrString::Int(0)),
+                }),
+            }),
+            template,
+            ..DeploymentSpec::default()
+        }),
+        status: None,
+    }
+}
+
+fn pod_spec(pipeline: &Pipeline) -> PodSpec {
+    let (mut mounted, mut variables) = configuration(pipeline);
+    for (file, variable) in secret_files(pipeline) {
+        mounted.push(file.mounted());
+        variables.push(file.variable(variable));
+    }
+    mounted.push(pod::scratch());
+    let (volumes, mounts) = pod::split(mounted);
+    let container = Container {
+        args: Some(vec!["serve".to_owned()]),
+        env: Some(variables),
+        lifecycle: Some(Lifecycle {
+            pre_stop: Some(LifecycleHandler { exec: Some(pod::exec(&["sleep", DRAIN_SECONDS])), ..LifecycleHandler::default() }),
+            ..Lifecycle::default()
+        }),
+        // The model is loaded before the port opens.
+        startup_probe: Some(Pace { period_seconds: 1, timeout_seconds: 1, failures: 120 }.http("/livez", PORT)),
+        liveness_probe: Some(Pace { period_seconds: 10, timeout_seconds: 5, failures: 6 }.http("/livez", PORT)),
+        readiness_probe: Some(Pace { period_seconds: 3, timeout_seconds: 3, failures: 2 }.http("/readyz", PORT)),
+        ports: Some(vec![pod::port(PORT, ports::GATEWAY_HTTP)]),
+        volume_mounts: Some(mounts),
+        ..pod::container(CONTAINER, &pipeline.gateway.image, &pipeline.gateway.resources)
+    };
+    PodSpec {
+        termination_grace_period_seconds: Some(GRACE_SECONDS),
+        topology_spread_constraints: Some(vec![TopologySpreadConstraint {
+            label_selector: Some(meta::selector(pipeline, Component::Gateway)),
+            max_skew: 1,
+            topology_key: "kubernetes.io/hostname".to_owned(),
+            when_unsatisfiable: "ScheduleAnyway".to_owned(),
+            ..TopologySpreadConstraint::default()
+        }]),
+        ..pod::pod(GATEWAY_USER, names::gateway(&pipeline.name), container, volumes)
+    }
+}
+
+/// The configuration file, for the gateways and for the Jobs, which run the same program.
+pub(super) fn configuration(pipeline: &Pipeline) -> (Vec<Mounted>, Vec<EnvVar>) {
+    let file = format!("{}/{}", paths::CONFIG_DIR, paths::CONFIG_FILE);
+    let config = pod::config(names::gateway_config(&pipeline.name), paths::CONFIG_DIR);
+    (vec![config], vec![pod::variable(env::CONFIG, file)])
+}
+
+/// One file of a Secret with the variable that names it, kept while the pod is put together.
+struct OwnedFile {
+    name: &'static str,
+    secret: String,
+    key: String,
+}
+
+impl OwnedFile {
+    fn mounted(&self) -> Mounted {
+        self.borrowed().mounted()
+    }
+
+    fn variable(&self, name: &str) -> EnvVar {
+        self.borrowed().variable(name)
+    }
+
+    fn borrowed(&self) -> SecretFile<'_> {
+        SecretFile { name: self.name, secret: &self.secret, key: &self.key }
+    }
+}
+
+fn secret_files(pipeline: &Pipeline) -> Vec<(OwnedFile, &'static str)> {
+    let name = &pipeline.name;
+    let generated = |short: &'static str, secret: String, key: &str| OwnedFile { name: short, secret, key: key.to_owned() };
+    let mut files = vec![
+        (generated("database", names::application_secret(name), env::DATABASE_URL), env::DATABASE_URL),
+        (generated("api-key", names::api_key_secret(name), API_KEY_KEY), env::API_KEY),
+    ];
+    if pipeline.cache.is_some() {
+        files.push((generated("valkey", names::valkey_secret(name), PASSWORD_KEY), env::VALKEY_PASSWORD));
+    }
+    files.extend(pipeline.secrets.iter().map(|UserSecret { field: _, variable, secret }| {
+        let short = if *variable == env::EMBEDDING_API_KEY { "embedding-api-key" } else { "generation-api-key" };
+        (OwnedFile { name: short, secret: secret.name.clone(), key: secret.key.clone() }, *variable)
+    }));
+    files
+}

@@ -1,0 +1,107 @@
+//! The Jobs: they run the gateway's program with roles that the gateways do not have. A Job is named by a hash of what it does
+//! and is never changed; another deed is another Job.
+
+use k8s_openapi::api::{
+    batch::v1::{Job, JobSpec},
+    core::v1::{Container, PodSpec},
+};
+use ragline_config::{SCHEMA_VERSION, env};
+use ragline_crds::spec::Quantity;
+
+use super::{
+    gateway, meta,
+    pod::{self, GATEWAY_USER, SecretFile},
+};
+use crate::plan::{
+    names::{self, Component},
+    pipeline::{Pipeline, Sizing},
+    quantity::MIB,
+};
+
+const MIGRATE: &[&str] = &["migrate"];
+const INDEX: &[&str] = &["index", "run"];
+/// Tries after the first; Kubernetes doubles the pause between them from ten seconds on.
+const RETRIES: i32 = 5;
+/// Seconds that the migrations may take.
+const MIGRATE_SECONDS: i64 = 3_600;
+/// Seconds that building an index may take; a million vectors take hours.
+const INDEX_SECONDS: i64 = 86_400;
+
+/// The Job that makes extension, roles and tables, or brings them up to date.
+pub fn schema(pipeline: &Pipeline) -> Job {
+    let version = SCHEMA_VERSION.to_string();
+    let hash = hash(pipeline, MIGRATE, &version);
+    let name = &pipeline.name;
+    let secrets = [
+        ("bootstrap", names::superuser_secret(name), env::DATABASE_BOOTSTRAP_URL),
+        ("owner", names::owner_secret(name), env::DATABASE_OWNER_URL),
+        ("application", names::application_secret(name), env::DATABASE_URL),
+    ];
+    job(pipeline, Component::Schema, names::schema_job(name, &hash), MIGRATE, &secrets, MIGRATE_SECONDS)
+}
+
+/// A Job that measures, and builds or drops the index where one is due. `cause` is what it is started for; the same cause names
+/// the same Job, so that one cause starts one Job.
+pub fn index(pipeline: &Pipeline, cause: &str) -> Job {
+    let hash = hash(pipeline, INDEX, cause);
+    let name = &pipeline.name;
+    let secrets = [("owner", names::owner_secret(name), env::DATABASE_OWNER_URL)];
+    job(pipeline, Component::Index, names::index_job(name, &hash), INDEX, &secrets, INDEX_SECONDS)
+}
+
+fn hash(pipeline: &Pipeline, arguments: &[&str], cause: &str) -> String {
+    names::hash([pipeline.gateway.image.as_str(), cause].into_iter().chain(arguments.iter().copied()))
+}
+
+fn job(
+    pipeline: &Pipeline,
+    component: Component,
+    name: String,
+    arguments: &[&str],
+    secrets: &[(&str, String, &str)],
+    seconds: i64,
+) -> Job {
+    let spec = PodSpec {
+        restart_policy: Some("Never".to_owned()),
+        ..pod_spec(pipeline, component, arguments, secrets)
+    };
+    Job {
+        metadata: meta::owned(pipeline, name, component),
+        spec: Some(JobSpec {
+            active_deadline_seconds: Some(seconds),
+            backoff_limit: Some(RETRIES),
+            template: pod::template(pipeline, component, &[], spec),
+            ..JobSpec::default()
+        }),
+        status: None,
+    }
+}
+
+fn pod_spec(pipeline: &Pipeline, component: Component, arguments: &[&str], secrets: &[(&str, String, &str)]) -> PodSpec {
+    let (mut mounted, mut variables) = gateway::configuration(pipeline);
+    for (name, secret, variable) in secrets {
+        let file = SecretFile { name, secret, key: variable };
+        mounted.push(file.mounted());
+        variables.push(file.variable(variable));
+    }
+    mounted.push(pod::scratch());
+    let (volumes, mounts) = pod::split(mounted);
+    let container = Container {
+        args: Some(arguments.iter().map(|&argument| argument.to_owned()).collect()),
+        env: Some(variables),
+        volume_mounts: Some(mounts),
+        ..pod::container(component.as_str(), &pipeline.gateway.image, &sizing())
+    };
+    pod::pod(GATEWAY_USER, names::jobs(&pipeline.name), container, volumes)
+}
+
+/// The work is done by PostgreSQL; the Job only asks for it.
+fn sizing() -> Sizing {
+    Sizing {
+        cpu_request: Quantity("50m".to_owned()),
+        cpu_limit: None,
+        memory_request: Quantity("64Mi".to_owned()),
+        memory_limit: Quantity("512Mi".to_owned()),
+        memory_bytes: 512 * MIB,
+    }
+}

@@ -1,0 +1,194 @@
+//! The managed PostgreSQL: one primary on one volume. The operator owns its command, so the image need only bring PostgreSQL 17
+//! with pgvector.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::{
+        apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec},
+        core::v1::{
+            ConfigMap, Container, Lifecycle, LifecycleHandler, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec,
+            Service, ServicePort, ServiceSpec, VolumeResourceRequirements,
+        },
+    },
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
+};
+use ragline_config::ports;
+use ragline_crds::spec::DeletionPolicy;
+
+use super::{
+    meta,
+    pod::{self, DATA_USER, Pace, SecretFile},
+    postgres_settings as settings, secrets,
+};
+use crate::plan::{
+    credentials::{Credentials, PASSWORD_KEY},
+    names::{self, Component},
+    pipeline::Pipeline,
+    quantity::MIB,
+};
+
+const CONTAINER: &str = "postgres";
+const PORT: &str = "postgres";
+/// Where the ConfigMap is mounted; the scripts know it too.
+const CONFIG: &str = "/etc/ragline/postgres";
+/// Where the volume is mounted, and the folder in it that holds the data: a volume's own root may hold `lost+found`.
+const VOLUME: &str = "/var/lib/postgresql/data";
+const DATA: &str = "/var/lib/postgresql/data/pgdata";
+/// Shared memory that is not for building an index.
+const SHARED_MEMORY: u64 = 64 * MIB;
+
+/// Settings, scripts, and who may connect.
+pub fn config_map(pipeline: &Pipeline) -> ConfigMap {
+    let data = files(pipeline).into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
+    ConfigMap {
+        metadata: meta::owned(pipeline, names::postgres_config(&pipeline.name), Component::Postgres),
+        data: Some(data),
+        ..ConfigMap::default()
+    }
+}
+
+fn files(pipeline: &Pipeline) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("postgresql.conf", settings::file(pipeline)),
+        ("pg_hba.conf", include_str!("files/pg_hba.conf").to_owned()),
+        ("start.sh", include_str!("files/postgres_start.sh").to_owned()),
+        ("ready.sh", include_str!("files/postgres_ready.sh").to_owned()),
+        ("stop.sh", include_str!("files/postgres_stop.sh").to_owned()),
+    ])
+}
+
+/// The Service that gives the pod its name.
+pub fn headless_service(pipeline: &Pipeline) -> Service {
+    Service {
+        metadata: meta::owned(pipeline, names::postgres_headless(&pipeline.name), Component::Postgres),
+        spec: Some(ServiceSpec {
+            cluster_ip: Some("None".to_owned()),
+            publish_not_ready_addresses: Some(true),
+            ..service_spec(pipeline)
+        }),
+        ..Service::default()
+    }
+}
+
+/// The Service that clients use.
+pub fn service(pipeline: &Pipeline) -> Service {
+    let mut metadata = meta::owned(pipeline, names::postgres(&pipeline.name), Component::Postgres);
+    let (port, database, user) = (ports::POSTGRES, secrets::DATABASE, secrets::APPLICATION);
+    let instance = format!(
+        r#"[{{"host": "%%host%%", "port": {port}, "dbname": "{database}", "username": "{user}", "password": "%%env_POSTGRES_PASSWORD%%"}}]"#
+    );
+    metadata.annotations = Some(meta::datadog("postgres", instance));
+    Service { metadata, spec: Some(service_spec(pipeline)), ..Service::default() }
+}
+
+fn service_spec(pipeline: &Pipeline) -> ServiceSpec {
+    ServiceSpec {
+        selector: Some(meta::selector_labels(pipeline, Component::Postgres)),
+        ports: Some(vec![ServicePort {
+            name: Some(PORT.to_owned()),
+            port: i32::from(ports::POSTGRES),
+            target_port: Some(IntOrString::String(PORT.to_owned())),
+            protocol: Some("TCP".to_owned()),
+            ..ServicePort::default()
+        }]),
+        ..ServiceSpec::default()
+    }
+}
+
+/// PostgreSQL itself.
+pub fn stateful_set(pipeline: &Pipeline, credentials: &Credentials) -> StatefulSet {
+    let Credentials { superuser, owner, application, valkey: _, api_key: _ } = credentials;
+    let files = files(pipeline);
+    let hashes = [
+        ("config", names::hash(files.values().map(String::as_str))),
+        // The start command sets the passwords, so a new one takes a new start.
+        ("secrets", Credentials::hash(&[superuser, owner, application])),
+    ];
+    let whenever = match pipeline.deletion_policy {
+        DeletionPolicy::Retain => "Retain",
+        DeletionPolicy::Delete => "Delete",
+    };
+    StatefulSet {
+        metadata: meta::owned(pipeline, names::postgres(&pipeline.name), Component::Postgres),
+        spec: Some(StatefulSetSpec {
+            persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
+                when_deleted: Some(whenever.to_owned()),
+                when_scaled: Some("Retain".to_owned()),
+            }),
+            replicas: Some(1),
+            revision_history_limit: Some(3),
+            selector: meta::selector(pipeline, Component::Postgres),
+            service_name: Some(names::postgres_headless(&pipeline.name)),
+            template: pod::template(pipeline, Component::Postgres, &hashes, pod_spec(pipeline)),
+            volume_claim_templates: Some(vec![claim(pipeline)]),
+            ..StatefulSetSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// The claim as it is made. A StatefulSet cannot change it later: a growing size is written to the claim itself.
+fn claim(pipeline: &Pipeline) -> PersistentVolumeClaim {
+    let size = Quantity(pipeline.postgres.storage_size.0.clone());
+    PersistentVolumeClaim {
+        metadata: ObjectMeta {
+            name: Some(names::POSTGRES_VOLUME.to_owned()),
+            labels: Some(meta::labels(pipeline, Component::Postgres)),
+            ..ObjectMeta::default()
+        },
+        spec: Some(PersistentVolumeClaimSpec {
+            access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
+            resources: Some(VolumeResourceRequirements {
+                requests: Some(BTreeMap::from([("storage".to_owned(), size)])),
+                limits: None,
+            }),
+            storage_class_name: pipeline.postgres.storage_class.clone(),
+            ..PersistentVolumeClaimSpec::default()
+        }),
+        status: None,
+    }
+}
+
+fn pod_spec(pipeline: &Pipeline) -> PodSpec {
+    let name = &pipeline.name;
+    let (superuser, owner) = (names::superuser_secret(name), names::owner_secret(name));
+    let application = names::application_secret(name);
+    let password = |name, secret| SecretFile { name, secret, key: PASSWORD_KEY }.mounted();
+    let (volumes, mut mounts) = pod::split(vec![
+        pod::config(names::postgres_config(name), CONFIG),
+        password("superuser", &superuser),
+        password("owner", &owner),
+        password("application", &application),
+        pod::scratch(),
+        pod::empty("socket", "/var/run/postgresql"),
+        pod::memory("shared-memory", "/dev/shm", settings::maintenance_memory_bytes(pipeline) + SHARED_MEMORY),
+    ]);
+    mounts.push(pod::mount(names::POSTGRES_VOLUME, VOLUME, false));
+    let script = |name: &str| format!("{CONFIG}/{name}");
+    let ready = script("ready.sh");
+    let ready = ["/bin/sh", ready.as_str()];
+    let stop = script("stop.sh");
+    let container = Container {
+        command: Some(vec!["/bin/sh".to_owned(), script("start.sh")]),
+        env: Some(vec![pod::variable("PGDATA", DATA), pod::variable("PGHOST", "/var/run/postgresql")]),
+        lifecycle: Some(Lifecycle {
+            pre_stop: Some(LifecycleHandler {
+                exec: Some(pod::exec(&["/bin/sh", stop.as_str()])),
+                ..LifecycleHandler::default()
+            }),
+            ..Lifecycle::default()
+        }),
+        ports: Some(vec![pod::port(PORT, ports::POSTGRES)]),
+        // Recovery after a crash may take long, and must not be cut short.
+        startup_probe: Some(Pace { period_seconds: 2, timeout_seconds: 5, failures: 1_800 }.command(&ready)),
+        liveness_probe: Some(Pace { period_seconds: 10, timeout_seconds: 5, failures: 6 }.tcp(PORT)),
+        readiness_probe: Some(Pace { period_seconds: 5, timeout_seconds: 5, failures: 3 }.command(&ready)),
+        volume_mounts: Some(mounts),
+        ..pod::container(CONTAINER, &pipeline.postgres.image, &pipeline.postgres.resources)
+    };
+    PodSpec {
+        termination_grace_period_seconds: Some(120),
+        ..pod::pod(DATA_USER, names::postgres(name), container, volumes)
+    }
+}

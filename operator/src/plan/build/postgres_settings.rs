@@ -1,0 +1,76 @@
+//! PostgreSQL's settings, derived from the memory it may use and from how many will connect.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use ragline_config::ports;
+
+use crate::plan::{
+    pipeline::Pipeline,
+    quantity::{self, MIB},
+};
+
+/// Connections of a gateway beside its pool: one listens for changes, one answers probes.
+const BESIDE_THE_POOL: u32 = 2;
+/// Connections that schema and index Jobs may hold.
+const JOBS: u32 = 12;
+/// Connections for people, monitoring and the superuser.
+const RESERVE: u32 = 10;
+/// The number of connections goes up in steps, since a change restarts PostgreSQL.
+const CONNECTION_STEP: u32 = 100;
+
+/// Memory for building an index: a quarter of what there is.
+pub(super) fn maintenance_memory_bytes(pipeline: &Pipeline) -> u64 {
+    const MOST: u64 = 8 << 30;
+    (pipeline.postgres.resources.memory_bytes / 4).min(MOST) / MIB * MIB
+}
+
+/// Connections that PostgreSQL takes: those of all gateways, one more of them during a roll-out, and the rest.
+pub(super) fn max_connections(pipeline: &Pipeline) -> u32 {
+    let gateways = pipeline.gateway.replicas + 1;
+    let needed = gateways * (pipeline.config.database.pool_size + BESIDE_THE_POOL) + JOBS + RESERVE;
+    needed.div_ceil(CONNECTION_STEP) * CONNECTION_STEP
+}
+
+/// The file `postgresql.conf`. The user's settings come last and win.
+pub(super) fn file(pipeline: &Pipeline) -> String {
+    let memory = pipeline.postgres.resources.memory_bytes;
+    let megabytes = |bytes: u64| format!("{}MB", bytes / MIB);
+    let storage = quantity::bytes(&pipeline.postgres.storage_size).unwrap_or_default();
+    let mut settings: BTreeMap<&str, String> = BTreeMap::from([
+        ("listen_addresses", "*".to_owned()),
+        ("port", ports::POSTGRES.to_string()),
+        ("unix_socket_directories", "/var/run/postgresql".to_owned()),
+        ("password_encryption", "scram-sha-256".to_owned()),
+        // Settings come from here alone; one left behind by ALTER SYSTEM could keep the server from starting.
+        ("allow_alter_system", "off".to_owned()),
+        ("max_connections", max_connections(pipeline).to_string()),
+        ("shared_buffers", megabytes(memory / 4)),
+        ("effective_cache_size", megabytes(memory / 2)),
+        ("maintenance_work_mem", megabytes(maintenance_memory_bytes(pipeline))),
+        ("autovacuum_work_mem", megabytes((memory / 16).clamp(16 * MIB, 256 * MIB))),
+        ("work_mem", megabytes((memory / 256).clamp(4 * MIB, 64 * MIB))),
+        ("max_wal_size", megabytes((storage / 10).clamp(128 * MIB, 4_096 * MIB))),
+        ("min_wal_size", "80MB".to_owned()),
+        ("random_page_cost", "1.1".to_owned()),
+        ("jit", "off".to_owned()),
+        // A gateway that vanished must not hold its locks for hours.
+        ("tcp_keepalives_idle", "60".to_owned()),
+        ("tcp_keepalives_interval", "10".to_owned()),
+        ("tcp_keepalives_count", "6".to_owned()),
+        ("log_line_prefix", "%m [%p] %q%u@%d ".to_owned()),
+        ("log_timezone", "UTC".to_owned()),
+        ("timezone", "UTC".to_owned()),
+    ]);
+    for (name, value) in &pipeline.postgres.parameters {
+        settings.insert(name, value.clone());
+    }
+    let mut file = "# Written by the operator; change spec.postgres.managed.parameters instead.\n".to_owned();
+    for (name, value) in settings {
+        writeln!(file, "{name} = {}", quoted(&value)).expect("text takes text");
+    }
+    file
+}
+
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\\', r"\\").replace('\'', "''"))
+}

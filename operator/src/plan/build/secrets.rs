@@ -1,0 +1,59 @@
+//! The Secrets that the operator generates. Each part mounts only what it needs, so each role has a Secret of its own.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use ragline_config::{env, ports};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::meta;
+use crate::plan::{
+    credentials::{API_KEY_KEY, Credentials, PASSWORD_KEY},
+    names::{self, Component},
+    pipeline::Pipeline,
+};
+
+/// The database.
+pub const DATABASE: &str = "ragline";
+/// The superuser.
+pub const SUPERUSER: &str = "postgres";
+/// The role that owns the tables.
+pub const OWNER: &str = "ragline_owner";
+/// The role that the gateway serves with.
+pub const APPLICATION: &str = "ragline_app";
+
+/// All of them.
+pub fn secrets(pipeline: &Pipeline, credentials: &Credentials) -> Vec<Secret> {
+    let Credentials { superuser, owner, application, valkey, api_key } = credentials;
+    let name = &pipeline.name;
+    let mut secrets = vec![
+        role(pipeline, names::superuser_secret(name), SUPERUSER, env::DATABASE_BOOTSTRAP_URL, superuser),
+        role(pipeline, names::owner_secret(name), OWNER, env::DATABASE_OWNER_URL, owner),
+        role(pipeline, names::application_secret(name), APPLICATION, env::DATABASE_URL, application),
+        secret(pipeline, names::api_key_secret(name), Component::Gateway, [(API_KEY_KEY, api_key.expose_secret().to_owned())]),
+    ];
+    if pipeline.cache.is_some() {
+        let password = valkey.expose_secret().to_owned();
+        secrets.push(secret(pipeline, names::valkey_secret(name), Component::Cache, [(PASSWORD_KEY, password)]));
+    }
+    secrets
+}
+
+/// A role of the database: who, with what, and where, the last under the name of the variable that takes it.
+fn role(pipeline: &Pipeline, name: String, user: &str, url_key: &str, password: &SecretString) -> Secret {
+    let password = password.expose_secret();
+    let host = names::postgres(&pipeline.name);
+    let url = format!("postgresql://{user}:{password}@{host}.{}:{}/{DATABASE}", pipeline.namespace, ports::POSTGRES);
+    let data = [("username", user.to_owned()), (PASSWORD_KEY, password.to_owned()), (url_key, url)];
+    secret(pipeline, name, Component::Postgres, data)
+}
+
+fn secret<const N: usize>(pipeline: &Pipeline, name: String, component: Component, data: [(&str, String); N]) -> Secret {
+    let data: BTreeMap<_, _> = data.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes()))).collect();
+    Secret {
+        metadata: meta::kept(pipeline, name, component),
+        data: Some(data),
+        type_: Some("Opaque".to_owned()),
+        ..Secret::default()
+    }
+}

@@ -1,0 +1,130 @@
+//! The managed Valkey: in memory only, so it may be replaced at any time.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use k8s_openapi::{
+    api::{
+        apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy},
+        core::v1::{ConfigMap, Container, PodSpec, Service, ServicePort, ServiceSpec},
+    },
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+use ragline_config::ports;
+
+use super::{
+    meta,
+    pod::{self, DATA_USER, Pace, SecretFile},
+};
+use crate::plan::{
+    credentials::{Credentials, PASSWORD_KEY},
+    names::{self, Component},
+    pipeline::{Cache, Pipeline},
+    quantity::MIB,
+};
+
+const CONTAINER: &str = "valkey";
+const PORT: &str = "valkey";
+/// Where the ConfigMap is mounted; the start command knows it too.
+const CONFIG: &str = "/etc/ragline/valkey";
+
+/// Settings and the start command.
+pub fn config_map(pipeline: &Pipeline, cache: &Cache) -> ConfigMap {
+    let data = files(cache).into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
+    ConfigMap {
+        metadata: meta::owned(pipeline, names::valkey_config(&pipeline.name), Component::Cache),
+        data: Some(data),
+        ..ConfigMap::default()
+    }
+}
+
+fn files(cache: &Cache) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([("valkey.conf", settings(cache)), ("start.sh", include_str!("files/valkey_start.sh").to_owned())])
+}
+
+fn settings(cache: &Cache) -> String {
+    let port = ports::VALKEY.to_string();
+    let max_memory = cache.max_memory_bytes.to_string();
+    let settings = [
+        ("bind", "* -::*"),
+        ("port", &port),
+        ("dir", "/tmp"),
+        ("maxmemory", &max_memory),
+        ("maxmemory-policy", "allkeys-lru"),
+        ("save", "\"\""),
+        ("appendonly", "no"),
+        ("tcp-keepalive", "60"),
+        // Freeing large values must not hold up the others.
+        ("lazyfree-lazy-eviction", "yes"),
+        ("lazyfree-lazy-expire", "yes"),
+    ];
+    let mut file = "# Written by the operator.\n".to_owned();
+    for (name, value) in settings {
+        writeln!(file, "{name} {value}").expect("text takes text");
+    }
+    file
+}
+
+/// The address of Valkey.
+pub fn service(pipeline: &Pipeline) -> Service {
+    let mut metadata = meta::owned(pipeline, names::valkey(&pipeline.name), Component::Cache);
+    let port = ports::VALKEY;
+    let instance = format!(r#"[{{"host": "%%host%%", "port": {port}, "password": "%%env_VALKEY_PASSWORD%%"}}]"#);
+    metadata.annotations = Some(meta::datadog("redisdb", instance));
+    Service {
+        metadata,
+        spec: Some(ServiceSpec {
+            selector: Some(meta::selector_labels(pipeline, Component::Cache)),
+            ports: Some(vec![ServicePort {
+                name: Some(PORT.to_owned()),
+                port: i32::from(port),
+                target_port: Some(IntOrString::String(PORT.to_owned())),
+                protocol: Some("TCP".to_owned()),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}
+
+/// Valkey itself.
+pub fn deployment(pipeline: &Pipeline, cache: &Cache, credentials: &Credentials) -> Deployment {
+    let files = files(cache);
+    let hashes = [
+        ("config", names::hash(files.values().map(String::as_str))),
+        ("secrets", Credentials::hash(&[&credentials.valkey])),
+    ];
+    Deployment {
+        metadata: meta::owned(pipeline, names::valkey(&pipeline.name), Component::Cache),
+        spec: Some(DeploymentSpec {
+            replicas: Some(1),
+            revision_history_limit: Some(3),
+            selector: meta::selector(pipeline, Component::Cache),
+            // Two at once would halve the hits; for a moment without one, everything is a miss.
+            strategy: Some(DeploymentStrategy { type_: Some("Recreate".to_owned()), rolling_update: None }),
+            template: pod::template(pipeline, Component::Cache, &hashes, pod_spec(pipeline, cache)),
+            ..DeploymentSpec::default()
+        }),
+        status: None,
+    }
+}
+
+fn pod_spec(pipeline: &Pipeline, cache: &Cache) -> PodSpec {
+    let secret = names::valkey_secret(&pipeline.name);
+    let (volumes, mounts) = pod::split(vec![
+        pod::config(names::valkey_config(&pipeline.name), CONFIG),
+        SecretFile { name: "valkey", secret: &secret, key: PASSWORD_KEY }.mounted(),
+        pod::memory("tmp", "/tmp", MIB),
+        // The public image declares a volume here; nothing is written to it.
+        pod::empty("data", "/data"),
+    ]);
+    let container = Container {
+        command: Some(vec!["/bin/sh".to_owned(), format!("{CONFIG}/start.sh")]),
+        ports: Some(vec![pod::port(PORT, ports::VALKEY)]),
+        liveness_probe: Some(Pace { period_seconds: 10, timeout_seconds: 5, failures: 6 }.tcp(PORT)),
+        readiness_probe: Some(Pace { period_seconds: 3, timeout_seconds: 3, failures: 2 }.tcp(PORT)),
+        volume_mounts: Some(mounts),
+        ..pod::container(CONTAINER, &cache.image, &cache.resources)
+    };
+    pod::pod(DATA_USER, names::valkey(&pipeline.name), container, volumes)
+}

@@ -1,0 +1,11 @@
+//! Decides what a pipeline needs and what is to be said of it. Values in, values out: no client, no clock, no randomness, no
+//! files; those come in as arguments. The lint below and `clippy.toml` keep it so.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+pub mod build;
+pub mod credentials;
+pub mod names;
+pub mod objects;
+pub mod pipeline;
+pub mod quantity;
+pub mod validate;

@@ -1,0 +1,171 @@
+//! The names of all objects of a pipeline. Names are at most 40 characters, so every suffix of at most 22 leaves a Service's
+//! name within 63.
+
+use sha2::{Digest, Sha256};
+
+/// Label with the pipeline's name, by which everything of a pipeline is found.
+pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
+/// Label with the part's name: a value of [`Component`].
+pub const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
+/// Label with the operator's name.
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// Value of [`MANAGED_BY_LABEL`], and the field manager of all objects.
+pub const MANAGER: &str = "ragline-operator";
+/// Selects the children of all pipelines.
+pub const CHILDREN_SELECTOR: &str = "app.kubernetes.io/managed-by=ragline-operator";
+
+/// The parts of a pipeline.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Component {
+    Postgres,
+    Cache,
+    Gateway,
+    Schema,
+    Index,
+}
+
+impl Component {
+    /// The value of [`COMPONENT_LABEL`].
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Cache => "cache",
+            Self::Gateway => "gateway",
+            Self::Schema => "schema",
+            Self::Index => "index",
+        }
+    }
+}
+
+/// The gateway's Deployment, Service, ServiceAccount and PodDisruptionBudget.
+pub fn gateway(pipeline: &str) -> String {
+    format!("{pipeline}-gateway")
+}
+
+/// The ConfigMap with the gateway's configuration file.
+pub fn gateway_config(pipeline: &str) -> String {
+    format!("{pipeline}-gateway-config")
+}
+
+/// PostgreSQL's StatefulSet, Service and ServiceAccount.
+pub fn postgres(pipeline: &str) -> String {
+    format!("{pipeline}-postgres")
+}
+
+/// The Service without an address that the StatefulSet needs.
+pub fn postgres_headless(pipeline: &str) -> String {
+    format!("{pipeline}-postgres-pods")
+}
+
+/// The ConfigMap with PostgreSQL's configuration and start command.
+pub fn postgres_config(pipeline: &str) -> String {
+    format!("{pipeline}-postgres-config")
+}
+
+/// The template of the claim for PostgreSQL's volume.
+pub const POSTGRES_VOLUME: &str = "data";
+
+/// The claim for PostgreSQL's volume.
+pub fn postgres_claim(pipeline: &str) -> String {
+    format!("{POSTGRES_VOLUME}-{}-0", postgres(pipeline))
+}
+
+/// Valkey's Deployment, Service and ServiceAccount.
+pub fn valkey(pipeline: &str) -> String {
+    format!("{pipeline}-valkey")
+}
+
+/// The ConfigMap with Valkey's configuration and start command.
+pub fn valkey_config(pipeline: &str) -> String {
+    format!("{pipeline}-valkey-config")
+}
+
+/// The Secret of the database's superuser.
+pub fn superuser_secret(pipeline: &str) -> String {
+    format!("{pipeline}-postgres-superuser")
+}
+
+/// The Secret of the role that owns the tables.
+pub fn owner_secret(pipeline: &str) -> String {
+    format!("{pipeline}-postgres-owner")
+}
+
+/// The Secret of the role that the gateway serves with.
+pub fn application_secret(pipeline: &str) -> String {
+    format!("{pipeline}-postgres-app")
+}
+
+/// The Secret with Valkey's password.
+pub fn valkey_secret(pipeline: &str) -> String {
+    format!("{pipeline}-valkey")
+}
+
+/// The Secret with the first API key.
+pub fn api_key_secret(pipeline: &str) -> String {
+    format!("{pipeline}-api-key")
+}
+
+/// All Secrets that the operator generates for a pipeline.
+pub fn generated_secrets(pipeline: &str) -> [String; 5] {
+    [
+        superuser_secret(pipeline),
+        owner_secret(pipeline),
+        application_secret(pipeline),
+        valkey_secret(pipeline),
+        api_key_secret(pipeline),
+    ]
+}
+
+/// The Job that brings the schema up to date. `hash` is one of what it does; see [`hash`].
+pub fn schema_job(pipeline: &str, hash: &str) -> String {
+    format!("{pipeline}-schema-{hash}")
+}
+
+/// A Job that builds an index.
+pub fn index_job(pipeline: &str, hash: &str) -> String {
+    format!("{pipeline}-index-{hash}")
+}
+
+/// The ServiceAccount of the Jobs.
+pub fn jobs(pipeline: &str) -> String {
+    format!("{pipeline}-jobs")
+}
+
+/// Ten hexadecimal digits over the given texts. Each counts by itself: moving a letter from one to the next gives another hash.
+pub fn hash<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut digest = Sha256::new();
+    for text in texts {
+        digest.update((text.len() as u64).to_be_bytes());
+        digest.update(text);
+    }
+    hex::encode(&digest.finalize()[..5])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Longest name of a Service, and of a pod's host name, which a Job's and a StatefulSet's pods get.
+    const LABEL_MAX: usize = 63;
+    /// What a Job or a Deployment appends to the names of its pods.
+    const POD_SUFFIX: usize = "-0123456789-01234".len();
+
+    #[test]
+    fn the_longest_name_leaves_room_for_every_suffix() {
+        let pipeline = "p".repeat(ragline_crds::NAME_LENGTH_MAX);
+        let hash = hash(["x"]);
+        let services = [gateway(&pipeline), postgres(&pipeline), postgres_headless(&pipeline), valkey(&pipeline)];
+        assert!(services.iter().all(|name| name.len() <= LABEL_MAX));
+        // Names of pods are cut to fit by Kubernetes, but the Job's own is a label on its pods.
+        let jobs = [schema_job(&pipeline, &hash), index_job(&pipeline, &hash)];
+        assert!(jobs.iter().all(|name| name.len() <= LABEL_MAX), "{jobs:?}");
+        assert!(gateway(&pipeline).len() + POD_SUFFIX <= 253);
+        assert!(postgres_claim(&pipeline).len() <= 253);
+    }
+
+    #[test]
+    fn the_hash_knows_where_one_text_ends() {
+        assert_ne!(hash(["ab", "c"]), hash(["a", "bc"]));
+        assert_eq!(hash(["ab", "c"]).len(), 10);
+    }
+}

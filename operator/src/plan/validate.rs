@@ -1,0 +1,228 @@
+//! From what a user wrote to a checked [`Pipeline`]: every gap filled, every choice made, every contradiction named by its path.
+
+mod config;
+mod sizing;
+
+use std::{collections::BTreeMap, fmt};
+
+use kube::ResourceExt;
+use ragline_config::env;
+use ragline_crds::{
+    NAME_LENGTH_MAX, RagPipeline,
+    spec::{self, Quantity},
+};
+
+use super::{
+    pipeline::{Cache, Defaults, Gateway, Pipeline, Postgres, Sizing, UserSecret},
+    quantity::{self, MIB},
+};
+use sizing::Standard;
+
+/// Why a spec cannot be used. The conditions show it with the reason `SpecInvalid`.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{}", join(.problems))]
+pub struct Refusal {
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that is wrong, and what would be right.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// Path of the field, as in `spec.chunking.maxTokens`.
+    pub field: String,
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+fn join(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// What has been found wrong so far.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn require(&mut self, ok: bool, field: &str, message: &str) {
+        if !ok {
+            self.0.push(Problem { field: field.to_owned(), message: message.to_owned() });
+        }
+    }
+}
+
+/// Replicas where the spec names none.
+const GATEWAY_REPLICAS: u32 = 2;
+/// Volume where the spec names no size; the rule against shrinking names it too.
+const STORAGE_SIZE: &str = "10Gi";
+/// Memory of the cache where the spec names none.
+const CACHE_MAX_MEMORY: &str = "256Mi";
+/// Below this PostgreSQL does not start with the settings that are derived from it.
+const POSTGRES_MEMORY_MIN: u64 = 256 * MIB;
+/// Settings that the operator depends upon.
+const RESERVED_PARAMETERS: [&str; 22] = [
+    "allow_alter_system",
+    "archive_cleanup_command",
+    "archive_command",
+    "archive_library",
+    "config_file",
+    "data_directory",
+    "data_sync_retry",
+    "dynamic_library_path",
+    "external_pid_file",
+    "hba_file",
+    "ident_file",
+    "listen_addresses",
+    "local_preload_libraries",
+    "logging_collector",
+    "password_encryption",
+    "port",
+    "recovery_end_command",
+    "restore_command",
+    "session_preload_libraries",
+    "shared_preload_libraries",
+    "unix_socket_directories",
+    "unix_socket_permissions",
+];
+
+/// Checks a pipeline and fills its gaps.
+///
+/// # Errors
+/// Every problem that was found.
+pub fn validate(pipeline: &RagPipeline, defaults: &Defaults) -> Result<Pipeline, Refusal> {
+    let mut problems = Problems::default();
+    let name = pipeline.name_any();
+    problems.require(is_name(&name), "metadata.name", "must begin with a letter, hold only lower-case letters, digits and '-', and have at most 40 characters");
+    let spec = &pipeline.spec;
+    let config = config::config(spec, &name, &mut problems);
+    let postgres = postgres(spec, defaults, &mut problems);
+    let cache = cache(spec, defaults, &mut problems);
+    let gateway = gateway(spec, defaults, &mut problems);
+    if !problems.0.is_empty() {
+        return Err(Refusal { problems: problems.0 });
+    }
+    Ok(Pipeline {
+        namespace: pipeline.namespace().unwrap_or_default(),
+        uid: pipeline.uid().unwrap_or_default(),
+        generation: pipeline.metadata.generation.unwrap_or_default(),
+        config,
+        expected_vectors: spec.dataset.as_ref().and_then(|dataset| dataset.expected_vectors),
+        secrets: secrets(spec),
+        postgres,
+        cache,
+        gateway,
+        deletion_policy: spec.deletion_policy.unwrap_or_default(),
+        name,
+    })
+}
+
+/// What a Service can be named after.
+fn is_name(name: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    name.len() <= NAME_LENGTH_MAX
+        && name.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
+        && name.bytes().all(inner)
+        && !name.ends_with('-')
+}
+
+fn secrets(spec: &ragline_crds::RagPipelineSpec) -> Vec<UserSecret> {
+    let embedding = spec.embedding.as_ref().and_then(|embedding| embedding.open_ai_compatible.as_ref()?.secret_ref.clone());
+    let generation = spec.generation.as_ref().and_then(|generation| generation.open_ai_compatible.as_ref()?.secret_ref.clone());
+    let embedding = embedding.map(|secret| UserSecret {
+        field: "spec.embedding.openAiCompatible.secretRef",
+        variable: env::EMBEDDING_API_KEY,
+        secret,
+    });
+    let generation = generation.map(|secret| UserSecret {
+        field: "spec.generation.openAiCompatible.secretRef",
+        variable: env::GENERATION_API_KEY,
+        secret,
+    });
+    embedding.into_iter().chain(generation).collect()
+}
+
+fn postgres(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, problems: &mut Problems) -> Postgres {
+    let managed = spec.postgres.clone().unwrap_or_default().managed.unwrap_or_default();
+    let spec::ManagedPostgres { image, storage, resources, parameters } = managed;
+    let spec::Storage { size, storage_class_name } = storage.unwrap_or_default();
+    let size = size.unwrap_or_else(|| Quantity(STORAGE_SIZE.to_owned()));
+    problems.require(
+        quantity::bytes(&size).is_some_and(|bytes| bytes >= 256 * MIB),
+        "spec.postgres.managed.storage.size",
+        "must be an amount of at least 256Mi, as in 10Gi",
+    );
+    let standard = Standard { cpu_request: "250m", memory_request_bytes: 1_024 * MIB, memory_limit_bytes: 1_024 * MIB };
+    let resources = sizing::sizing("spec.postgres.managed.resources", resources, &standard, problems);
+    problems.require(
+        resources.memory_bytes >= POSTGRES_MEMORY_MIN,
+        "spec.postgres.managed.resources.limits.memory",
+        "must be at least 256Mi",
+    );
+    let parameters: BTreeMap<String, String> = parameters.unwrap_or_default();
+    for (name, value) in &parameters {
+        let field = format!("spec.postgres.managed.parameters.{name}");
+        let reserved = RESERVED_PARAMETERS.contains(&name.as_str()) || name.starts_with("ssl") || name.starts_with("krb_");
+        problems.require(!reserved, &field, "is set by the operator and cannot be changed");
+        problems.require(is_parameter(name), &field, "a setting's name holds lower-case letters, digits and _, at most 63");
+        let plain = !value.chars().any(char::is_control);
+        problems.require(plain, &field, "must not hold line breaks or other control characters");
+    }
+    Postgres {
+        image: image.unwrap_or_else(|| defaults.postgres_image.clone()),
+        storage_size: size,
+        storage_class: storage_class_name,
+        resources,
+        parameters,
+    }
+}
+
+/// Whether PostgreSQL could take this as the name of a setting; `.` stands in those of extensions.
+fn is_parameter(name: &str) -> bool {
+    name.len() <= 63
+        && name.split('.').count() <= 2
+        && name.split('.').all(|part| {
+            part.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
+                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        })
+}
+
+fn cache(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, problems: &mut Problems) -> Option<Cache> {
+    let cache = spec.cache.clone().unwrap_or_default();
+    problems.require(
+        cache.managed.is_none() || cache.disabled.is_none(),
+        "spec.cache",
+        "name only one of managed and disabled",
+    );
+    if cache.disabled.is_some() {
+        return None;
+    }
+    let spec::ManagedCache { image, max_memory, resources } = cache.managed.unwrap_or_default();
+    let max_memory = max_memory.unwrap_or_else(|| Quantity(CACHE_MAX_MEMORY.to_owned()));
+    let max_memory_bytes = quantity::bytes(&max_memory).unwrap_or_default();
+    problems.require(max_memory_bytes >= MIB, "spec.cache.managed.maxMemory", "must be an amount of at least 1Mi, as in 256Mi");
+    let standard = Standard {
+        cpu_request: "50m",
+        memory_request_bytes: max_memory_bytes,
+        memory_limit_bytes: max_memory_bytes.saturating_add(max_memory_bytes / 2).saturating_add(64 * MIB),
+    };
+    let resources = sizing::sizing("spec.cache.managed.resources", resources, &standard, problems);
+    problems.require(
+        resources.memory_bytes >= max_memory_bytes,
+        "spec.cache.managed.resources.limits.memory",
+        "must be at least spec.cache.managed.maxMemory",
+    );
+    Some(Cache { image: image.unwrap_or_else(|| defaults.valkey_image.clone()), max_memory_bytes, resources })
+}
+
+fn gateway(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, problems: &mut Problems) -> Gateway {
+    let spec::Gateway { image, replicas, resources } = spec.gateway.clone().unwrap_or_default();
+    let replicas = replicas.unwrap_or(GATEWAY_REPLICAS);
+    problems.require(replicas <= 50, "spec.gateway.replicas", "must be 0 to 50");
+    let standard = Standard { cpu_request: "100m", memory_request_bytes: 384 * MIB, memory_limit_bytes: 1_024 * MIB };
+    let resources: Sizing = sizing::sizing("spec.gateway.resources", resources, &standard, problems);
+    Gateway { image: image.unwrap_or_else(|| defaults.gateway_image.clone()), replicas, resources }
+}

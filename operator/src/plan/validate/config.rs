@@ -1,0 +1,194 @@
+//! The gateway's configuration, as the spec asks for it. What the spec leaves out keeps the default of ragline-config, so
+//! that the two cannot part.
+
+use ragline_config::{
+    CacheMode, Config, ConfigError, EmbeddingProvider, GenerationProvider, IndexMode, OpenAiCompatible, Seconds, TlsMode, ports,
+};
+use ragline_crds::{
+    RagPipelineSpec,
+    spec::{self, LogLevel},
+};
+
+use super::{Problem, Problems};
+use crate::plan::names;
+
+/// Overwrites `$to.$field` where the spec names it.
+macro_rules! take {
+    ($from:expr => $to:expr; $($field:ident),+) => {
+        $(if let Some(value) = $from.$field.clone() { $to.$field = value.into(); })+
+    };
+}
+
+/// The same for durations.
+macro_rules! take_seconds {
+    ($from:expr => $to:expr; $($field:ident),+) => {
+        $(if let Some(value) = $from.$field { $to.$field = Seconds(value); })+
+    };
+}
+
+pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems) -> Config {
+    let mut config = Config::default();
+    // The managed PostgreSQL has no certificate.
+    config.database.tls_mode = TlsMode::Disable;
+    cache(spec, name, &mut config);
+    embedding(spec.embedding.as_ref(), &mut config, problems);
+    generation(spec.generation.as_ref(), &mut config, problems);
+    if let Some(chunking) = &spec.chunking {
+        let spec::Chunking { min_tokens: _, max_tokens: _, overlap_percent: _ } = chunking;
+        take!(chunking => config.chunking; min_tokens, max_tokens, overlap_percent);
+        // Whoever names only the larger one means the smaller one to fit.
+        if chunking.min_tokens.is_none() {
+            config.chunking.min_tokens = config.chunking.min_tokens.min(config.chunking.max_tokens / 2);
+        }
+    }
+    if let Some(search) = &spec.search {
+        let spec::Search { limit: _, answer_limit: _ } = search;
+        take!(search => config.search; limit, answer_limit);
+    }
+    if let Some(index) = &spec.index {
+        let spec::Index { mode, exact_below: _, small_below: _, medium_below: _, hysteresis_percent: _ } = index;
+        take!(index => config.index; exact_below, small_below, medium_below, hysteresis_percent);
+        config.index.mode = match mode.unwrap_or_default() {
+            spec::IndexMode::Auto => IndexMode::Auto,
+            spec::IndexMode::None => IndexMode::None,
+        };
+    }
+    if let Some(limits) = &spec.limits {
+        let spec::Limits {
+            file_bytes: _,
+            request_bytes: _,
+            json_bytes: _,
+            concurrent_requests: _,
+            request_timeout_seconds: _,
+            files_per_request: _,
+            extract_timeout_seconds: _,
+        } = limits;
+        take!(limits => config.limits; file_bytes, request_bytes, json_bytes, concurrent_requests, files_per_request);
+        take_seconds!(limits => config.limits; request_timeout_seconds, extract_timeout_seconds);
+    }
+    if let Some(logging) = &spec.logging {
+        let spec::Logging { level, queries: _, query_text: _ } = logging;
+        take!(logging => config.logging; queries, query_text);
+        config.logging.level = level.map_or(config.logging.level, |level| level_name(level).to_owned());
+    }
+    if let Err(error) = config.check() {
+        problems.0.extend(refused(&error));
+    }
+    config
+}
+
+fn cache(spec: &RagPipelineSpec, name: &str, config: &mut Config) {
+    if spec.cache.as_ref().is_some_and(|cache| cache.disabled.is_some()) {
+        config.cache.mode = CacheMode::Disabled;
+    } else {
+        config.cache.host = names::valkey(name);
+        config.cache.port = ports::VALKEY;
+    }
+}
+
+fn embedding(spec: Option<&spec::Embedding>, config: &mut Config, problems: &mut Problems) {
+    let Some(embedding) = spec else { return };
+    let spec::Embedding {
+        builtin,
+        open_ai_compatible,
+        batch_size: _,
+        concurrent_requests: _,
+        retry_attempts: _,
+        retry_delay_seconds: _,
+        timeout_seconds: _,
+        use_cache: _,
+    } = embedding;
+    take!(embedding => config.embedding; batch_size, concurrent_requests, retry_attempts, use_cache);
+    take_seconds!(embedding => config.embedding; retry_delay_seconds, timeout_seconds);
+    problems.require(
+        builtin.is_none() || open_ai_compatible.is_none(),
+        "spec.embedding",
+        "name only one of builtin and openAiCompatible",
+    );
+    if let Some(server) = open_ai_compatible {
+        let spec::OpenAiCompatibleEmbedding { base_url, model, dimensions, secret_ref: _ } = server;
+        let field = "spec.embedding.openAiCompatible.baseUrl";
+        if let Some(server) = open_ai(field, base_url, model, Some(*dimensions), problems) {
+            config.embedding.provider = EmbeddingProvider::OpenAiCompatible(server);
+        }
+    } else {
+        let model_directory = builtin.as_ref().and_then(|builtin| builtin.model_directory.clone()).map(Into::into);
+        config.embedding.provider = EmbeddingProvider::Builtin { model_directory };
+    }
+}
+
+fn generation(spec: Option<&spec::Generation>, config: &mut Config, problems: &mut Problems) {
+    let Some(generation) = spec else {
+        config.generation.provider = GenerationProvider::Disabled;
+        return;
+    };
+    let spec::Generation {
+        builtin,
+        open_ai_compatible,
+        temperature,
+        max_tokens: _,
+        top_p,
+        timeout_seconds: _,
+        retry_attempts: _,
+        prompt_template: _,
+        context_tokens: _,
+    } = generation;
+    take!(generation => config.generation; max_tokens, retry_attempts, prompt_template, context_tokens);
+    take_seconds!(generation => config.generation; timeout_seconds);
+    config.generation.temperature = temperature.map_or(config.generation.temperature, narrow);
+    config.generation.top_p = top_p.map_or(config.generation.top_p, narrow);
+    problems.require(
+        builtin.is_none() || open_ai_compatible.is_none(),
+        "spec.generation",
+        "name only one of builtin and openAiCompatible",
+    );
+    if let Some(server) = open_ai_compatible {
+        let spec::OpenAiCompatibleGeneration { base_url, model, secret_ref: _ } = server;
+        let field = "spec.generation.openAiCompatible.baseUrl";
+        if let Some(server) = open_ai(field, base_url, model, None, problems) {
+            config.generation.provider = GenerationProvider::OpenAiCompatible(server);
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a number of a few digits; the configuration holds single precision")]
+fn narrow(number: f64) -> f32 {
+    number as f32
+}
+
+fn open_ai(
+    field: &str,
+    base_url: &str,
+    model: &str,
+    dimensions: Option<u32>,
+    problems: &mut Problems,
+) -> Option<OpenAiCompatible> {
+    let Ok(base_url) = base_url.parse() else {
+        problems.require(false, field, "must be an address, as in https://api.openai.com/v1");
+        return None;
+    };
+    Some(OpenAiCompatible { base_url, model: model.to_owned(), dimensions })
+}
+
+fn level_name(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+        LogLevel::Trace => "trace",
+    }
+}
+
+/// The gateway's own check names fields as the spec does.
+fn refused(error: &ConfigError) -> Vec<Problem> {
+    match error {
+        ConfigError::Invalid(problems) => problems
+            .iter()
+            .map(|problem| Problem { field: format!("spec.{}", problem.field), message: problem.message.clone() })
+            .collect(),
+        ConfigError::Parse(_) | ConfigError::Write(_) => {
+            vec![Problem { field: "spec".to_owned(), message: error.to_string() }]
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! CPU and memory: what the spec names, and the standard for what it does not.
+
+use ragline_crds::spec::{Quantity, Resources};
+
+use super::Problems;
+use crate::plan::{
+    pipeline::Sizing,
+    quantity::{self, from_bytes},
+};
+
+/// What a part gets where the spec names nothing.
+#[derive(Debug)]
+pub(super) struct Standard {
+    pub(super) cpu_request: &'static str,
+    pub(super) memory_request_bytes: u64,
+    pub(super) memory_limit_bytes: u64,
+}
+
+/// Fills the gaps. A limit that is not named is never below the request, and a request that is not named never above the limit.
+pub(super) fn sizing(field: &str, resources: Option<Resources>, standard: &Standard, problems: &mut Problems) -> Sizing {
+    let Resources { requests, limits } = resources.unwrap_or_default();
+    let (requests, limits) = (requests.unwrap_or_default(), limits.unwrap_or_default());
+    let mut memory = |quantity: &Option<Quantity>, path: &str| {
+        let bytes = quantity.as_ref().map(quantity::bytes);
+        problems.require(
+            !matches!(bytes, Some(None | Some(0))),
+            &format!("{field}.{path}.memory"),
+            "must be an amount of memory, as in 2Gi",
+        );
+        bytes.flatten()
+    };
+    let request = memory(&requests.memory, "requests");
+    let limit = memory(&limits.memory, "limits");
+    let limit_bytes = limit.unwrap_or_else(|| standard.memory_limit_bytes.max(request.unwrap_or(0)));
+    let request_bytes = request.unwrap_or_else(|| standard.memory_request_bytes.min(limit_bytes));
+    problems.require(
+        request_bytes <= limit_bytes,
+        &format!("{field}.requests.memory"),
+        &format!("must be at most {field}.limits.memory"),
+    );
+    let mut cpu = |quantity: &Option<Quantity>, path: &str| {
+        let amount = quantity.as_ref().map(quantity::thousandths);
+        let field = format!("{field}.{path}.cpu");
+        problems.require(!matches!(amount, Some(None | Some(0))), &field, "must be an amount of CPUs, as in 500m");
+        amount.flatten()
+    };
+    let cpu_limit = cpu(&limits.cpu, "limits");
+    let cpu_request = cpu(&requests.cpu, "requests");
+    let standard_request = Quantity(standard.cpu_request.to_owned());
+    // A limit below the standard request lowers the request with it.
+    let fitting = match (cpu_limit, quantity::thousandths(&standard_request)) {
+        (Some(limit), Some(request)) if limit < request => limits.cpu.clone().unwrap_or(standard_request),
+        _ => standard_request,
+    };
+    problems.require(
+        !matches!((cpu_request, cpu_limit), (Some(request), Some(limit)) if request > limit),
+        &format!("{field}.requests.cpu"),
+        &format!("must be at most {field}.limits.cpu"),
+    );
+    Sizing {
+        cpu_request: requests.cpu.unwrap_or(fitting),
+        cpu_limit: limits.cpu,
+        memory_request: requests.memory.unwrap_or_else(|| from_bytes(request_bytes)),
+        memory_limit: limits.memory.unwrap_or_else(|| from_bytes(limit_bytes)),
+        memory_bytes: limit_bytes,
+    }
+}
