@@ -126,11 +126,12 @@ macro_rules! reasons {
 
 reasons! {
     AllComponentsReady [Ready] "All four conditions that `Ready` sums up hold.";
-    Progressing [Ready, Reconciling] "Parts are still coming up.";
+    Progressing [Reconciling] "Parts are coming up or being rolled out.";
     UpToDate [Reconciling] "The cluster is what the spec says.";
+    WaitingForMend [Reconciling] "Nothing goes on until what `Stalled` names is mended.";
     NothingStalled [Stalled] "Nothing waits for a person.";
-    SpecInvalid [Ready, Stalled, Reconciling] "The spec contradicts itself; the message names the field.";
-    ApplyFailed [Ready, Stalled, Reconciling] "The API server refused an object; the message says which and why. Tried again with growing pauses.";
+    SpecInvalid [Ready, Stalled] "The spec contradicts itself; the message names the field.";
+    ApplyFailed [Ready, Stalled] "The API server refused an object; the message says which and why. Tried again with growing pauses.";
     Resolved [SecretsResolved] "All Secrets are there, or none is named.";
     SecretNotFound [SecretsResolved, Ready, Stalled] "A Secret that the spec names does not exist.";
     SecretKeyMissing [SecretsResolved, Ready, Stalled] "A Secret that the spec names lacks the key.";
@@ -160,10 +161,10 @@ reasons! {
     BuildPending [IndexReady] "Another index is due; its Job has not started yet.";
     BuildFailed [IndexReady] "The index Job failed; searches use what was there before.";
     NoReport [IndexReady] "No gateway has reported the index yet.";
-    SpecPaused [Paused, Ready, Reconciling] "The spec says `paused`.";
+    SpecPaused [Paused, Reconciling] "The spec says `paused`.";
     NotPaused [Paused] "The spec does not say `paused`.";
     NothingToWarnOf [ConfigurationWarning] "Nothing to warn of.";
-    IndexTierMismatch [ConfigurationWarning] "`dataset.expectedVectors` and the measured count deserve different indexes.";
+    IndexTierMismatch [ConfigurationWarning] "The data has outgrown `dataset.expectedVectors` and deserves another index.";
 }
 
 impl fmt::Display for Reason {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Dataset {
     /// How many vectors the pipeline is expected to hold. A passage has one vector or, with the built-in model, several (one for
     /// each 160 tokens). It shows in `status.index.desired` which index such a count deserves; what is built follows the
-    /// measured count. Where the two part, the condition `ConfigurationWarning` says so. Default: unknown.
+    /// measured count. When the data outgrows it, the condition `ConfigurationWarning` says so. Default: unknown.
     #[schemars(range(min = 0, max = 1_000_000_000_000_u64))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_vectors: Option<u64>,

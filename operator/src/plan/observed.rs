@@ -1,0 +1,80 @@
+//! What was seen of a pipeline's parts: plain objects, as the API server gave them.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::{
+    apps::v1::{Deployment, StatefulSet},
+    batch::v1::Job,
+    core::v1::{Event, PersistentVolumeClaim, Pod, Secret},
+};
+use ragline_config::IndexReport;
+
+use super::{
+    names::{COMPONENT_LABEL, Component},
+    pipeline::{Pipeline, UserSecret},
+};
+
+/// Everything that a status is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The user's Secrets by name, as far as they are there.
+    pub secrets: BTreeMap<String, Secret>,
+    pub postgres: Option<StatefulSet>,
+    pub cache: Option<Deployment>,
+    pub gateway: Option<Deployment>,
+    /// The Job with the name of the wanted schema Job.
+    pub schema_job: Option<Job>,
+    /// The newest index Job.
+    pub index_job: Option<Job>,
+    /// All pods with the pipeline's labels.
+    pub pods: Vec<Pod>,
+    pub claims: Vec<PersistentVolumeClaim>,
+    /// Warnings about the pipeline's workloads, such as a refusal to make a pod.
+    pub events: Vec<Event>,
+    /// What a gateway last told, if one answers.
+    pub index: Option<IndexReport>,
+}
+
+impl Observed {
+    /// The pods of one part.
+    pub(crate) fn pods_of(&self, component: Component) -> impl Iterator<Item = &Pod> {
+        self.pods.iter().filter(move |pod| {
+            let labels = pod.metadata.labels.as_ref();
+            labels.and_then(|labels| labels.get(COMPONENT_LABEL)).is_some_and(|label| label == component.as_str())
+        })
+    }
+
+    /// Whether PostgreSQL takes connections.
+    pub fn database_ready(&self) -> bool {
+        let status = self.postgres.as_ref().and_then(|set| set.status.as_ref());
+        status.and_then(|status| status.ready_replicas).unwrap_or(0) > 0
+    }
+
+    /// Whether the wanted schema Job has done its work.
+    pub fn schema_applied(&self) -> bool {
+        self.schema_job.as_ref().is_some_and(|job| job_condition(job, "Complete").is_some())
+    }
+}
+
+/// The message of a Job's condition that holds.
+pub(crate) fn job_condition<'a>(job: &'a Job, type_: &str) -> Option<&'a str> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    let holds = conditions.iter().find(|condition| condition.type_ == type_ && condition.status == "True")?;
+    Some(holds.message.as_deref().unwrap_or_default())
+}
+
+/// A Secret that the spec names and that cannot be used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SecretProblem<'a> {
+    NotFound(&'a UserSecret),
+    KeyMissing(&'a UserSecret),
+}
+
+/// The first Secret that the spec names and that cannot be used.
+pub fn secret_problem<'a>(pipeline: &'a Pipeline, observed: &Observed) -> Option<SecretProblem<'a>> {
+    pipeline.secrets.iter().find_map(|named| {
+        let Some(secret) = observed.secrets.get(&named.secret.name) else { return Some(SecretProblem::NotFound(named)) };
+        let value = secret.data.as_ref().and_then(|data| data.get(&named.secret.key));
+        value.is_none_or(|value| value.0.is_empty()).then_some(SecretProblem::KeyMissing(named))
+    })
+}

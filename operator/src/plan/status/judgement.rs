@@ -1,0 +1,61 @@
+//! One condition's content, before it is compared with what was said before.
+
+use ragline_crds::{ConditionType, Reason};
+
+/// Longest message of a condition, in bytes.
+const MESSAGE_BYTES: usize = 1_024;
+
+/// A condition's status.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Truth {
+    True,
+    False,
+    Unknown,
+}
+
+impl Truth {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+
+    pub(super) fn of(word: &str) -> Self {
+        match word {
+            "True" => Self::True,
+            "False" => Self::False,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// What is to be said of one thing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Judgement {
+    pub(super) truth: Truth,
+    pub(super) reason: Reason,
+    pub(super) message: String,
+    /// Whether a person must do something.
+    pub(super) stalled: bool,
+}
+
+/// A judgement with what it is about.
+pub(super) type Judged = (ConditionType, Judgement);
+
+impl Judgement {
+    pub(super) fn new(truth: Truth, reason: Reason, message: &str) -> Self {
+        Self { truth, reason, message: shortened(message, MESSAGE_BYTES), stalled: false }
+    }
+
+    pub(super) fn stalled(self) -> Self {
+        Self { stalled: true, ..self }
+    }
+}
+
+/// The text, cut between characters where it is too long.
+pub(super) fn shortened(text: &str, bytes: usize) -> String {
+    let text = text.trim();
+    if text.len() <= bytes { text.to_owned() } else { format!("{}…", &text[..text.floor_char_boundary(bytes)]) }
+}

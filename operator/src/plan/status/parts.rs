@@ -1,0 +1,91 @@
+//! Secrets, database and cache.
+
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use ragline_crds::Reason;
+
+use super::{
+    Facts,
+    judgement::{Judgement, Truth},
+    pods::{self, Trouble},
+};
+use crate::plan::{
+    names::{self, Component},
+    observed::{self, Observed, SecretProblem},
+    pipeline::Pipeline,
+};
+
+/// Whether all Secrets are there that the spec names.
+pub(super) fn secrets(pipeline: &Pipeline, observed: &Observed) -> Judgement {
+    match observed::secret_problem(pipeline, observed) {
+        None if pipeline.secrets.is_empty() => Judgement::new(Truth::True, Reason::Resolved, "The spec names no Secret."),
+        None => Judgement::new(Truth::True, Reason::Resolved, "All Secrets that the spec names are there."),
+        Some(SecretProblem::NotFound(named)) => {
+            let (field, name, key) = (named.field, &named.secret.name, &named.secret.key);
+            let message = format!(
+                "{field} names Secret {name}, which does not exist. Make it: kubectl -n {} create secret generic {name} --from-literal={key}=…",
+                pipeline.namespace
+            );
+            Judgement::new(Truth::False, Reason::SecretNotFound, &message).stalled()
+        }
+        Some(SecretProblem::KeyMissing(named)) => {
+            let (field, name, key) = (named.field, &named.secret.name, &named.secret.key);
+            let message = format!("{field} names key {key} of Secret {name}, which is missing or empty. Add it to the Secret.");
+            Judgement::new(Truth::False, Reason::SecretKeyMissing, &message).stalled()
+        }
+    }
+}
+
+/// Whether PostgreSQL takes connections.
+pub(super) fn database(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observed) -> Judgement {
+    if observed.database_ready() {
+        return Judgement::new(Truth::True, Reason::SinglePrimary, "PostgreSQL is ready. It is one primary without a standby.");
+    }
+    let name = names::postgres(&pipeline.name);
+    let pods = observed.pods_of(Component::Postgres);
+    if let Some(trouble) = pods::trouble(pods, "spec.postgres.managed.resources", facts.now) {
+        return troubled(trouble);
+    }
+    if let Some(why) = pods::refused(&observed.events, &name) {
+        let message = format!("StatefulSet {name} cannot make its pod: {why}");
+        return Judgement::new(Truth::False, Reason::Provisioning, &message);
+    }
+    let claim = names::postgres_claim(&pipeline.name);
+    let pending = |one: &PersistentVolumeClaim| {
+        one.metadata.name.as_ref() == Some(&claim)
+            && one.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Pending")
+    };
+    let message = if observed.claims.iter().any(pending) {
+        format!("StatefulSet {name} is starting; its volume {claim} is being provided.")
+    } else {
+        format!("StatefulSet {name} is starting.")
+    };
+    Judgement::new(Truth::False, Reason::Provisioning, &message)
+}
+
+/// Whether Valkey takes connections.
+pub(super) fn cache(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observed) -> Judgement {
+    if pipeline.cache.is_none() {
+        return Judgement::new(Truth::True, Reason::Disabled, "The spec switches the cache off.");
+    }
+    let status = observed.cache.as_ref().and_then(|deployment| deployment.status.as_ref());
+    if status.and_then(|status| status.ready_replicas).unwrap_or(0) > 0 {
+        return Judgement::new(Truth::True, Reason::Available, "Valkey is ready.");
+    }
+    let pods = observed.pods_of(Component::Cache);
+    if let Some(trouble) = pods::trouble(pods, "spec.cache.managed.resources", facts.now) {
+        // The pipeline answers without it, so nothing is stalled.
+        return troubled(Trouble { stalled: false, ..trouble });
+    }
+    let name = names::valkey(&pipeline.name);
+    let message = pods::refused(&observed.events, &name).map_or_else(
+        || format!("Deployment {name} is starting; until then every request works without a cache."),
+        |why| format!("Deployment {name} cannot make its pod: {why}"),
+    );
+    Judgement::new(Truth::False, Reason::Provisioning, &message)
+}
+
+/// A judgement of a part that is kept from working.
+pub(super) fn troubled(trouble: Trouble) -> Judgement {
+    let Trouble { reason, message, stalled } = trouble;
+    Judgement { stalled, ..Judgement::new(Truth::False, reason, &message) }
+}
