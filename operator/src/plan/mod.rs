@@ -4,11 +4,13 @@
 
 pub mod build;
 pub mod credentials;
+pub mod manifest;
 pub mod names;
 pub mod objects;
 pub mod observed;
 pub mod pipeline;
 pub mod quantity;
+pub mod render;
 pub mod stage;
 pub mod status;
 pub mod validate;
