@@ -1,4 +1,12 @@
-//! Trip two: a document becomes chunks. The trip is [`job`]; the loop that claims files is [`worker`].
+//! Trip two: a document becomes chunks. [`job`] is the trip, one function; [`worker`] is the loop that claims files for it.
 
+pub mod cut;
+pub mod job;
 pub mod metadata;
+pub mod settings;
 pub mod upload;
+pub mod worker;
+
+mod blocking;
+mod failure;
+mod lease;

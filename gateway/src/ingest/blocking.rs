@@ -1,0 +1,34 @@
+//! Runs the cutting of a file on a thread of its own, with a deadline, and survives its panics. A thread that does not come back
+//! cannot be ended; its permit stays with it, so that only so many can be lost.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+
+use super::{
+    cut::{Cut, Cutter},
+    job::IngestError,
+};
+use crate::traits::ingest::Claim;
+
+/// Cuts the claimed file.
+pub(super) async fn cut(
+    cutter: &Arc<dyn Cutter>,
+    threads: &Arc<Semaphore>,
+    claim: &Claim,
+    bytes: Vec<u8>,
+    deadline: Duration,
+) -> Result<Cut, IngestError> {
+    let Ok(permit) = Arc::clone(threads).try_acquire_owned() else { return Err(IngestError::Crowded) };
+    let cutter = Arc::clone(cutter);
+    let (source, content_type) = (claim.source.clone(), claim.content_type.clone());
+    let work = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        std::panic::catch_unwind(AssertUnwindSafe(|| cutter.cut(bytes, &source, content_type.as_deref())))
+    });
+    match tokio::time::timeout(deadline, work).await {
+        Ok(Ok(Ok(cut))) => cut.map_err(IngestError::Cut),
+        Ok(Ok(Err(_)) | Err(_)) => Err(IngestError::Panicked),
+        Err(_) => Err(IngestError::TooSlow { seconds: deadline.as_secs() }),
+    }
+}

@@ -1,0 +1,211 @@
+//! One file from its bytes to a searchable document. Reads as its steps; nothing of it can be found before the last.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::{
+    blocking,
+    cut::{Cut, CutChunk, CutError, Cutter},
+    settings::WorkerSettings,
+};
+use crate::{
+    metrics::Metrics,
+    traits::{
+        embedder::{EmbedError, Embedder},
+        ingest::{BlobStore, Claim, DocumentStore, Hash, JobStore, NewDocument, Published, StagedChunk},
+        search::StoreError,
+    },
+};
+
+/// What the trip works with.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    pub blobs: Arc<dyn BlobStore>,
+    pub jobs: Arc<dyn JobStore>,
+    pub documents: Arc<dyn DocumentStore>,
+    pub embedder: Arc<dyn Embedder>,
+    pub cutter: Arc<dyn Cutter>,
+    pub settings: WorkerSettings,
+    pub metrics: Metrics,
+    /// Threads that may cut files; see [`Parts::threads`].
+    pub threads: Arc<Semaphore>,
+}
+
+impl Parts {
+    /// Threads for cutting: two a worker, so that one lost to a file that never ends leaves another.
+    pub fn threads(settings: &WorkerSettings) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(settings.workers.max(1) * 2))
+    }
+}
+
+/// How far a file is. Read by the renewal of its lease.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    done: AtomicU32,
+    /// 0: not known yet.
+    total: AtomicU32,
+}
+
+impl Progress {
+    pub(super) fn now(&self) -> (u32, Option<u32>) {
+        let total = self.total.load(Ordering::Relaxed);
+        (self.done.load(Ordering::Relaxed), (total > 0).then_some(total))
+    }
+}
+
+/// How a file ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ended {
+    Published(Published),
+    /// The very same was stored already.
+    Unchanged(Uuid),
+}
+
+/// Why a file was not ingested. The texts are reasons for people.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    #[error("the file is empty")]
+    Empty,
+    #[error("the file is larger than {limit} bytes; split it, or raise limits.fileBytes")]
+    TooLarge { limit: u64 },
+    #[error("no text was found in the file; a scanned document needs text recognition first")]
+    NoText,
+    #[error("{}", .0.reason)]
+    Cut(CutError),
+    #[error("reading the file failed in the reader of its format; it may be broken")]
+    Panicked,
+    #[error("reading the file took longer than {seconds} s (limits.extractTimeoutSeconds)")]
+    TooSlow { seconds: u64 },
+    #[error("only {found} of {expected} bytes of the file are stored; upload it again")]
+    Truncated { found: u64, expected: u64 },
+    #[error("other files are still being read; this one waits for its turn")]
+    Crowded,
+    #[error("a text could not be embedded")]
+    Embed(#[source] EmbedError),
+    #[error("the store failed")]
+    Store(#[source] StoreError),
+}
+
+/// Ingests the claimed file.
+pub(super) async fn ingest(parts: &Parts, claim: &Claim, progress: &Progress) -> Result<Ended, IngestError> {
+    let Parts { documents, cutter, settings, threads, .. } = parts;
+    if claim.size_bytes == 0 {
+        return Err(IngestError::Empty);
+    }
+    let fingerprint = cutter.fingerprint();
+    if let Some(document) = documents.is_unchanged(claim, &fingerprint).await.map_err(IngestError::Store)? {
+        documents.complete_unchanged(claim, document).await.map_err(IngestError::Store)?;
+        return Ok(Ended::Unchanged(document));
+    }
+    let bytes = read(parts, claim).await?;
+    let Cut { content_type, title, chunks } = blocking::cut(cutter, threads, claim, bytes, settings.extract_timeout).await?;
+    if chunks.is_empty() {
+        return Err(IngestError::NoText);
+    }
+    progress.total.store(u32::try_from(chunks.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+    let mut position = 0;
+    for group in groups(chunks, settings.group) {
+        position = store(parts, claim, group, position).await?;
+        progress.done.store(position, Ordering::Relaxed);
+    }
+    let document = NewDocument { content_type, title };
+    documents.publish(claim, document, &fingerprint).await.map(Ended::Published).map_err(IngestError::Store)
+}
+
+/// The file's bytes, whole: its format cannot be read otherwise.
+async fn read(parts: &Parts, claim: &Claim) -> Result<Vec<u8>, IngestError> {
+    let limit = parts.settings.file_bytes;
+    if claim.size_bytes > limit {
+        return Err(IngestError::TooLarge { limit });
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(claim.size_bytes).unwrap_or_default());
+    let mut number = 0;
+    while let Some(piece) = parts.blobs.piece(claim.workspace, claim.blob, number).await.map_err(IngestError::Store)? {
+        if (bytes.len() + piece.len()) as u64 > limit {
+            return Err(IngestError::TooLarge { limit });
+        }
+        bytes.extend_from_slice(&piece);
+        number += 1;
+    }
+    let found = bytes.len() as u64;
+    if found == claim.size_bytes { Ok(bytes) } else { Err(IngestError::Truncated { found, expected: claim.size_bytes }) }
+}
+
+/// Groups of chunks whose windows number about `most`.
+fn groups(chunks: Vec<CutChunk>, most: usize) -> Vec<Vec<CutChunk>> {
+    let mut groups = Vec::new();
+    let mut group = Vec::new();
+    let mut windows = 0;
+    for chunk in chunks {
+        windows += chunk.windows.len().max(1);
+        group.push(chunk);
+        if windows >= most {
+            groups.push(std::mem::take(&mut group));
+            windows = 0;
+        }
+    }
+    if !group.is_empty() {
+        groups.push(group);
+    }
+    groups
+}
+
+/// Embeds what has no stored vectors and stages the group. Returns the position after it.
+async fn store(parts: &Parts, claim: &Claim, group: Vec<CutChunk>, first: u32) -> Result<u32, IngestError> {
+    let hashes: Vec<Hash> = group.iter().map(|chunk| hash(parts.embedder.as_ref(), &chunk.windows)).collect();
+    let stored = parts.documents.embedded(claim.workspace, &hashes).await.map_err(IngestError::Store)?;
+    let mut vectors = embed(parts, &group, &hashes, &stored).await?.into_iter();
+    let mut position = first;
+    let mut staged = Vec::with_capacity(group.len());
+    for (CutChunk { text, tokens, heading_path, page, metadata, windows }, content_hash) in group.into_iter().zip(hashes) {
+        let windows = (!stored.contains(&content_hash)).then(|| vectors.by_ref().take(windows.len()).collect());
+        staged.push(StagedChunk { position, text, tokens, heading_path, page, content_hash, metadata, windows });
+        position += 1;
+    }
+    parts.documents.stage(claim, staged).await.map_err(IngestError::Store)?;
+    Ok(position)
+}
+
+/// The vectors of all windows of the chunks that have none, in order.
+async fn embed(
+    parts: &Parts,
+    group: &[CutChunk],
+    hashes: &[Hash],
+    stored: &HashSet<Hash>,
+) -> Result<Vec<Vec<f32>>, IngestError> {
+    let missing = group.iter().zip(hashes).filter(|(_, hash)| !stored.contains(*hash));
+    let texts: Vec<String> = missing.flat_map(|(chunk, _)| chunk.windows.iter().cloned()).collect();
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let vectors = parts.embedder.embed_batch(&texts).await.map_err(IngestError::Embed)?;
+    if vectors.len() == texts.len() {
+        return Ok(vectors);
+    }
+    let what = format!("{} vectors for {} texts", vectors.len(), texts.len());
+    Err(IngestError::Embed(EmbedError::Malformed { host: parts.embedder.model_name().to_owned(), what }))
+}
+
+/// Over all that the vectors depend on.
+fn hash(embedder: &dyn Embedder, windows: &[String]) -> Hash {
+    let mut hasher = Sha256::new();
+    let mut add = |text: &str| {
+        hasher.update((text.len() as u64).to_le_bytes());
+        hasher.update(text);
+    };
+    add(embedder.model_name());
+    add(&embedder.dimensions().to_string());
+    for window in windows {
+        add(window);
+    }
+    hasher.finalize().into()
+}
