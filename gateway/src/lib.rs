@@ -4,6 +4,7 @@
 
 pub mod answer;
 pub mod backends;
+pub mod client;
 pub mod http;
 pub mod ingest;
 pub mod metrics;

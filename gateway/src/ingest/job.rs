@@ -176,12 +176,7 @@ async fn store(parts: &Parts, claim: &Claim, group: Vec<CutChunk>, first: u32) -
 }
 
 /// The vectors of all windows of the chunks that have none, in order.
-async fn embed(
-    parts: &Parts,
-    group: &[CutChunk],
-    hashes: &[Hash],
-    stored: &HashSet<Hash>,
-) -> Result<Vec<Vec<f32>>, IngestError> {
+async fn embed(parts: &Parts, group: &[CutChunk], hashes: &[Hash], stored: &HashSet<Hash>) -> Result<Vec<Vec<f32>>, IngestError> {
     let missing = group.iter().zip(hashes).filter(|(_, hash)| !stored.contains(*hash));
     let texts: Vec<String> = missing.flat_map(|(chunk, _)| chunk.windows.iter().cloned()).collect();
     if texts.is_empty() {

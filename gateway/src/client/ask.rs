@@ -1,0 +1,62 @@
+//! `ask QUESTION`: the answer with its numbered sources and times.
+
+use std::process::ExitCode;
+
+use serde_json::{Map, Value};
+
+use super::{
+    AskArgs,
+    api::Api,
+    output::{Output, beginning},
+};
+use crate::http::{answers::AnswerView, views::SourceView};
+
+/// Characters of a cited passage that are shown.
+const SHOWN: usize = 160;
+
+pub(super) async fn run(api: &Api, arguments: &AskArgs, output: &mut Output) -> anyhow::Result<ExitCode> {
+    let mut body = Map::from_iter([("question".to_owned(), Value::String(arguments.question.join(" ")))]);
+    if let Some(limit) = arguments.limit {
+        body.insert("limit".into(), limit.into());
+    }
+    let answer: Value = api.send(api.post("v1/answers").json(&body)).await?;
+    if arguments.json {
+        output.line(&serde_json::to_string_pretty(&answer)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for line in lines(&serde_json::from_value(answer)?) {
+        output.line(&line)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn lines(view: &AnswerView) -> Vec<String> {
+    let mut lines = vec![view.answer.clone(), String::new()];
+    if !view.citations.is_empty() {
+        lines.push("Sources:".into());
+    }
+    for citation in &view.citations {
+        lines.push(format!("  [{}] {} (score {:.2})", citation.number, place(&citation.source), citation.score));
+        lines.push(format!("      {}", beginning(&citation.text, SHOWN)));
+    }
+    let timing = &view.timing;
+    let cached = if view.cache_hit { ", cached" } else { "" };
+    lines.push(format!(
+        "confidence {:.2}, {}; retrieved in {:.0} ms{cached}, answered in {:.0} ms, {:.0} ms in all ({})",
+        view.confidence,
+        if view.grounded { "grounded" } else { "not grounded" },
+        timing.retrieval_ms,
+        timing.generation_ms,
+        timing.total_ms,
+        view.model,
+    ));
+    lines
+}
+
+/// Where a passage stands, for people.
+pub(super) fn place(source: &SourceView) -> String {
+    let page = source.page.map(|page| format!(", page {page}")).unwrap_or_default();
+    let headings =
+        if source.heading_path.is_empty() { String::new() } else { format!(", {}", source.heading_path.join(" › ")) };
+    format!("{}{page}{headings}", source.filename)
+}

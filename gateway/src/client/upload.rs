@@ -1,0 +1,119 @@
+//! Sends files to `POST /v1/documents`, many in a request, each streamed from the disk. When a request is refused for the sake of
+//! one file, its files are sent one by one, so that only that one fails.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use reqwest::{Body, multipart};
+use serde_json::{Map, Value};
+use tokio::fs::File;
+use tokio_util::io::ReaderStream;
+
+use super::{
+    api::{Api, Refusal},
+    files::LocalFile,
+};
+use crate::http::{documents::UploadView, error::ErrorCode, ids::JobId};
+
+/// Files and bytes of one request.
+const MOST_FILES: usize = 50;
+const MOST_BYTES: u64 = 128 << 20;
+/// Tries of one request while the gateway is busy or its database away.
+const TRIES: u32 = 8;
+/// Longest wait between two tries.
+const MOST_WAIT: Duration = Duration::from_secs(30);
+
+/// What became of files that were sent.
+#[derive(Debug)]
+pub(super) enum Sent {
+    Job(JobId),
+    /// One file that the gateway does not take.
+    Refused {
+        source: String,
+        reason: String,
+    },
+}
+
+/// Requests' worth of files.
+pub(super) fn batches(files: &[LocalFile]) -> Vec<&[LocalFile]> {
+    let mut batches = Vec::new();
+    let mut rest = files;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = |file: &&LocalFile| {
+            bytes += file.size;
+            bytes <= MOST_BYTES
+        };
+        let count = rest.iter().take(MOST_FILES).take_while(fits).count().max(1);
+        let (batch, after) = rest.split_at(count);
+        batches.push(batch);
+        rest = after;
+    }
+    batches
+}
+
+/// Sends one request's worth.
+pub(super) async fn send(api: &Api, batch: &[LocalFile], metadata: &Map<String, Value>) -> anyhow::Result<Vec<Sent>> {
+    let error = match attempt(api, batch, metadata).await {
+        Ok(job) => return Ok(vec![Sent::Job(job)]),
+        Err(error) => error,
+    };
+    let is_one_files_fault = error.downcast_ref::<Refusal>().and_then(|refusal| refusal.code).is_some_and(|code| {
+        matches!(
+            code,
+            ErrorCode::FileTooLarge
+                | ErrorCode::InvalidValue
+                | ErrorCode::TooManyFiles
+                | ErrorCode::UploadTooLarge
+                | ErrorCode::MissingFile
+        )
+    });
+    match batch {
+        _ if !is_one_files_fault => Err(error),
+        [file] => Ok(vec![Sent::Refused { source: file.source.clone(), reason: error.to_string() }]),
+        files => {
+            let mut sent = Vec::with_capacity(files.len());
+            for file in files {
+                sent.extend(Box::pin(send(api, std::slice::from_ref(file), metadata)).await?);
+            }
+            Ok(sent)
+        }
+    }
+}
+
+/// Sends until it is taken or refused; waits while the gateway has no room.
+async fn attempt(api: &Api, files: &[LocalFile], metadata: &Map<String, Value>) -> anyhow::Result<JobId> {
+    let mut wait = Duration::from_secs(1);
+    let mut tries = 1;
+    loop {
+        let request = api.post("v1/documents").multipart(form(files, metadata).await?);
+        let error = match api.send::<UploadView>(request).await {
+            Ok(answer) => return Ok(answer.job.id),
+            Err(error) => error,
+        };
+        let Some(refusal) = error.downcast_ref::<Refusal>() else { return Err(error) };
+        if !matches!(refusal.status.as_u16(), 429 | 503) || tries == TRIES {
+            return Err(error);
+        }
+        tokio::time::sleep(refusal.retry_after.unwrap_or(wait).min(MOST_WAIT)).await;
+        wait *= 2;
+        tries += 1;
+    }
+}
+
+async fn form(files: &[LocalFile], metadata: &Map<String, Value>) -> anyhow::Result<multipart::Form> {
+    // Names go as they are, folders and all.
+    let mut form = multipart::Form::new().percent_encode_noop();
+    if !metadata.is_empty() {
+        form = form.text("metadata", Value::Object(metadata.clone()).to_string());
+    }
+    for file in files {
+        let unreadable = || format!("{} cannot be read", file.path.display());
+        let opened = File::open(&file.path).await.with_context(unreadable)?;
+        let size = opened.metadata().await.with_context(unreadable)?.len();
+        let stream = ReaderStream::with_capacity(tokio::io::AsyncReadExt::take(opened, size), 64 << 10);
+        form = form
+            .part("file", multipart::Part::stream_with_length(Body::wrap_stream(stream), size).file_name(file.source.clone()));
+    }
+    Ok(form)
+}
