@@ -34,7 +34,8 @@ impl Metrics {
     /// A name that the registry already holds.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let name = |name: &str| format!("ragline_operator_{name}");
-        let counters = |n: &str, help: &str, labels: &[&str]| keep(registry, IntCounterVec::new(Opts::new(name(n), help), labels)?);
+        let counters =
+            |n: &str, help: &str, labels: &[&str]| keep(registry, IntCounterVec::new(Opts::new(name(n), help), labels)?);
         let gauge = |n: &str, help: &str| keep(registry, IntGauge::new(name(n), help)?);
         let seconds = |n: &str, help: &str| HistogramOpts::new(name(n), help).buckets(SECONDS.to_vec());
         Ok(Self {
@@ -50,7 +51,10 @@ impl Metrics {
                 HistogramVec::new(seconds("index_reading_seconds", "Time of one reading of a gateway's index."), &["outcome"])?,
             )?,
             leader: gauge("leader", "1 while this process leads.")?,
-            watch_errors: keep(registry, IntCounter::new(name("watch_errors_total"), "Watches that broke and were started again.")?)?,
+            watch_errors: keep(
+                registry,
+                IntCounter::new(name("watch_errors_total"), "Watches that broke and were started again.")?,
+            )?,
         })
     }
 }

@@ -16,8 +16,7 @@ pub enum TelemetryError {
 /// # Errors
 /// A filter that does not parse, or a second call.
 pub fn start(filter: &str) -> Result<(), TelemetryError> {
-    let filter =
-        EnvFilter::try_new(filter).map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })?;
+    let filter = EnvFilter::try_new(filter).map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })?;
     tracing_subscriber::registry()
         .with(filter)
         .with(fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false))

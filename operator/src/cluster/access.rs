@@ -3,6 +3,8 @@
 
 use kube::core::{ApiResource, GroupVersionKind};
 
+use crate::plan::objects::Object;
+
 /// One act in the Kubernetes API, named as in a role.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Verb {
@@ -104,10 +106,20 @@ pub const SERVICES: Access = core("Service", "services", OWNED, "addresses of th
 pub const SERVICE_ACCOUNTS: Access = core("ServiceAccount", "serviceaccounts", OWNED, "an identity without rights for the pods");
 pub const CLAIMS: Access =
     core("PersistentVolumeClaim", "persistentvolumeclaims", &[List, Patch], "growth of the database's volume");
-pub const PODS: Access = core("Pod", "pods", &[List, Delete], "why a part does not start; a pod stuck on an old revision is deleted");
+pub const PODS: Access = core("Pod", "pods", &[List], "why a part does not start");
 pub const CORE_EVENTS: Access = core("Event", "events", &[List], "why no pod is made, such as an exhausted quota");
 pub const DEPLOYMENTS: Access = apps("Deployment", "deployments", OWNED, "gateway and cache");
-pub const STATEFUL_SETS: Access = apps("StatefulSet", "statefulsets", OWNED, "PostgreSQL");
+pub const STATEFUL_SETS: Access =
+    apps("StatefulSet", "statefulsets", &[List, Watch, Create, Patch], "PostgreSQL; never deleted by the operator");
+pub const DISRUPTION_BUDGETS: Access = Access {
+    group: "policy",
+    version: "v1",
+    kind: "PodDisruptionBudget",
+    plural: "poddisruptionbudgets",
+    subresource: None,
+    verbs: OWNED,
+    why: "a drained node leaves a gateway that answers",
+};
 pub const JOBS: Access = Access {
     group: "batch",
     version: "v1",
@@ -123,7 +135,7 @@ pub const EVENTS: Access = Access {
     kind: "Event",
     plural: "events",
     subresource: None,
-    verbs: &[Create, Patch],
+    verbs: &[Create],
     why: "what people read in kubectl describe",
 };
 /// Granted in the operator's own namespace only.
@@ -150,6 +162,7 @@ pub const PIPELINE_NAMESPACES: &[Access] = &[
     CORE_EVENTS,
     DEPLOYMENTS,
     STATEFUL_SETS,
+    DISRUPTION_BUDGETS,
     JOBS,
     EVENTS,
 ];
@@ -157,13 +170,22 @@ pub const PIPELINE_NAMESPACES: &[Access] = &[
 /// Everything that is granted where the operator itself lives.
 pub const OPERATOR_NAMESPACE: &[Access] = &[LEASES];
 
-/// The children that are applied, in the order in which they are applied: workloads last, those that others wait for first.
+/// The kinds of children that are applied.
 pub const APPLIED: &[Access] =
-    &[SECRETS, SERVICE_ACCOUNTS, CONFIG_MAPS, SERVICES, STATEFUL_SETS, DEPLOYMENTS, JOBS];
+    &[SECRETS, SERVICE_ACCOUNTS, CONFIG_MAPS, SERVICES, DISRUPTION_BUDGETS, STATEFUL_SETS, DEPLOYMENTS, JOBS];
 
 /// The table's row for an object that is about to be applied.
-pub fn applied(api_version: &str, kind: &str) -> Option<&'static Access> {
-    APPLIED.iter().find(|access| access.resource().api_version == api_version && access.kind == kind)
+pub fn applied(object: &Object) -> &'static Access {
+    match object {
+        Object::Secret(_) => &SECRETS,
+        Object::ServiceAccount(_) => &SERVICE_ACCOUNTS,
+        Object::ConfigMap(_) => &CONFIG_MAPS,
+        Object::Service(_) => &SERVICES,
+        Object::PodDisruptionBudget(_) => &DISRUPTION_BUDGETS,
+        Object::StatefulSet(_) => &STATEFUL_SETS,
+        Object::Deployment(_) => &DEPLOYMENTS,
+        Object::Job(_) => &JOBS,
+    }
 }
 
 /// Children that the operator lists by label: watched by the controller, pruned when no longer wanted.

@@ -9,6 +9,7 @@ use kube::{
 };
 use serde_json::Value;
 use tokio::time::timeout;
+use tracing::debug;
 
 use super::access::{Access, Verb};
 use crate::metrics::Metrics;
@@ -162,11 +163,13 @@ impl Cluster {
         }
         self.metrics.api_requests.with_label_values(&[resource.as_str(), verb.word()]).inc();
         if verb.writes() {
+            debug!(namespace = %self.namespace, resource, name, verb = verb.word(), "write to the API");
             self.metrics.api_writes.with_label_values(&[resource.as_str()]).inc();
         }
         match timeout(REQUEST_TIMEOUT, request).await {
-            Ok(answer) => answer
-                .map_err(|source| RequestError::Refused { verb, resource, name: name.to_owned(), source: Box::new(source) }),
+            Ok(answer) => {
+                answer.map_err(|source| RequestError::Refused { verb, resource, name: name.to_owned(), source: Box::new(source) })
+            }
             Err(_) => Err(RequestError::Silent { verb, resource, name: name.to_owned() }),
         }
     }

@@ -1,7 +1,10 @@
 //! Whether a live object already has everything that an object to apply says. Pure. What the API server fills in, and what
 //! others add, does not count; a difference is named by its path.
 
+use ragline_crds::spec::Quantity;
 use serde_json::Value;
+
+use crate::plan::quantity::thousandths;
 
 /// The first field in which `live` falls short of `wanted`, or nothing where it has it all.
 pub fn difference(wanted: &Value, live: &Value) -> Option<String> {
@@ -54,7 +57,8 @@ fn is_empty(value: &Value) -> bool {
 fn same_quantity(wanted: &Value, live: &Value, path: &str) -> bool {
     let holds_quantities = [".requests.", ".limits.", ".sizeLimit"].iter().any(|part| path.contains(part));
     let (Some(wanted), Some(live)) = (text(wanted), text(live)) else { return false };
-    holds_quantities && quantity(&wanted).is_some_and(|wanted| quantity(&live) == Some(wanted))
+    let amount = |text: String| thousandths(&Quantity(text));
+    holds_quantities && amount(wanted).is_some_and(|wanted| amount(live) == Some(wanted))
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -63,30 +67,6 @@ fn text(value: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
-}
-
-/// A quantity in thousandths, rounded up as the API server does.
-fn quantity(text: &str) -> Option<u128> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit: f64 = match &text[digits.len()..] {
-        "" => 1e3,
-        "m" => 1.0,
-        "k" => 1e6,
-        "M" => 1e9,
-        "G" => 1e12,
-        "T" => 1e15,
-        "P" => 1e18,
-        "Ki" => 1024.0 * 1e3,
-        "Mi" => 1024f64.powi(2) * 1e3,
-        "Gi" => 1024f64.powi(3) * 1e3,
-        "Ti" => 1024f64.powi(4) * 1e3,
-        "Pi" => 1024f64.powi(5) * 1e3,
-        _ => return None,
-    };
-    let number: f64 = digits.parse().ok()?;
-    let thousandths = (number * unit).ceil();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked just before")]
-    (0.0..1e30).contains(&thousandths).then_some(thousandths as u128)
 }
 
 #[cfg(test)]
@@ -115,7 +95,8 @@ mod tests {
 
     #[test]
     fn quantities_are_compared_by_value_where_quantities_stand() {
-        let cases = [("0.5", "500m", true), ("1024Mi", "1Gi", true), ("1", "1000m", true), ("1Gi", "1G", false), ("x", "y", false)];
+        let cases =
+            [("0.5", "500m", true), ("1024Mi", "1Gi", true), ("1", "1000m", true), ("1Gi", "1G", false), ("x", "y", false)];
         for (wanted, live, same) in cases {
             let object = |text: &str| json!({"resources": {"requests": {"cpu": text}}});
             assert_eq!(difference(&object(wanted), &object(live)).is_none(), same, "{wanted} and {live}");

@@ -1,7 +1,11 @@
-//! The only place where the operator speaks to the Kubernetes API.
+//! The only place where the operator speaks to the Kubernetes API and to gateways.
 
 pub mod access;
+pub mod apply;
 mod client;
 pub mod covers;
+pub mod index;
+pub mod observe;
+pub mod report;
 
 pub use client::{Cluster, FIELD_MANAGER, RequestError};

@@ -1,0 +1,215 @@
+//! Makes the cluster hold what was built. An object that already holds it all is left alone, so a pipeline at rest costs no
+//! write. Decides nothing: what to apply, and in which order, is the caller's.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::api::DynamicObject;
+use ragline_crds::spec::Quantity;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tracing::{debug, info, warn};
+
+use super::{
+    Cluster, RequestError,
+    access::{self, Access, Verb},
+    covers,
+};
+use crate::plan::{
+    objects::{Desired, Object, Objects},
+    quantity::bytes,
+};
+
+/// The hash of what was last applied. It tells a field that was applied once and is no longer wanted from one that others set.
+pub const APPLIED_ANNOTATION: &str = "ragline.dev/applied";
+
+/// Why an object could not be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error("{kind} {name} cannot be applied")]
+    Refused { kind: &'static str, name: String, source: RequestError },
+    #[error("{kind} {name} is there already and belongs to {owner}; delete or rename it")]
+    Foreign { kind: &'static str, name: String, owner: String },
+    #[error("{kind} {name} of no use any more cannot be deleted")]
+    Prune { kind: &'static str, name: String, source: RequestError },
+}
+
+/// Kind and name; the namespace is the pipeline's.
+pub type Key = (&'static str, String);
+
+/// The objects of a pipeline as they are.
+pub type Live = BTreeMap<Key, DynamicObject>;
+
+/// Applies the objects in the given order, and records in `live` what they became. Returns how many were written.
+///
+/// # Errors
+/// The first object that could not be applied; those before it are applied.
+pub async fn apply(cluster: &Cluster, pipeline_uid: &str, wanted: &[&Object], live: &mut Live) -> Result<usize, ApplyError> {
+    let mut written = 0;
+    for object in wanted {
+        if let Some(now) = apply_one(cluster, pipeline_uid, object, live.get(&key(object))).await? {
+            live.insert(key(object), now);
+            written += 1;
+        }
+    }
+    Ok(written)
+}
+
+async fn apply_one(
+    cluster: &Cluster,
+    pipeline_uid: &str,
+    wanted: &Object,
+    live: Option<&DynamicObject>,
+) -> Result<Option<DynamicObject>, ApplyError> {
+    let access = access::applied(wanted);
+    let (kind, name) = (access.kind, wanted.name());
+    let refused = |source| ApplyError::Refused { kind, name: name.to_owned(), source };
+    let mut object = stamped(wanted.to_value());
+    let Some(live) = live else {
+        info!("making {kind} {name}");
+        return create(cluster, access, name, object).await.map(Some).map_err(refused);
+    };
+    if let Some(owner) = foreign_owner(live, pipeline_uid) {
+        return Err(ApplyError::Foreign { kind, name: name.to_owned(), owner });
+    }
+    if !access.allows(Verb::Patch) {
+        return Ok(None);
+    }
+    keep_frozen(&mut object, live);
+    let Some(difference) = differs(&object, live) else { return Ok(None) };
+    info!("mending {kind} {name}: {difference}");
+    let applied = cluster.apply(access, name, &object).await.map_err(refused)?;
+    if let Some(difference) = differs(&object, &applied) {
+        warn!("the API server keeps {difference} of {kind} {name} in another form; it will be applied again and again");
+    }
+    Ok(Some(applied))
+}
+
+fn key(object: &Object) -> Key {
+    (object.kind(), object.name().to_owned())
+}
+
+/// The object with the hash of itself.
+fn stamped(mut object: Value) -> Value {
+    let hash = hex::encode(&Sha256::digest(object.to_string())[..12]);
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
+        if let Some(annotations) = annotations.as_object_mut() {
+            annotations.insert(APPLIED_ANNOTATION.to_owned(), Value::String(hash));
+        }
+    }
+    object
+}
+
+/// The templates of a StatefulSet's claims cannot be changed once it is made; a claim that shall grow is patched itself.
+fn keep_frozen(object: &mut Value, live: &DynamicObject) {
+    let at = "/spec/volumeClaimTemplates";
+    if let (Some(wanted), Some(frozen)) = (object.pointer_mut(at), live.data.pointer(at)) {
+        *wanted = frozen.clone();
+    }
+}
+
+/// Asks for a larger volume where a claim is smaller than wanted. Returns whether it was written.
+///
+/// # Errors
+/// The API server refused, as it does where the storage class does not allow volumes to grow.
+pub async fn grow(cluster: &Cluster, claims: &[PersistentVolumeClaim], name: &str, size: &Quantity) -> Result<bool, ApplyError> {
+    let Some(claim) = claims.iter().find(|claim| claim.metadata.name.as_deref() == Some(name)) else { return Ok(false) };
+    let requests = claim.spec.as_ref().and_then(|spec| spec.resources.as_ref()?.requests.as_ref());
+    let has = requests.and_then(|requests| bytes(&Quantity(requests.get("storage")?.0.clone())));
+    if has >= bytes(size) {
+        return Ok(false);
+    }
+    info!("growing the claim {name} to {}", size.0);
+    let object = json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {"resources": {"requests": {"storage": size}}},
+    });
+    let applied = cluster.apply(&access::CLAIMS, name, &object).await;
+    applied.map(|_| true).map_err(|source| ApplyError::Refused { kind: "PersistentVolumeClaim", name: name.to_owned(), source })
+}
+
+/// What may be patched is made by server-side apply, so that its fields have one owner from the start.
+async fn create(cluster: &Cluster, access: &Access, name: &str, object: Value) -> Result<DynamicObject, RequestError> {
+    if access.allows(Verb::Patch) {
+        return cluster.apply(access, name, &object).await;
+    }
+    let object: DynamicObject = serde_json::from_value(object).expect("built objects have metadata and a kind");
+    cluster.create(access, &object).await
+}
+
+fn differs(wanted: &Value, live: &DynamicObject) -> Option<String> {
+    let live = serde_json::to_value(live).expect("what was read as JSON writes as JSON");
+    covers::difference(wanted, &live)
+}
+
+/// Somebody else's object must not be taken over; one without a controller is adopted.
+fn foreign_owner(live: &DynamicObject, pipeline_uid: &str) -> Option<String> {
+    let owners = live.metadata.owner_references.iter().flatten();
+    let mut controllers = owners.filter(|owner| owner.controller == Some(true));
+    controllers.find(|owner| owner.uid != pipeline_uid).map(|owner| format!("{} {}", owner.kind, owner.name))
+}
+
+/// Deletes the pipeline's objects that are no longer wanted. Only those that the pipeline itself controls are touched.
+///
+/// # Errors
+/// The first object that could not be deleted.
+pub async fn prune(cluster: &Cluster, pipeline_uid: &str, keep: &Objects<Desired>, live: &mut Live) -> Result<usize, ApplyError> {
+    let mut gone = Vec::new();
+    for (key, object) in live.iter() {
+        let Some(access) = access::owned().find(|access| access.kind == key.0 && access.allows(Verb::Delete)) else { continue };
+        let kept = keep.find(key.0, &key.1).is_some();
+        if kept || !is_controlled_by(object, pipeline_uid) || object.metadata.deletion_timestamp.is_some() {
+            continue;
+        }
+        info!("deleting {} {}, which is no longer wanted", key.0, key.1);
+        let deleted = cluster.delete(access, &key.1, object.metadata.uid.clone()).await;
+        deleted.map_err(|source| ApplyError::Prune { kind: key.0, name: key.1.clone(), source })?;
+        gone.push(key.clone());
+    }
+    for key in &gone {
+        live.remove(key);
+    }
+    debug!("pruned {} objects", gone.len());
+    Ok(gone.len())
+}
+
+fn is_controlled_by(object: &DynamicObject, uid: &str) -> bool {
+    object.metadata.owner_references.iter().flatten().any(|owner| owner.uid == uid && owner.controller == Some(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(image: Option<&str>) -> Value {
+        stamped(json!({"apiVersion": "v1", "kind": "Thing", "metadata": {"name": "a"}, "spec": {"image": image, "size": 1}}))
+    }
+
+    fn live(object: Value) -> DynamicObject {
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn what_was_applied_is_not_applied_again() {
+        let object = wanted(Some("x"));
+        assert_eq!(differs(&object, &live(object.clone())), None);
+    }
+
+    #[test]
+    fn a_field_that_is_no_longer_wanted_is_a_difference() {
+        assert!(differs(&wanted(None), &live(wanted(Some("x")))).is_some());
+    }
+
+    #[test]
+    fn an_object_of_another_controller_is_foreign_and_one_without_is_adopted() {
+        let mut object = wanted(None);
+        assert_eq!(foreign_owner(&live(object.clone()), "u1"), None);
+        object["metadata"]["ownerReferences"] =
+            json!([{"apiVersion": "v1", "kind": "Thing", "name": "t", "uid": "u2", "controller": true}]);
+        assert_eq!(foreign_owner(&live(object.clone()), "u1").as_deref(), Some("Thing t"));
+        assert_eq!(foreign_owner(&live(object), "u2"), None);
+    }
+}

@@ -1,0 +1,159 @@
+//! Keeps the pipelines going: watches them and their children, runs the trip for each that changed, and spaces out tries after
+//! errors. What a trip does is in `reconcile`.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{FutureExt, StreamExt, future::join_all};
+use kube::{
+    Api, Client, Resource,
+    api::{DynamicObject, PartialObjectMeta},
+    core::DeserializeGuard,
+    runtime::{
+        Controller,
+        controller::{Action, Config, Error as ControllerError},
+        reflector::ObjectRef,
+        watcher,
+    },
+};
+use ragline_crds::RagPipeline;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::{
+    cluster::access::{self, Access},
+    reconcile::{self, Context, ReconcileError},
+    telemetry::chain,
+};
+
+/// A pipeline, or what is known of one that does not parse.
+pub type Guarded = DeserializeGuard<RagPipeline>;
+
+/// Changes that come together are answered by one trip.
+const DEBOUNCE: Duration = Duration::from_millis(200);
+/// Pipelines whose index changed and that wait to be looked at; one more is seen at its next turn anyway.
+pub const INDEX_NEWS: usize = 256;
+
+/// Where and how much.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Empty: all namespaces.
+    pub namespaces: Vec<String>,
+    /// Trips under way at once, over all namespaces.
+    pub concurrency: u16,
+    /// Selects the children.
+    pub labels: String,
+}
+
+/// Runs until `stop` is cancelled; trips under way are finished.
+pub async fn run(
+    client: Client,
+    context: Arc<Context>,
+    settings: &Settings,
+    mut news: mpsc::Receiver<ObjectRef<Guarded>>,
+    stop: CancellationToken,
+) {
+    let turns = Arc::new(Semaphore::new(usize::from(settings.concurrency)));
+    let scopes: Vec<Option<&str>> = match settings.namespaces.as_slice() {
+        [] => vec![None],
+        names => names.iter().map(|name| Some(name.as_str())).collect(),
+    };
+    let mut senders = Vec::new();
+    let controllers: Vec<_> = scopes
+        .into_iter()
+        .map(|scope| {
+            let (sender, receiver) = mpsc::channel(INDEX_NEWS);
+            senders.push((scope.map(str::to_owned), sender));
+            one_scope(client.clone(), context.clone(), settings, scope, turns.clone(), receiver, stop.clone()).boxed()
+        })
+        .collect();
+    let forward = async move {
+        while let Some(pipeline) = news.recv().await {
+            for (scope, sender) in &senders {
+                if scope.is_none() || *scope == pipeline.namespace {
+                    // A full queue loses nothing: the pipeline is looked at again at its next turn.
+                    let _ = sender.try_send(pipeline.clone());
+                }
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        _ = join_all(controllers) => {}
+        () = forward => {}
+    }
+}
+
+async fn one_scope(
+    client: Client,
+    context: Arc<Context>,
+    settings: &Settings,
+    namespace: Option<&str>,
+    turns: Arc<Semaphore>,
+    news: mpsc::Receiver<ObjectRef<Guarded>>,
+    stop: CancellationToken,
+) {
+    let pipelines: Api<Guarded> = match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
+    count_watch(&context, &access::PIPELINES);
+    let config = Config::default().concurrency(settings.concurrency).debounce(DEBOUNCE);
+    let mut controller = Controller::new(pipelines, watcher::Config::default().any_semantic()).with_config(config);
+    for access in access::owned() {
+        count_watch(&context, access);
+        let resource = access.resource();
+        // Names and owners are all that a trigger needs, so no specs are kept in memory.
+        let children: Api<PartialObjectMeta<DynamicObject>> = match namespace {
+            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+            None => Api::all_with(client.clone(), &resource),
+        };
+        controller = controller.owns_with(children, resource, watcher::Config::default().labels(&settings.labels));
+    }
+    let news = futures::stream::unfold(news, |mut news| async move { news.recv().await.map(|pipeline| (pipeline, news)) });
+    let watch_errors = context.metrics.watch_errors.clone();
+    controller
+        .reconcile_on(news.chain(futures::stream::pending()))
+        .graceful_shutdown_on(async move { stop.cancelled().await })
+        .run(
+            move |pipeline, context| {
+                let turns = turns.clone();
+                async move {
+                    let _turn = turns.acquire_owned().await.expect("the semaphore is never closed");
+                    reconcile::reconcile(pipeline, context).await
+                }
+            },
+            error_policy,
+            context,
+        )
+        .for_each(|result| {
+            match result {
+                Ok((pipeline, _)) => debug!("reconciled {pipeline}"),
+                // Logged by the trip itself.
+                Err(ControllerError::ReconcilerFailed(..)) => {}
+                Err(ControllerError::ObjectNotFound(pipeline)) => debug!("{pipeline} is gone"),
+                Err(error @ (ControllerError::QueueError(_) | ControllerError::RunnerError(_))) => {
+                    watch_errors.inc();
+                    warn!("a watch broke and is started again: {}", chain(&error));
+                }
+            }
+            futures::future::ready(())
+        })
+        .await;
+}
+
+fn count_watch(context: &Context, access: &Access) {
+    for verb in ["list", "watch"] {
+        context.metrics.api_requests.with_label_values(&[access.role_resource().as_str(), verb]).inc();
+    }
+}
+
+/// Every error of a pipeline doubles its pause, up to a bound; a success forgets them.
+fn error_policy(pipeline: Arc<Guarded>, error: &ReconcileError, context: Arc<Context>) -> Action {
+    let key = ObjectRef::from_obj(pipeline.as_ref());
+    let wait = context.backoff.failed(key.clone());
+    context.metrics.pipelines_in_backoff.set(i64::try_from(context.backoff.len()).unwrap_or(i64::MAX));
+    let name = pipeline.meta().name.as_deref().unwrap_or_default();
+    warn!(pipeline.name = name, "{key} failed and is tried again in {} s: {}", wait.as_secs(), chain(error));
+    Action::requeue(wait)
+}

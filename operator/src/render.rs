@@ -1,0 +1,54 @@
+//! The commands that need no cluster: the definition of the resource, and what would be applied for a manifest.
+
+use std::io::{Read, Write};
+
+use anyhow::Context as _;
+use ragline_crds::RagPipeline;
+
+use crate::{
+    cli::{Images, Render},
+    plan::{build, credentials::Credentials, pipeline::Defaults, validate},
+};
+
+/// Stands in the owner references, where the cluster's own would be.
+const UID: &str = "00000000-0000-0000-0000-000000000000";
+/// A longer manifest is refused.
+const MANIFEST_BYTES: u64 = 1 << 20;
+
+/// What the operator was installed with.
+pub fn defaults(images: &Images) -> Defaults {
+    let Images { gateway_image, postgres_image, valkey_image } = images.clone();
+    Defaults { gateway_image, postgres_image, valkey_image }
+}
+
+/// Writes the definition of the resource.
+///
+/// # Errors
+/// The output is closed.
+pub fn crd(out: &mut impl Write) -> anyhow::Result<()> {
+    Ok(out.write_all(ragline_crds::definition_yaml().as_bytes())?)
+}
+
+/// Writes every object that would be applied, as YAML documents, with placeholders for the passwords.
+///
+/// # Errors
+/// The manifest cannot be read, does not parse, or contradicts itself.
+pub fn render(settings: &Render, out: &mut impl Write) -> anyhow::Result<()> {
+    let path = &settings.filename;
+    let input: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?)
+    };
+    let mut text = String::new();
+    input.take(MANIFEST_BYTES).read_to_string(&mut text).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut pipeline: RagPipeline =
+        serde_saphyr::from_str(&text).with_context(|| format!("{} is no RagPipeline", path.display()))?;
+    pipeline.metadata.namespace.get_or_insert_with(|| settings.namespace.clone());
+    pipeline.metadata.uid = Some(UID.to_owned());
+    let checked = validate::validate(&pipeline, &defaults(&settings.images)).context("the spec contradicts itself")?;
+    for object in build::build(&checked, &Credentials::placeholders()).iter() {
+        writeln!(out, "---\n{}", serde_saphyr::to_string(&object.to_value())?.trim_end())?;
+    }
+    Ok(())
+}
