@@ -15,11 +15,13 @@ use tracing::{error, info, warn};
 use crate::{
     admin::{self, Readiness},
     cli::Run,
+    cluster::index::{self, Readings},
+    context::Context,
     controller::{self, INDEX_NEWS},
     leader::Candidate,
     metrics::Metrics,
     plan,
-    reconcile::Context,
+    
     render::defaults,
     telemetry::{self, chain},
 };
@@ -92,7 +94,15 @@ async fn lead(client: Client, settings: &Run, metrics: Metrics, stop: Cancellati
 
 async fn work(client: Client, settings: &Run, metrics: Metrics, stop: CancellationToken) {
     let (news, changed) = mpsc::channel(INDEX_NEWS);
-    let context = Arc::new(Context::new(client.clone(), metrics, defaults(&settings.images)));
+    let readings = Readings::default();
+    let http = reqwest::Client::builder()
+        .user_agent(concat!("ragline-operator/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .expect("the settings of the HTTP client are constants");
+    let polling = tokio::spawn(index::poll(readings.clone(), http, metrics.clone(), news, stop.clone()));
+    let context = Arc::new(Context::new(client.clone(), metrics, readings, defaults(&settings.images)));
     let settings = controller::Settings {
         namespaces: settings.watch_namespaces.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect(),
         concurrency: settings.concurrency,
@@ -110,7 +120,7 @@ async fn work(client: Client, settings: &Run, metrics: Metrics, stop: Cancellati
         () = controller::run(client, context, &settings, changed, stop.clone()) => {}
         () = late => warn!("trips under way were cut off {} s after the signal", SHUTDOWN.as_secs()),
     }
-    drop(news);
+    polling.abort();
 }
 
 /// Waits until the API server answers.

@@ -11,7 +11,6 @@ use kube::{
     runtime::{
         Controller,
         controller::{Action, Config, Error as ControllerError},
-        reflector::ObjectRef,
         watcher,
     },
 };
@@ -22,12 +21,13 @@ use tracing::{debug, warn};
 
 use crate::{
     cluster::access::{self, Access},
-    reconcile::{self, Context, ReconcileError},
+    context::{Context, Who},
+    reconcile::{self, ReconcileError},
     telemetry::chain,
 };
 
 /// A pipeline, or what is known of one that does not parse.
-pub type Guarded = DeserializeGuard<RagPipeline>;
+type Guarded = DeserializeGuard<RagPipeline>;
 
 /// Changes that come together are answered by one trip.
 const DEBOUNCE: Duration = Duration::from_millis(200);
@@ -50,7 +50,7 @@ pub async fn run(
     client: Client,
     context: Arc<Context>,
     settings: &Settings,
-    mut news: mpsc::Receiver<ObjectRef<Guarded>>,
+    mut news: mpsc::Receiver<Who>,
     stop: CancellationToken,
 ) {
     let turns = Arc::new(Semaphore::new(usize::from(settings.concurrency)));
@@ -90,7 +90,7 @@ async fn one_scope(
     settings: &Settings,
     namespace: Option<&str>,
     turns: Arc<Semaphore>,
-    news: mpsc::Receiver<ObjectRef<Guarded>>,
+    news: mpsc::Receiver<Who>,
     stop: CancellationToken,
 ) {
     let pipelines: Api<Guarded> = match namespace {
@@ -112,6 +112,7 @@ async fn one_scope(
     }
     let news = futures::stream::unfold(news, |mut news| async move { news.recv().await.map(|pipeline| (pipeline, news)) });
     let watch_errors = context.metrics.watch_errors.clone();
+    let gone = context.clone();
     controller
         .reconcile_on(news.chain(futures::stream::pending()))
         .graceful_shutdown_on(async move { stop.cancelled().await })
@@ -131,7 +132,10 @@ async fn one_scope(
                 Ok((pipeline, _)) => debug!("reconciled {pipeline}"),
                 // Logged by the trip itself.
                 Err(ControllerError::ReconcilerFailed(..)) => {}
-                Err(ControllerError::ObjectNotFound(pipeline)) => debug!("{pipeline} is gone"),
+                Err(ControllerError::ObjectNotFound(pipeline)) => {
+                    debug!("{pipeline} is gone");
+                    gone.forget(&Who::new(&pipeline.name).within(pipeline.namespace.as_deref().unwrap_or_default()));
+                }
                 Err(error @ (ControllerError::QueueError(_) | ControllerError::RunnerError(_))) => {
                     watch_errors.inc();
                     warn!("a watch broke and is started again: {}", chain(&error));
@@ -150,10 +154,10 @@ fn count_watch(context: &Context, access: &Access) {
 
 /// Every error of a pipeline doubles its pause, up to a bound; a success forgets them.
 fn error_policy(pipeline: Arc<Guarded>, error: &ReconcileError, context: Arc<Context>) -> Action {
-    let key = ObjectRef::from_obj(pipeline.as_ref());
+    let meta = pipeline.meta();
+    let key = Who::new(meta.name.as_deref().unwrap_or_default()).within(meta.namespace.as_deref().unwrap_or_default());
     let wait = context.backoff.failed(key.clone());
     context.metrics.pipelines_in_backoff.set(i64::try_from(context.backoff.len()).unwrap_or(i64::MAX));
-    let name = pipeline.meta().name.as_deref().unwrap_or_default();
-    warn!(pipeline.name = name, "{key} failed and is tried again in {} s: {}", wait.as_secs(), chain(error));
+    warn!(pipeline.name = key.name, "{key} failed and is tried again in {} s: {}", wait.as_secs(), chain(error));
     Action::requeue(wait)
 }

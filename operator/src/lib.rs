@@ -5,6 +5,7 @@ pub mod app;
 pub mod backoff;
 pub mod cli;
 pub mod cluster;
+pub mod context;
 pub mod controller;
 pub mod draw;
 pub mod leader;

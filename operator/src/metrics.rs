@@ -1,5 +1,7 @@
 //! The operator's metrics. One struct, registered into a given registry; labels come from closed sets alone.
 
+use std::time::Instant;
+
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 /// Upper bounds in seconds of a reconcile, which waits for nothing but the API server.
@@ -28,6 +30,12 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Counts a reconcile from here to [`Running::ended`].
+    pub fn reconcile_begun(&self) -> Running {
+        self.reconciles_running.inc();
+        Running { metrics: self.clone(), begun: Instant::now() }
+    }
+
     /// Registers every metric.
     ///
     /// # Errors
@@ -56,6 +64,27 @@ impl Metrics {
                 IntCounter::new(name("watch_errors_total"), "Watches that broke and were started again.")?,
             )?,
         })
+    }
+}
+
+/// A reconcile under way. One that is dropped, since it panicked or was cut off, is no longer counted as running.
+#[derive(Debug)]
+pub struct Running {
+    metrics: Metrics,
+    begun: Instant,
+}
+
+impl Running {
+    /// Counts how it ended.
+    pub fn ended(self, outcome: &str) {
+        self.metrics.reconciles.with_label_values(&[outcome]).inc();
+        self.metrics.reconcile_seconds.observe(self.begun.elapsed().as_secs_f64());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.metrics.reconciles_running.dec();
     }
 }
 

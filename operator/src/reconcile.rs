@@ -1,53 +1,48 @@
-//! The trip of one pipeline: observe, validate, build, apply, status, report. Reads as the list of its steps; what a step does is
+//! The trip of one pipeline: validate, observe, build, apply, status, report. Reads as the list of its steps; what a step does is
 //! in `cluster` where it touches the outside, and in `plan` where it decides.
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::api::{apps::v1::StatefulSet, batch::v1::Job, core::v1::PersistentVolumeClaim};
+use k8s_openapi::jiff::Timestamp;
 use kube::{
-    Client, ResourceExt,
-    core::DeserializeGuard,
-    runtime::{controller::Action, reflector::ObjectRef},
+    Resource, ResourceExt,
+    core::{DeserializeGuard, error_boundary::InvalidObject},
+    runtime::controller::Action,
 };
-use ragline_crds::RagPipeline;
-use tracing::{Instrument, info_span};
+use ragline_config::INDEX_REPORT_PATH;
+use ragline_crds::{RagPipeline, RagPipelineSpec};
+use secrecy::ExposeSecret;
+use tracing::{Instrument, info, info_span};
 
+pub use crate::context::{Context, Who};
 use crate::{
-    backoff::Backoff,
     cluster::{
-        Cluster, access,
-        apply::{self, ApplyError},
+        Cluster,
+        apply::{self, ApplyError, Live},
+        index::Target,
         observe::{self, ObserveError},
-        report::ReportError,
+        report::{self, ReportError},
     },
-    controller::Guarded,
     draw::{self, DrawError},
-    metrics::Metrics,
-    plan::{build, credentials::Credentials, names, objects::Step, pipeline::Defaults, validate},
+    plan::{
+        build,
+        credentials::Credentials,
+        gate::{self, Gate},
+        names,
+        objects::{Desired, Object, Objects},
+        observed::{self, Observed},
+        pipeline::Pipeline,
+        stage,
+        status::{self, Facts, Outcome},
+        validate::{self, Problem, Refusal},
+    },
+    telemetry::chain,
 };
 
-/// What all trips share.
-#[derive(Debug)]
-pub struct Context {
-    pub metrics: Metrics,
-    pub backoff: Backoff<ObjectRef<Guarded>>,
-    pub defaults: Defaults,
-    client: Shared,
-}
-
-struct Shared(Client);
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Client")
-    }
-}
-
-impl Context {
-    pub fn new(client: Client, metrics: Metrics, defaults: Defaults) -> Self {
-        Self { metrics, backoff: Backoff::default(), defaults, client: Shared(client) }
-    }
-}
+/// Until the next look at a pipeline that changes nothing: what is not watched, such as Secrets, is noticed by then.
+const REST: Duration = Duration::from_secs(120);
+/// Until the next look at a pipeline whose parts come up: what keeps a pod from starting shows in no object that is watched.
+const PROGRESS: Duration = Duration::from_secs(5);
 
 /// Why a trip ended early. The pipeline is tried again, later each time.
 #[derive(Debug, thiserror::Error)]
@@ -62,42 +57,192 @@ pub enum ReconcileError {
     Draw(#[from] DrawError),
 }
 
-/// One trip.
+/// How a trip ended that did not fail.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ended {
+    Ready,
+    Waiting,
+    /// For a Secret of the user's.
+    WaitingForSecret,
+    Paused,
+    Refused,
+}
+
+impl Ended {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Waiting | Self::WaitingForSecret => "waiting",
+            Self::Paused => "paused",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// One trip, counted and logged.
 ///
 /// # Errors
 /// The cluster could not be read or written.
-pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, ReconcileError> {
-    let key = ObjectRef::from_obj(guarded.as_ref());
-    let DeserializeGuard(Ok(pipeline)) = guarded.as_ref() else { return Ok(Action::await_change()) };
-    let span = info_span!("reconcile", pipeline.namespace = pipeline.namespace(), pipeline.name = pipeline.name_any());
-    let action = trip(pipeline, &context).instrument(span).await?;
-    context.backoff.succeeded(&key);
-    Ok(action)
+pub async fn reconcile(
+    guarded: Arc<DeserializeGuard<RagPipeline>>,
+    context: Arc<Context>,
+) -> Result<Action, ReconcileError> {
+    let meta = guarded.meta();
+    let name = meta.name.clone().unwrap_or_default();
+    let namespace = meta.namespace.clone().unwrap_or_default();
+    let who = Who::new(&name).within(&namespace);
+    if meta.deletion_timestamp.is_some() {
+        context.forget(&who);
+        return Ok(Action::await_change());
+    }
+    let span = info_span!("reconcile", pipeline.namespace = namespace, pipeline.name = name);
+    let counted = context.metrics.reconcile_begun();
+    let trip = async {
+        match guarded.as_ref() {
+            DeserializeGuard(Ok(pipeline)) => trip(&context, &who, pipeline).await,
+            DeserializeGuard(Err(invalid)) => unreadable(&context, &who, invalid).await,
+        }
+    };
+    let ended = trip.instrument(span).await;
+    counted.ended(ended.as_ref().map_or("failed", |ended| ended.word()));
+    let ended = ended?;
+    context.backoff.succeeded(&who);
+    if ended != Ended::WaitingForSecret {
+        context.waits.succeeded(&who);
+    }
+    Ok(match ended {
+        Ended::Ready | Ended::Paused => Action::requeue(REST),
+        Ended::Waiting => Action::requeue(PROGRESS),
+        Ended::WaitingForSecret => Action::requeue(context.waits.failed(who)),
+        Ended::Refused => Action::await_change(),
+    })
 }
 
-async fn trip(pipeline: &RagPipeline, context: &Context) -> Result<Action, ReconcileError> {
-    let cluster = Cluster::new(context.client.0.clone(), context.metrics.clone(), &pipeline.namespace().unwrap_or_default());
-    let name = pipeline.name_any();
-    let mut live = observe::children(&cluster, &name).await?;
-    let Ok(checked) = validate::validate(pipeline, &context.defaults) else { return Ok(Action::await_change()) };
-    let secrets =
-        observe::typed(&live, "Secret")?.into_iter().map(|s: k8s_openapi::api::core::v1::Secret| (s.name_any(), s)).collect();
-    let credentials = Credentials::keep(&name, &secrets, draw::credentials()?);
-    let objects = build::build(&checked, &credentials);
-    let ready = observe::typed::<StatefulSet>(&live, "StatefulSet")?
-        .iter()
-        .any(|s| s.status.as_ref().and_then(|s| s.ready_replicas) == Some(1));
-    let migrated = observe::typed::<Job>(&live, "Job")?.iter().any(|s| s.status.as_ref().and_then(|s| s.succeeded) == Some(1));
-    let step = if !ready {
-        Step::Data
-    } else if !migrated {
-        Step::Schema
-    } else {
-        Step::Serve
+async fn trip(context: &Context, who: &Who, pipeline: &RagPipeline) -> Result<Ended, ReconcileError> {
+    let cluster = context.cluster(pipeline);
+    let checked = match validate::validate(pipeline, &context.defaults) {
+        Ok(checked) => checked,
+        Err(refusal) => {
+            tell(&cluster, pipeline, Outcome::Refused(&refusal)).await?;
+            return Ok(Ended::Refused);
+        }
     };
-    apply::apply(&cluster, &checked.uid, &objects.up_to(step), &mut live).await?;
-    let claims: Vec<PersistentVolumeClaim> = observe::all(&cluster, &access::CLAIMS, &name).await?;
-    apply::grow(&cluster, &claims, &names::postgres_claim(&name), &checked.postgres.storage_size).await?;
-    apply::prune(&cluster, &checked.uid, &objects, &mut live).await?;
-    Ok(Action::requeue(Duration::from_secs(10)))
+    let worked = work(context, who, &cluster, pipeline, &checked).await;
+    if let Err(ReconcileError::Apply(error)) = &worked
+        && !error.passes(&checked.name)
+    {
+        let message = format!("{}. It is tried again with growing pauses.", chain(error));
+        tell(&cluster, pipeline, Outcome::Failed(&message)).await?;
+    }
+    let seen = worked?;
+    tell(&cluster, pipeline, Outcome::Seen(&checked, &seen)).await?;
+    Ok(if is_paused(pipeline) {
+        Ended::Paused
+    } else if observed::secret_problem(&checked, &seen).is_some() {
+        Ended::WaitingForSecret
+    } else if at_rest(&checked, &seen) {
+        Ended::Ready
+    } else {
+        Ended::Waiting
+    })
+}
+
+/// Observe, build and apply; gives what was seen in the end.
+async fn work(
+    context: &Context,
+    who: &Who,
+    cluster: &Cluster,
+    pipeline: &RagPipeline,
+    checked: &Pipeline,
+) -> Result<Observed, ReconcileError> {
+    let (live, observed) = futures::join!(observe::children(cluster, &checked.name), observe::surroundings(cluster, checked));
+    let (mut live, mut observed) = (live?, observed?);
+    let credentials = Credentials::keep(&checked.name, &observe::generated_secrets(&live)?, draw::credentials()?);
+    let objects = build::build(checked, &credentials);
+    let schema_job = objects.schema_job().map(ResourceExt::name_any).unwrap_or_default();
+    observe::workloads(&mut observed, &live, &checked.name, &schema_job)?;
+    follow(context, who, checked, &credentials, &mut observed);
+    if !is_paused(pipeline) {
+        apply_all(cluster, checked, &observed, &objects, &mut live).await?;
+        observe::workloads(&mut observed, &live, &checked.name, &schema_job)?;
+    }
+    Ok(observed)
+}
+
+/// Applies what may be applied now, deletes what is no longer wanted, and lets an index Job in.
+async fn apply_all(
+    cluster: &Cluster,
+    checked: &Pipeline,
+    observed: &Observed,
+    objects: &Objects<Desired>,
+    live: &mut Live,
+) -> Result<(), ReconcileError> {
+    let step = stage::step(checked, observed);
+    let mut written = apply::apply(cluster, &checked.uid, &objects.up_to(step), live).await?;
+    let (claim, size) = (names::postgres_claim(&checked.name), &checked.postgres.storage_size);
+    written += usize::from(apply::grow(cluster, &observed.claims, &claim, size).await?);
+    match gate::gate(checked, observed, Timestamp::now()) {
+        Gate::Shut => {}
+        Gate::Open(job) => written += apply::apply(cluster, &checked.uid, &[&Object::Job(job)], live).await?,
+        Gate::Clear(name) => apply::clear_job(cluster, &name).await?,
+    }
+    // The newest index Job stays, to be read.
+    let newest = observe::index_jobs(live).max_by_key(|(_, job)| job.metadata.creation_timestamp.as_ref().map(|time| time.0));
+    let spared: Vec<_> = newest.map(|(key, _)| key.clone()).into_iter().collect();
+    let pruned = apply::prune(cluster, &checked.uid, objects, &spared, live).await?;
+    if written + pruned > 0 {
+        info!("wrote {written} objects of {} and deleted {pruned}", checked.name);
+    }
+    Ok(())
+}
+
+/// Has the gateway's index watched while a gateway answers, and takes over what is known of it.
+fn follow(context: &Context, who: &Who, checked: &Pipeline, credentials: &Credentials, observed: &mut Observed) {
+    let status = observed.gateway.as_ref().and_then(|deployment| deployment.status.as_ref());
+    if status.and_then(|status| status.available_replicas).unwrap_or(0) > 0 {
+        let url = format!("{}{INDEX_REPORT_PATH}", build::gateway::endpoint(checked));
+        let api_key = credentials.api_key.expose_secret().to_owned();
+        context.readings.follow(who.clone(), Target { url, api_key });
+    }
+    observed.index = context.readings.latest(who);
+}
+
+/// Whether nothing is on its way that no watch would tell of.
+fn at_rest(checked: &Pipeline, seen: &Observed) -> bool {
+    let available = |deployment: &k8s_openapi::api::apps::v1::Deployment| {
+        deployment.status.as_ref().and_then(|status| status.available_replicas).unwrap_or(0)
+    };
+    let gateways = seen.gateway.as_ref().map_or(0, available);
+    let cache = checked.cache.is_none() || seen.cache.as_ref().is_some_and(|cache| available(cache) > 0);
+    seen.database_ready() && seen.schema_applied() && cache && i64::from(gateways) >= i64::from(checked.gateway.replicas)
+}
+
+fn is_paused(pipeline: &RagPipeline) -> bool {
+    pipeline.spec.paused.unwrap_or(false)
+}
+
+/// Status and report.
+async fn tell(cluster: &Cluster, pipeline: &RagPipeline, outcome: Outcome<'_>) -> Result<(), ReportError> {
+    let facts = Facts {
+        generation: pipeline.metadata.generation.unwrap_or_default(),
+        paused: is_paused(pipeline),
+        operator_version: env!("CARGO_PKG_VERSION"),
+        now: Timestamp::now(),
+    };
+    let status = status::status(&facts, outcome, &pipeline.status.clone().unwrap_or_default());
+    report::report(cluster, pipeline, &status).await.map(drop)
+}
+
+/// An object that the types do not understand, as an older operator may meet one. It is told once for each generation: its own
+/// status cannot be read, so nothing could be compared.
+async fn unreadable(context: &Context, who: &Who, invalid: &InvalidObject) -> Result<Ended, ReconcileError> {
+    let generation = invalid.metadata.generation.unwrap_or_default();
+    if context.first_sight(who, generation) {
+        let mut pipeline = RagPipeline::new(&who.name, RagPipelineSpec::default());
+        pipeline.metadata = invalid.metadata.clone();
+        let message = format!("is not understood by operator {}: {}", env!("CARGO_PKG_VERSION"), invalid.error);
+        let refusal = Refusal { problems: vec![Problem { field: "spec".to_owned(), message }] };
+        tell(&context.cluster(&pipeline), &pipeline, Outcome::Refused(&refusal)).await?;
+    }
+    Ok(Ended::Refused)
 }

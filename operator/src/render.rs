@@ -3,15 +3,12 @@
 use std::io::{Read, Write};
 
 use anyhow::Context as _;
-use ragline_crds::RagPipeline;
 
 use crate::{
     cli::{Images, Render},
-    plan::{build, credentials::Credentials, pipeline::Defaults, validate},
+    plan::{pipeline::Defaults, render},
 };
 
-/// Stands in the owner references, where the cluster's own would be.
-const UID: &str = "00000000-0000-0000-0000-000000000000";
 /// A longer manifest is refused.
 const MANIFEST_BYTES: u64 = 1 << 20;
 
@@ -42,13 +39,6 @@ pub fn render(settings: &Render, out: &mut impl Write) -> anyhow::Result<()> {
     };
     let mut text = String::new();
     input.take(MANIFEST_BYTES).read_to_string(&mut text).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut pipeline: RagPipeline =
-        serde_saphyr::from_str(&text).with_context(|| format!("{} is no RagPipeline", path.display()))?;
-    pipeline.metadata.namespace.get_or_insert_with(|| settings.namespace.clone());
-    pipeline.metadata.uid = Some(UID.to_owned());
-    let checked = validate::validate(&pipeline, &defaults(&settings.images)).context("the spec contradicts itself")?;
-    for object in build::build(&checked, &Credentials::placeholders()).iter() {
-        writeln!(out, "---\n{}", serde_saphyr::to_string(&object.to_value())?.trim_end())?;
-    }
-    Ok(())
+    let objects = render::render(&text, &settings.namespace, &defaults(&settings.images))?;
+    Ok(out.write_all(objects.as_bytes())?)
 }

@@ -34,6 +34,19 @@ pub enum ApplyError {
     Prune { kind: &'static str, name: String, source: RequestError },
 }
 
+impl ApplyError {
+    /// Whether it passes by itself, so that nobody need be told: the API server is busy, or the children of a deleted namesake
+    /// are still being removed.
+    pub fn passes(&self, pipeline: &str) -> bool {
+        match self {
+            Self::Refused { source, .. } | Self::Prune { source, .. } => {
+                source.answer().is_none_or(|(code, _)| code == 409 || code == 429 || code >= 500)
+            }
+            Self::Foreign { owner, .. } => *owner == format!("RagPipeline {pipeline}"),
+        }
+    }
+}
+
 /// Kind and name; the namespace is the pipeline's.
 pub type Key = (&'static str, String);
 
@@ -152,15 +165,21 @@ fn foreign_owner(live: &DynamicObject, pipeline_uid: &str) -> Option<String> {
     controllers.find(|owner| owner.uid != pipeline_uid).map(|owner| format!("{} {}", owner.kind, owner.name))
 }
 
-/// Deletes the pipeline's objects that are no longer wanted. Only those that the pipeline itself controls are touched.
+/// Deletes the pipeline's objects that are neither wanted nor `spared`. Only those that the pipeline itself controls are touched.
 ///
 /// # Errors
 /// The first object that could not be deleted.
-pub async fn prune(cluster: &Cluster, pipeline_uid: &str, keep: &Objects<Desired>, live: &mut Live) -> Result<usize, ApplyError> {
+pub async fn prune(
+    cluster: &Cluster,
+    pipeline_uid: &str,
+    keep: &Objects<Desired>,
+    spared: &[Key],
+    live: &mut Live,
+) -> Result<usize, ApplyError> {
     let mut gone = Vec::new();
     for (key, object) in live.iter() {
         let Some(access) = access::owned().find(|access| access.kind == key.0 && access.allows(Verb::Delete)) else { continue };
-        let kept = keep.find(key.0, &key.1).is_some();
+        let kept = keep.find(key.0, &key.1).is_some() || spared.contains(key);
         if kept || !is_controlled_by(object, pipeline_uid) || object.metadata.deletion_timestamp.is_some() {
             continue;
         }
@@ -174,6 +193,15 @@ pub async fn prune(cluster: &Cluster, pipeline_uid: &str, keep: &Objects<Desired
     }
     debug!("pruned {} objects", gone.len());
     Ok(gone.len())
+}
+
+/// Deletes a Job that has done its work.
+///
+/// # Errors
+/// The API server refused.
+pub async fn clear_job(cluster: &Cluster, name: &str) -> Result<(), ApplyError> {
+    let deleted = cluster.delete(&access::JOBS, name, None).await;
+    deleted.map_err(|source| ApplyError::Prune { kind: "Job", name: name.to_owned(), source })
 }
 
 fn is_controlled_by(object: &DynamicObject, uid: &str) -> bool {

@@ -1,8 +1,8 @@
 //! Everything that a trip reads about one pipeline, at its beginning and together. Writes nothing, decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use futures::{FutureExt, future::try_join_all};
+use futures::{FutureExt, future::try_join_all, try_join};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{ResourceExt, api::DynamicObject, core::TypeMeta};
 use serde::de::DeserializeOwned;
@@ -10,9 +10,13 @@ use serde::de::DeserializeOwned;
 use super::{
     Cluster, RequestError,
     access::{self, Access},
-    apply::Live,
+    apply::{Key, Live},
 };
-use crate::plan::{names, pipeline::UserSecret};
+use crate::plan::{
+    names::{self, Component},
+    observed::Observed,
+    pipeline::{Pipeline, UserSecret},
+};
 
 /// Why the cluster could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -37,16 +41,66 @@ pub async fn children(cluster: &Cluster, pipeline: &str) -> Result<Live, Observe
         }
         .boxed()
     });
-    let found: Vec<Vec<(&'static Access, DynamicObject)>> =
-        try_join_all(lists.chain(secrets)).await.map_err(ObserveError::Request)?;
+    let found: Vec<Found> = try_join_all(lists.chain(secrets)).await?;
     Ok(found.into_iter().flatten().map(|(access, object)| ((access.kind, object.name_any()), object)).collect())
 }
 
-async fn listed(
-    cluster: &Cluster,
-    access: &'static Access,
-    labels: String,
-) -> Result<Vec<(&'static Access, DynamicObject)>, RequestError> {
+/// What the children do not tell: the user's Secrets, pods, claims, and why a pod could not be made.
+///
+/// # Errors
+/// A request failed, or a reply is not understood.
+pub async fn surroundings(cluster: &Cluster, pipeline: &Pipeline) -> Result<Observed, ObserveError> {
+    let labels = labels(&pipeline.name);
+    let refused = "type=Warning,reason=FailedCreate";
+    let (pods, claims, events, secrets) = try_join!(
+        listed(cluster, &access::PODS, labels.clone()),
+        listed(cluster, &access::CLAIMS, labels),
+        cluster.list_by_fields(&access::CORE_EVENTS, refused),
+        user_secrets(cluster, &pipeline.secrets),
+    )?;
+    let events = events.into_iter().map(|event| (&access::CORE_EVENTS, event)).collect();
+    Ok(Observed {
+        secrets: parsed_all::<Secret>(secrets)?.into_iter().map(|secret| (secret.name_any(), secret)).collect(),
+        pods: parsed_all(pods)?,
+        claims: parsed_all(claims)?,
+        events: parsed_all(events)?,
+        ..Observed::default()
+    })
+}
+
+/// Takes over from the children what a status is made of. `schema_job` is the name of the wanted one.
+///
+/// # Errors
+/// A child is not understood.
+pub fn workloads(observed: &mut Observed, live: &Live, pipeline: &str, schema_job: &str) -> Result<(), ObserveError> {
+    observed.postgres = one(live, "StatefulSet", &names::postgres(pipeline))?;
+    observed.cache = one(live, "Deployment", &names::valkey(pipeline))?;
+    observed.gateway = one(live, "Deployment", &names::gateway(pipeline))?;
+    observed.schema_job = one(live, "Job", schema_job)?;
+    let newest = index_jobs(live).max_by_key(|(_, job)| job.metadata.creation_timestamp.as_ref().map(|time| time.0));
+    observed.index_job = newest.map(|(key, job)| parsed("Job", &key.1, job.clone())).transpose()?;
+    Ok(())
+}
+
+/// The generated Secrets by name, as far as they are there.
+///
+/// # Errors
+/// One is not understood.
+pub fn generated_secrets(live: &Live) -> Result<BTreeMap<String, Secret>, ObserveError> {
+    let secrets = live.iter().filter(|((kind, _), _)| *kind == "Secret");
+    secrets.map(|((kind, name), secret)| Ok((name.clone(), parsed(kind, name, secret.clone())?))).collect()
+}
+
+/// The index Jobs among the children.
+pub fn index_jobs(live: &Live) -> impl Iterator<Item = (&Key, &DynamicObject)> {
+    live.iter().filter(|((kind, _), object)| {
+        *kind == "Job" && object.labels().get(names::COMPONENT_LABEL).is_some_and(|of| of == Component::Index.as_str())
+    })
+}
+
+type Found = Vec<(&'static Access, DynamicObject)>;
+
+async fn listed(cluster: &Cluster, access: &'static Access, labels: String) -> Result<Found, RequestError> {
     let resource = access.resource();
     let items = cluster.list(access, &labels).await?;
     // The items of a list do not say what they are.
@@ -54,49 +108,27 @@ async fn listed(
     Ok(items.into_iter().map(|item| (access, DynamicObject { types: Some(types.clone()), ..item })).collect())
 }
 
+async fn user_secrets(cluster: &Cluster, named: &[UserSecret]) -> Result<Found, RequestError> {
+    let names: BTreeSet<&str> = named.iter().map(|named| named.secret.name.as_str()).collect();
+    let found = try_join_all(names.into_iter().map(|name| cluster.get(&access::SECRETS, name))).await?;
+    Ok(found.into_iter().flatten().map(|secret| (&access::SECRETS, secret)).collect())
+}
+
 /// Selects the children of a pipeline.
 fn labels(pipeline: &str) -> String {
     format!("{},{}={pipeline}", names::CHILDREN_SELECTOR, names::INSTANCE_LABEL)
 }
 
-/// The objects of one kind with the pipeline's labels, which the operator does not own: pods and claims.
-///
-/// # Errors
-/// The request failed, or the reply is not understood.
-pub async fn all<K: DeserializeOwned>(
-    cluster: &Cluster,
-    access: &'static Access,
-    pipeline: &str,
-) -> Result<Vec<K>, ObserveError> {
-    let found = listed(cluster, access, labels(pipeline)).await?;
-    found.into_iter().map(|(access, object)| parsed(access.kind, object)).collect()
+fn one<K: DeserializeOwned>(live: &Live, kind: &'static str, name: &str) -> Result<Option<K>, ObserveError> {
+    let found = live.get(&(kind, name.to_owned()));
+    found.map(|object| parsed(kind, name, object.clone())).transpose()
 }
 
-/// The Secrets that the user named, as far as they are there.
-///
-/// # Errors
-/// The request failed, or the reply is not understood.
-pub async fn user_secrets(cluster: &Cluster, named: &[UserSecret]) -> Result<BTreeMap<String, Secret>, ObserveError> {
-    let mut found = BTreeMap::new();
-    for UserSecret { secret, field: _, variable: _ } in named {
-        if let Some(object) = cluster.get(&access::SECRETS, &secret.name).await? {
-            found.insert(secret.name.clone(), parsed("Secret", object)?);
-        }
-    }
-    Ok(found)
+fn parsed_all<K: DeserializeOwned>(found: Found) -> Result<Vec<K>, ObserveError> {
+    found.into_iter().map(|(access, object)| parsed(access.kind, &object.name_any(), object)).collect()
 }
 
-/// The children of one kind, typed.
-///
-/// # Errors
-/// One is not understood.
-pub fn typed<K: DeserializeOwned>(live: &Live, kind: &'static str) -> Result<Vec<K>, ObserveError> {
-    let of_kind = live.iter().filter(|((of, _), _)| *of == kind);
-    of_kind.map(|(_, object)| parsed(kind, object.clone())).collect()
-}
-
-fn parsed<K: DeserializeOwned>(kind: &'static str, object: DynamicObject) -> Result<K, ObserveError> {
-    let name = object.name_any();
+fn parsed<K: DeserializeOwned>(kind: &'static str, name: &str, object: DynamicObject) -> Result<K, ObserveError> {
     let value = serde_json::to_value(object).and_then(serde_json::from_value);
-    value.map_err(|source| ObserveError::Parse { kind, name, source })
+    value.map_err(|source| ObserveError::Parse { kind, name: name.to_owned(), source })
 }

@@ -4,6 +4,7 @@
 
 pub mod build;
 pub mod credentials;
+pub mod gate;
 pub mod manifest;
 pub mod names;
 pub mod objects;

@@ -1,0 +1,70 @@
+//! What all trips share.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::ObjectRef};
+use ragline_crds::RagPipeline;
+
+use crate::{
+    backoff::Backoff,
+    cluster::{Cluster, index::Readings},
+    metrics::Metrics,
+    plan::pipeline::Defaults,
+};
+
+/// A pipeline by namespace and name.
+pub type Who = ObjectRef<DeserializeGuard<RagPipeline>>;
+
+/// Pipelines that do not parse and are remembered; one more forgets them all, and they are told once more.
+const UNREADABLE: usize = 1_000;
+
+/// What all trips share.
+pub struct Context {
+    pub metrics: Metrics,
+    /// Errors in a row.
+    pub backoff: Backoff<Who>,
+    /// Looks in vain for a Secret of the user's.
+    pub waits: Backoff<Who>,
+    pub readings: Readings,
+    pub defaults: Defaults,
+    client: Client,
+    unreadable: Mutex<HashMap<Who, i64>>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("defaults", &self.defaults).finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    pub fn new(client: Client, metrics: Metrics, readings: Readings, defaults: Defaults) -> Self {
+        let unreadable = Mutex::new(HashMap::new());
+        Self { metrics, backoff: Backoff::default(), waits: Backoff::default(), readings, defaults, client, unreadable }
+    }
+
+    /// The API of the pipeline's namespace.
+    pub fn cluster(&self, pipeline: &RagPipeline) -> Cluster {
+        Cluster::new(self.client.clone(), self.metrics.clone(), &pipeline.namespace().unwrap_or_default())
+    }
+
+    /// Whether this generation of a pipeline that does not parse is seen for the first time.
+    pub fn first_sight(&self, who: &Who, generation: i64) -> bool {
+        let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        if unreadable.len() >= UNREADABLE {
+            unreadable.clear();
+        }
+        unreadable.insert(who.clone(), generation) != Some(generation)
+    }
+
+    /// Forgets a pipeline that is gone.
+    pub fn forget(&self, who: &Who) {
+        self.backoff.succeeded(who);
+        self.waits.succeeded(who);
+        self.readings.forget(who);
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).remove(who);
+    }
+}
