@@ -101,7 +101,8 @@ fn check_object(path: &str, object: &serde_json::Map<String, Value>, schema: &JS
         let path = format!("{path}.{name}");
         let known = schema.properties.as_ref().and_then(|properties| properties.get(name));
         match (known, &schema.additional_properties) {
-            (Some(schema), _) | (None, Some(JSONSchemaPropsOrBool::Schema(schema))) => check(&path, value, schema, problems),
+            (Some(schema), _) => check(&path, value, schema, problems),
+            (None, Some(JSONSchemaPropsOrBool::Schema(schema))) => check(&path, value, schema, problems),
             (None, Some(JSONSchemaPropsOrBool::Bool(true))) => {}
             (None, None | Some(JSONSchemaPropsOrBool::Bool(false))) => problems.push(problem(&path, "is unknown")),
         }
