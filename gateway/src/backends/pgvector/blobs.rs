@@ -30,18 +30,20 @@ impl BlobStore for Store {
             return Err(StoreError::Failed { action: "storing a piece of an upload", source: "the piece is too large".into() });
         }
         let mut tx = Self::begin(self, workspace).await?;
-        sqlx::query("INSERT INTO blob_piece (blob_id, number, workspace_id, bytes) SELECT id, $2, $3, $4 FROM blob WHERE id = $1")
-            .bind(blob)
-            .bind(i32::try_from(number).unwrap_or(i32::MAX))
-            .bind(workspace.0)
-            .bind(piece.as_ref())
-            .execute(&mut *tx)
-            .await
-            .map_err(|error| match code(&error).as_deref() {
-                Some("23505") => StoreError::Conflict { what: "piece of the upload" },
-                _ => failed("storing a piece of an upload", error),
-            })
-            .and_then(|done| if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::NotFound { what: "upload" }) })?;
+        sqlx::query(
+            "INSERT INTO blob_piece (blob_id, number, workspace_id, bytes) SELECT id, $2, $3, $4 FROM blob WHERE id = $1",
+        )
+        .bind(blob)
+        .bind(i32::try_from(number).unwrap_or(i32::MAX))
+        .bind(workspace.0)
+        .bind(piece.as_ref())
+        .execute(&mut *tx)
+        .await
+        .map_err(|error| match code(&error).as_deref() {
+            Some("23505") => StoreError::Conflict { what: "piece of the upload" },
+            _ => failed("storing a piece of an upload", error),
+        })
+        .and_then(|done| if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::NotFound { what: "upload" }) })?;
         commit(tx, "storing a piece of an upload").await
     }
 

@@ -29,7 +29,8 @@ const EMBEDDED: &str = "SELECT DISTINCT c.content_hash FROM chunk c WHERE c.work
 const LIST: &str = "SELECT id, source, content_type, title, metadata, size_bytes, chunks, created_at, updated_at FROM document \
     WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3";
 
-const ONE: &str = "SELECT id, source, content_type, title, metadata, size_bytes, chunks, created_at, updated_at FROM document WHERE id = $1";
+const ONE: &str =
+    "SELECT id, source, content_type, title, metadata, size_bytes, chunks, created_at, updated_at FROM document WHERE id = $1";
 
 #[async_trait]
 impl DocumentStore for Store {

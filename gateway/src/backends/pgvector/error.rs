@@ -29,7 +29,9 @@ pub fn failed(action: &'static str, error: sqlx::Error) -> StoreError {
 pub(super) fn is_starting(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(source) => source.kind() != io::ErrorKind::InvalidInput,
-        sqlx::Error::Database(database) => database.code().is_some_and(|code| matches!(meaning(&code), Meaning::Unreachable | Meaning::Busy)),
+        sqlx::Error::Database(database) => {
+            database.code().is_some_and(|code| matches!(meaning(&code), Meaning::Unreachable | Meaning::Busy))
+        }
         sqlx::Error::PoolTimedOut => true,
         _ => false,
     }

@@ -7,7 +7,10 @@ use serde_json::Value;
 use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{Store, failed, session::{Tx, commit}};
+use super::{
+    Store, failed,
+    session::{Tx, commit},
+};
 use crate::traits::{
     ingest::{Claim, Hash, Job, JobItem, JobStatus, JobStore, NewItem},
     search::{StoreError, WorkspaceId},
@@ -120,7 +123,13 @@ impl JobStore for Store {
         }
     }
 
-    async fn renew(&self, claim: &Claim, lease_for: Duration, chunks_done: u32, chunks_total: Option<u32>) -> Result<bool, StoreError> {
+    async fn renew(
+        &self,
+        claim: &Claim,
+        lease_for: Duration,
+        chunks_done: u32,
+        chunks_total: Option<u32>,
+    ) -> Result<bool, StoreError> {
         let error = |error| failed("renewing a lease", error);
         let mut tx = Self::begin(self, claim.workspace).await?;
         let renewed = sqlx::query(RENEW)
@@ -223,7 +232,10 @@ async fn clear_stage(tx: &mut Tx, item: i64) -> Result<(), StoreError> {
 
 /// A file has come in, or one that held others of its source back has ended.
 pub(super) async fn notify_work(tx: &mut Tx) -> Result<(), StoreError> {
-    sqlx::query("SELECT pg_notify('ragline_work', '')").execute(&mut **tx).await.map_err(|error| failed("telling of work", error))?;
+    sqlx::query("SELECT pg_notify('ragline_work', '')")
+        .execute(&mut **tx)
+        .await
+        .map_err(|error| failed("telling of work", error))?;
     Ok(())
 }
 

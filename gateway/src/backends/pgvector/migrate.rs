@@ -5,11 +5,7 @@ use std::time::Duration;
 
 use ragline_config::{Database, index::ElementType};
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, PgConnection,
-    migrate::Migrator,
-    postgres::PgConnectOptions,
-};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
@@ -67,9 +63,13 @@ pub enum MigrateError {
     },
     #[error("PostgreSQL {found} is older than the oldest supported version, 15; use a newer server")]
     TooOld { found: String },
-    #[error("PostgreSQL has no pgvector; install it on the server and run `CREATE EXTENSION vector`, or use an image that has it")]
+    #[error(
+        "PostgreSQL has no pgvector; install it on the server and run `CREATE EXTENSION vector`, or use an image that has it"
+    )]
     NoPgvector,
-    #[error("pgvector {found} is older than the oldest supported version, 0.8; install a newer one and run `ALTER EXTENSION vector UPDATE`")]
+    #[error(
+        "pgvector {found} is older than the oldest supported version, 0.8; install a newer one and run `ALTER EXTENSION vector UPDATE`"
+    )]
     PgvectorTooOld { found: String },
     #[error("reading the server's version failed")]
     Inspect {
@@ -109,7 +109,12 @@ pub(super) fn wanted_version() -> i64 {
 ///
 /// # Errors
 /// The first step that failed; [`MigrateError`] says how to mend it.
-pub async fn migrate(database: &Database, urls: &Urls<'_>, space: &SpaceWanted, patience: Duration) -> Result<Migrated, MigrateError> {
+pub async fn migrate(
+    database: &Database,
+    urls: &Urls<'_>,
+    space: &SpaceWanted,
+    patience: Duration,
+) -> Result<Migrated, MigrateError> {
     let deadline = Instant::now() + patience;
     let owner = role(urls.owner, "DATABASE_OWNER_URL")?;
     let application = role(urls.application, "DATABASE_URL")?;
@@ -158,7 +163,8 @@ async fn apply(connection: &mut PgConnection, application: &str, space: &SpaceWa
 
 /// Migrations applied so far; none where the table is not there yet.
 async fn applied(connection: &mut PgConnection) -> usize {
-    let count: Result<i64, _> = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success").fetch_one(connection).await;
+    let count: Result<i64, _> =
+        sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success").fetch_one(connection).await;
     count.map_or(0, |count| usize::try_from(count).unwrap_or(0))
 }
 
@@ -166,17 +172,24 @@ async fn applied(connection: &mut PgConnection) -> usize {
 async fn ensure_space(connection: &mut PgConnection, wanted: &SpaceWanted) -> Result<(), MigrateError> {
     let failed = |source| MigrateError::Space { source };
     let mut tx = connection.begin().await.map_err(failed)?;
-    let stored = sqlx::query("SELECT * FROM embedding_space ORDER BY id LIMIT 1 FOR UPDATE").fetch_optional(&mut *tx).await.map_err(failed)?;
+    let stored = sqlx::query("SELECT * FROM embedding_space ORDER BY id LIMIT 1 FOR UPDATE")
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(failed)?;
     if let Some(row) = stored {
         let stored = from_row(&row).map_err(failed)?;
         if stored.model == wanted.model && stored.dimensions == wanted.dimensions {
             return Ok(());
         }
-        let used: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM document)").fetch_one(&mut *tx).await.map_err(failed)?;
+        let used: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM document)").fetch_one(&mut *tx).await.map_err(failed)?;
         if used {
             return Err(MigrateError::WrongModel(wrong_model(&stored, wanted)));
         }
-        let sql = format!("ALTER TABLE embeddings DROP CONSTRAINT IF EXISTS embeddings_space_{0}; DELETE FROM embedding_space WHERE id = {0}", stored.id.0);
+        let sql = format!(
+            "ALTER TABLE embeddings DROP CONSTRAINT IF EXISTS embeddings_space_{0}; DELETE FROM embedding_space WHERE id = {0}",
+            stored.id.0
+        );
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await.map_err(failed)?;
     }
     let id: i32 = sqlx::query_scalar(
@@ -231,11 +244,16 @@ fn percent_decode(text: &str) -> Option<String> {
 }
 
 /// Connects, again and again while the server is starting.
-pub(super) async fn connect_until(options: &PgConnectOptions, url: &'static str, deadline: Instant) -> Result<PgConnection, MigrateError> {
+pub(super) async fn connect_until(
+    options: &PgConnectOptions,
+    url: &'static str,
+    deadline: Instant,
+) -> Result<PgConnection, MigrateError> {
     let mut pause = Duration::from_millis(100);
     loop {
         let attempt = Instant::now() + Duration::from_secs(10);
-        let error = match timeout_at(attempt.min(deadline.max(Instant::now() + Duration::from_secs(1))), options.connect()).await {
+        let error = match timeout_at(attempt.min(deadline.max(Instant::now() + Duration::from_secs(1))), options.connect()).await
+        {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => error,
             Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
@@ -243,9 +261,14 @@ pub(super) async fn connect_until(options: &PgConnectOptions, url: &'static str,
         match code(&error).as_deref() {
             Some("28P01" | "28000") => return Err(MigrateError::Unauthorized { url, source: error }),
             Some("3D000") => {
-                return Err(MigrateError::NoDatabase { name: options.get_database().unwrap_or_default().to_owned(), source: error });
+                return Err(MigrateError::NoDatabase {
+                    name: options.get_database().unwrap_or_default().to_owned(),
+                    source: error,
+                });
             }
-            _ if !is_starting(&error) || Instant::now() + pause >= deadline => return Err(MigrateError::Unreachable { url, source: error }),
+            _ if !is_starting(&error) || Instant::now() + pause >= deadline => {
+                return Err(MigrateError::Unreachable { url, source: error });
+            }
             _ => tracing::info!(error = %error, "PostgreSQL does not answer yet, trying again"),
         }
         sleep(pause).await;

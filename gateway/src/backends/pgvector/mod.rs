@@ -36,6 +36,7 @@ use tokio::sync::OnceCell;
 
 pub use self::{error::failed, figures::ServerFigures};
 use self::{
+    pool::Suspicion,
     search_sql::SearchSql,
     signals::Signals,
     space::{Space, SpaceWanted},
@@ -51,6 +52,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     pool: PgPool,
+    suspicion: Suspicion,
     database: Database,
     wanted: SpaceWanted,
     /// The stored space and the statements made for it, read when first needed.
@@ -67,10 +69,11 @@ impl Store {
     /// A URL or a certificate file that cannot be read.
     pub fn connect(database: &Database, url: &SecretString, wanted: SpaceWanted) -> Result<Self, StoreError> {
         let options = pool::options(database, url)?;
-        let pool = pool::application(database, options.clone());
+        let suspicion = Suspicion::default();
+        let pool = pool::application(database, options.clone(), suspicion.clone());
         let signals = Signals::listen(&options, &database.schema);
         let database = database.clone();
-        let inner = Inner { pool, database, wanted, space: OnceCell::new(), proven: OnceCell::new(), signals };
+        let inner = Inner { pool, suspicion, database, wanted, space: OnceCell::new(), proven: OnceCell::new(), signals };
         Ok(Self { inner: Arc::new(inner) })
     }
 

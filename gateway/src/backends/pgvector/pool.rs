@@ -1,6 +1,10 @@
 //! Connections: how they are made, and what holds for every statement on them.
 
-use std::{str::FromStr, time::Duration};
+use std::{
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use ragline_config::{Database, TlsMode};
 use secrecy::{ExposeSecret, SecretString};
@@ -15,6 +19,24 @@ use crate::traits::search::StoreError;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A connection that was idle for longer is asked whether it still stands before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+
+/// When a connection was last found dead. Those that were idle at that moment are asked whether they still stand: after a restart of
+/// the server one failure shows the state of all.
+#[derive(Clone, Debug, Default)]
+pub struct Suspicion {
+    since: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Suspicion {
+    pub(super) fn raise(&self) {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn covers(&self, idle_for: Duration) -> bool {
+        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| since.elapsed() <= idle_for)
+    }
+}
 
 /// The options of a connection, from a URL and the configuration. A `sslmode` inside the URL wins over the configuration.
 ///
@@ -36,15 +58,16 @@ pub fn options(database: &Database, url: &SecretString) -> Result<PgConnectOptio
         options = options.ssl_root_cert(file);
     }
     // A partitioned table makes a generic plan far dearer than planning anew; compiling a plan costs more than any query here.
-    let settings = [("search_path", search_path(&database.schema)), ("plan_cache_mode", "force_custom_plan".into()), ("jit", "off".into())];
+    let settings =
+        [("search_path", search_path(&database.schema)), ("plan_cache_mode", "force_custom_plan".into()), ("jit", "off".into())];
     Ok(options.application_name("ragline").options(settings))
 }
 
 /// The pool of the application role. Connects when it is first used.
-pub fn application(database: &Database, options: PgConnectOptions) -> PgPool {
+pub fn application(database: &Database, options: PgConnectOptions, suspicion: Suspicion) -> PgPool {
     let timeout_ms = database.statement_timeout_seconds.0.saturating_mul(1000).to_string();
     let limits = [("statement_timeout", timeout_ms), ("idle_in_transaction_session_timeout", "60000".into())];
-    pool(database.pool_size).connect_lazy_with(options.options(limits))
+    pool(database.pool_size, suspicion).connect_lazy_with(options.options(limits))
 }
 
 /// A small pool of the owner role, for index builds: their statements may take hours.
@@ -52,22 +75,21 @@ pub fn application(database: &Database, options: PgConnectOptions) -> PgPool {
 /// # Errors
 /// A URL that cannot be read.
 pub fn owner(database: &Database, url: &SecretString) -> Result<PgPool, StoreError> {
-    Ok(pool(2).acquire_timeout(Duration::from_secs(60)).connect_lazy_with(options(database, url)?))
+    Ok(pool(2, Suspicion::default()).acquire_timeout(Duration::from_secs(60)).connect_lazy_with(options(database, url)?))
 }
 
-fn pool(size: u32) -> PgPoolOptions {
-    PgPoolOptions::new()
-        .max_connections(size)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
+fn pool(size: u32, suspicion: Suspicion) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false).before_acquire(
+        move |connection, meta| {
+            let doubtful = meta.idle_for > TRUSTED_IDLE || suspicion.covers(meta.idle_for);
             Box::pin(async move {
-                if meta.idle_for > TRUSTED_IDLE {
+                if doubtful {
                     connection.ping().await?;
                 }
                 Ok(true)
             })
-        })
+        },
+    )
 }
 
 /// Our schema first; extensions are in `public`; temporary objects last, so that nobody can put one before ours.

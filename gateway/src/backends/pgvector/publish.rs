@@ -59,7 +59,12 @@ const COUNT: &str = "SELECT count(*), count(*) FILTER (WHERE s.reuse), \
     FROM stage_chunk s JOIN chunk c ON c.document_id = $2 AND c.position = s.position AND c.id > $3 WHERE s.item_id = $1";
 
 impl Store {
-    pub(super) async fn publish_staged(&self, claim: &Claim, document: NewDocument, fingerprint: &Hash) -> Result<Published, StoreError> {
+    pub(super) async fn publish_staged(
+        &self,
+        claim: &Claim,
+        document: NewDocument,
+        fingerprint: &Hash,
+    ) -> Result<Published, StoreError> {
         let (space, _) = self.space().await?;
         let mut tx = Self::begin(self, claim.workspace).await?;
         sqlx::raw_sql(STATEMENT_TIMEOUT).execute(&mut *tx).await.map_err(|error| failed("publishing a document", error))?;
@@ -193,12 +198,21 @@ pub(super) async fn remove_chunks(tx: &mut Tx, document: Uuid, up_to: i64, relat
         .execute(&mut **tx)
         .await
         .map_err(error)?;
-    sqlx::query("DELETE FROM chunk WHERE document_id = $1 AND id <= $2").bind(document).bind(up_to).execute(&mut **tx).await.map_err(error)?;
+    sqlx::query("DELETE FROM chunk WHERE document_id = $1 AND id <= $2")
+        .bind(document)
+        .bind(up_to)
+        .execute(&mut **tx)
+        .await
+        .map_err(error)?;
     Ok(())
 }
 
 pub(super) async fn remove_blob(tx: &mut Tx, blob: Uuid) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM blob WHERE id = $1").bind(blob).execute(&mut **tx).await.map_err(|error| failed("removing bytes", error))?;
+    sqlx::query("DELETE FROM blob WHERE id = $1")
+        .bind(blob)
+        .execute(&mut **tx)
+        .await
+        .map_err(|error| failed("removing bytes", error))?;
     Ok(())
 }
 

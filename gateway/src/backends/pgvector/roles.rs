@@ -84,9 +84,17 @@ END $$";
 async fn connect_or_create(options: &PgConnectOptions, deadline: tokio::time::Instant) -> Result<PgConnection, MigrateError> {
     match connect_until(options, "DATABASE_BOOTSTRAP_URL", deadline).await {
         Err(MigrateError::NoDatabase { source, name }) => {
-            let mut connection = options.clone().database("postgres").connect().await.map_err(|_| MigrateError::NoDatabase { source, name: name.clone() })?;
+            let mut connection = options
+                .clone()
+                .database("postgres")
+                .connect()
+                .await
+                .map_err(|_| MigrateError::NoDatabase { source, name: name.clone() })?;
             let sql = format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\""));
-            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.map_err(|source| MigrateError::Bootstrap { source })?;
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(&mut connection)
+                .await
+                .map_err(|source| MigrateError::Bootstrap { source })?;
             connection.close().await.ok();
             connect_until(options, "DATABASE_BOOTSTRAP_URL", deadline).await
         }
@@ -111,10 +119,11 @@ async fn extension(connection: &mut PgConnection) -> Result<(), MigrateError> {
 
 /// Refuses a server that is too old, by name.
 pub(super) async fn check_server(connection: &mut PgConnection) -> Result<(), MigrateError> {
-    let row = sqlx::query("SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS name")
-        .fetch_one(connection)
-        .await
-        .map_err(|source| MigrateError::Inspect { source })?;
+    let row =
+        sqlx::query("SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS name")
+            .fetch_one(connection)
+            .await
+            .map_err(|source| MigrateError::Inspect { source })?;
     let number: i32 = row.try_get("number").map_err(|source| MigrateError::Inspect { source })?;
     let found: String = row.try_get("name").map_err(|source| MigrateError::Inspect { source })?;
     if number < POSTGRES_OLDEST { Err(MigrateError::TooOld { found }) } else { Ok(()) }

@@ -24,7 +24,10 @@ impl Searcher for Store {
     async fn nearest(&self, query: &NearestQuery) -> Result<Nearest, StoreError> {
         match self.nearest_once(query).await {
             // Reading may be done twice: the connection may have been closed by a restart that is over.
-            Err(StoreError::Unreachable(_)) => self.nearest_once(query).await,
+            Err(StoreError::Unreachable(_)) => {
+                self.inner.suspicion.raise();
+                self.nearest_once(query).await
+            }
             other => other,
         }
     }
@@ -64,7 +67,11 @@ impl Store {
         let mut search = Search { tx, query, space, sql, opened };
         let (rows, plan) = search.run().await?;
         commit(search.tx, "searching").await?;
-        let matches = rows.iter().map(|row| found(row, space)).collect::<Result<_, _>>().map_err(|error| failed("reading matches", error))?;
+        let matches = rows
+            .iter()
+            .map(|row| found(row, space))
+            .collect::<Result<_, _>>()
+            .map_err(|error| failed("reading matches", error))?;
         Ok(Nearest { matches, store_version: search.opened.store_version, plan })
     }
 }
@@ -150,7 +157,10 @@ impl Search<'_> {
             if rows.len() >= wanted {
                 return Ok(Some(rows));
             }
-            let looked_at: i64 = rows.first().map_or(Ok(0), |row| row.try_get("windows")).map_err(|error| failed("searching by the index", error))?;
+            let looked_at: i64 = rows
+                .first()
+                .map_or(Ok(0), |row| row.try_get("windows"))
+                .map_err(|error| failed("searching by the index", error))?;
             if looked_at < i64::from(asked) {
                 return Ok(None);
             }

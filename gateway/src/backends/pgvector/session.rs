@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction};
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{Store, failed};
@@ -14,16 +14,24 @@ impl Store {
     /// A transaction that sees and writes rows of this workspace alone.
     pub(super) async fn begin(&self, workspace: WorkspaceId) -> Result<Tx, StoreError> {
         // The setting must end with the transaction: a connection goes back to a pool that serves every workspace.
-        let sql = format!("BEGIN; SET LOCAL ragline.workspace_id = '{}'", workspace.0);
-        match self.inner.pool.begin_with(AssertSqlSafe(sql)).await {
-            Ok(tx) => Ok(tx),
-            Err(error) => Err(self.not_begun(error).await),
-        }
+        self.begin_with(AssertSqlSafe(format!("BEGIN; SET LOCAL ragline.workspace_id = '{}'", workspace.0)).into_sql_str()).await
     }
 
     /// A transaction of one snapshot that writes nothing. The workspace is not chosen yet.
     pub(super) async fn begin_snapshot(&self) -> Result<Tx, StoreError> {
-        match self.inner.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await {
+        self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".into_sql_str()).await
+    }
+
+    /// Nothing was done when a transaction could not begin, so a connection that a restart closed is replaced without a word.
+    async fn begin_with(&self, statement: SqlStr) -> Result<Tx, StoreError> {
+        match self.inner.pool.begin_with(statement.clone()).await {
+            Ok(tx) => return Ok(tx),
+            Err(error) => match self.not_begun(error).await {
+                StoreError::Unreachable(source) if source.downcast_ref().is_some_and(is_lost) => {}
+                error => return Err(error),
+            },
+        }
+        match self.inner.pool.begin_with(statement).await {
             Ok(tx) => Ok(tx),
             Err(error) => Err(self.not_begun(error).await),
         }
@@ -31,11 +39,17 @@ impl Store {
 
     /// The pool gives the same error for a server that is down and for a full house; a plain connection tells them apart.
     pub(super) async fn not_begun(&self, error: sqlx::Error) -> StoreError {
+        self.inner.suspicion.raise();
         if matches!(error, sqlx::Error::PoolTimedOut) && !answers(&self.inner.pool).await {
             return StoreError::Unreachable(Box::new(error));
         }
         failed("beginning a transaction", error)
     }
+}
+
+/// A connection that stood once; one that could not be made has waited for long enough already.
+fn is_lost(error: &sqlx::Error) -> bool {
+    !matches!(error, sqlx::Error::PoolTimedOut)
 }
 
 async fn answers(pool: &PgPool) -> bool {

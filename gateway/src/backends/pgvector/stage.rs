@@ -3,7 +3,12 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Store, error::code, failed, session::{Tx, commit}};
+use super::{
+    Store,
+    error::code,
+    failed,
+    session::{Tx, commit},
+};
 use crate::traits::{
     ingest::{Claim, StagedChunk},
     search::StoreError,
@@ -26,9 +31,13 @@ const INSERT_EMBEDDINGS: &str = "INSERT INTO stage_embedding (item_id, workspace
 impl Store {
     pub(super) async fn stage_chunks(&self, claim: &Claim, chunks: Vec<StagedChunk>) -> Result<(), StoreError> {
         let (space, _) = self.space().await?;
-        let fits = |vector: &Vec<f32>| vector.len() == space.dimensions as usize && vector.iter().all(|number| number.is_finite());
+        let fits =
+            |vector: &Vec<f32>| vector.len() == space.dimensions as usize && vector.iter().all(|number| number.is_finite());
         if chunks.iter().flat_map(|chunk| chunk.windows.iter().flatten()).any(|vector| !fits(vector)) {
-            return Err(StoreError::Failed { action: "staging vectors", source: "a vector has the wrong dimensions or a number that is not finite".into() });
+            return Err(StoreError::Failed {
+                action: "staging vectors",
+                source: "a vector has the wrong dimensions or a number that is not finite".into(),
+            });
         }
         let mut tx = Self::begin(self, claim.workspace).await?;
         count(&mut tx, claim, chunks.len()).await?;
@@ -70,7 +79,12 @@ async fn insert_chunks(tx: &mut Tx, claim: &Claim, chunks: &[StagedChunk]) -> Re
         // PostgreSQL's text holds no NUL.
         .bind(chunks.iter().map(|chunk| chunk.text.replace('\0', "\u{fffd}")).collect::<Vec<_>>())
         .bind(chunks.iter().map(|chunk| int(chunk.tokens)).collect::<Vec<_>>())
-        .bind(chunks.iter().map(|chunk| Value::from(chunk.heading_path.iter().map(|h| h.replace('\0', "\u{fffd}")).collect::<Vec<_>>())).collect::<Vec<_>>())
+        .bind(
+            chunks
+                .iter()
+                .map(|chunk| Value::from(chunk.heading_path.iter().map(|h| h.replace('\0', "\u{fffd}")).collect::<Vec<_>>()))
+                .collect::<Vec<_>>(),
+        )
         .bind(chunks.iter().map(|chunk| chunk.page.map(int)).collect::<Vec<_>>())
         .bind(chunks.iter().map(|chunk| chunk.content_hash.as_slice()).collect::<Vec<_>>())
         .bind(chunks.iter().map(|chunk| Value::Object(chunk.metadata.clone())).collect::<Vec<_>>())

@@ -1,0 +1,69 @@
+//! Starts the servers once per test process, and has them removed when the process ends, however it ends.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+/// Addresses and passwords of the servers.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    values: HashMap<String, String>,
+}
+
+impl Servers {
+    /// A value of the servers' env file, such as `VALKEY_PORT`.
+    pub(crate) fn value(&self, name: &str) -> &str {
+        self.values.get(name).unwrap_or_else(|| panic!("the servers' env file has no {name}"))
+    }
+
+    /// One of the database URLs with another database.
+    pub(crate) fn url(&self, name: &str, database: &str) -> String {
+        let mut url = url::Url::parse(self.value(name)).unwrap();
+        url.set_path(database);
+        url.into()
+    }
+}
+
+/// The servers; the first call starts them. RAGLINE_TEST_SERVERS may name the env file of servers that run already.
+pub(crate) fn servers() -> &'static Servers {
+    static SERVERS: OnceLock<Servers> = OnceLock::new();
+    SERVERS.get_or_init(|| match std::env::var_os("RAGLINE_TEST_SERVERS") {
+        Some(file) => read(Path::new(&file)),
+        None => start(),
+    })
+}
+
+fn start() -> Servers {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/servers/servers.sh");
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("servers-{}", std::process::id()));
+    guard(&script, &folder);
+    let output = Command::new(&script).arg("start").arg(&folder).output().unwrap();
+    assert!(output.status.success(), "servers.sh failed: {}", String::from_utf8_lossy(&output.stderr));
+    read(&folder.join("env"))
+}
+
+/// A process that waits for the end of this one, seen by the closing of its standard input, and then removes the servers.
+fn guard(script: &Path, folder: &Path) {
+    let child = Command::new("setsid")
+        .args(["bash", "-c", "read -r _; \"$1\" remove \"$2\"; rm -rf \"$2\"", "guard"])
+        .arg(script)
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // The pipe must stay open for as long as this process lives.
+    std::mem::forget(child);
+}
+
+fn read(file: &Path) -> Servers {
+    let text = fs::read_to_string(file).unwrap();
+    let values =
+        text.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Servers { values }
+}

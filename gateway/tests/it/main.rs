@@ -1,0 +1,10 @@
+//! Integration tests on a real PostgreSQL and Valkey, which [`database`] starts. One module per area.
+
+mod database;
+mod database_servers;
+mod store_fixture;
+mod store_isolation;
+mod store_jobs;
+mod store_migrate;
+mod store_publish;
+mod store_search;

@@ -1,0 +1,112 @@
+//! The schema: made, made again, refused for another model.
+
+use std::time::Duration;
+
+use ragline_config::Database;
+use ragline_gateway::{
+    backends::pgvector::migrate::{MigrateError, Urls, migrate},
+    traits::search::{Directory, Searcher, StoreError},
+};
+use secrecy::SecretString;
+
+use crate::{
+    database::{default_workspace, fresh, migrate_database, space, superuser_runs, unused_name, urls},
+    database_servers::servers,
+    store_fixture::{chunk, stored, vector},
+};
+
+#[tokio::test]
+async fn a_second_run_changes_nothing() {
+    let (name, space) = (unused_name("migrated"), space("test-model", 16));
+    let first = migrate_database(&name, &space).await;
+    assert!(first.applied > 0);
+    let second = migrate_database(&name, &space).await;
+    assert_eq!((second.applied, second.schema_version), (0, first.schema_version));
+}
+
+#[tokio::test]
+async fn another_model_is_refused_once_there_are_documents() {
+    let database = fresh().await;
+    let [bootstrap, owner, application] = urls(servers(), &database.name);
+    let urls = Urls { bootstrap: Some(&bootstrap), owner: &owner, application: &application };
+    let other = space("other-model", 32);
+    let run = || migrate(&database.config, &urls, &other, Duration::from_secs(10));
+    let store = database.store();
+    stored(&store, default_workspace(&store).await, "a.txt", vec![chunk(0, "one", 0)]).await;
+    let error = run().await.unwrap_err();
+    let MigrateError::WrongModel(StoreError::WrongModel { stored, wanted, .. }) = &error else { panic!("{error}") };
+    assert_eq!((stored.as_str(), wanted.as_str()), ("test-model", "other-model"));
+}
+
+#[tokio::test]
+async fn another_model_takes_over_an_empty_database() {
+    let mut database = fresh().await;
+    database.space = space("other-model", 4);
+    migrate_database(&database.name, &database.space).await;
+    database.store().prove().await.unwrap();
+    let old = crate::database::TestDatabase {
+        name: database.name.clone(),
+        space: space("test-model", 16),
+        config: Database::default(),
+    };
+    assert!(matches!(old.store().prove().await, Err(StoreError::WrongModel { .. })));
+}
+
+#[tokio::test]
+async fn a_schema_of_its_own_holds_everything() {
+    let name = unused_name("schema");
+    let config = Database { schema: "ragline_test".into(), ..Database::default() };
+    let [bootstrap, owner, application] = urls(servers(), &name);
+    let urls = Urls { bootstrap: Some(&bootstrap), owner: &owner, application: &application };
+    let space = space("test-model", 16);
+    migrate(&config, &urls, &space, Duration::from_secs(60)).await.unwrap();
+    let store = crate::database::TestDatabase { name, space, config }.store();
+    store.prove().await.unwrap();
+    let workspace = default_workspace(&store).await;
+    stored(&store, workspace, "a.txt", vec![chunk(0, "one", 0)]).await;
+    let query = ragline_gateway::traits::search::NearestQuery { workspace, vector: vector(0), limit: 3, filter: None };
+    assert_eq!(store.nearest(&query).await.unwrap().matches.len(), 1);
+}
+
+#[tokio::test]
+async fn a_vector_of_other_dimensions_is_refused_by_the_table() {
+    let database = fresh().await;
+    let error = sqlx::raw_sql("INSERT INTO embeddings VALUES (1, 1, 1, 1, 0, 1, '[1,2,3]')")
+        .execute(&database.owner())
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("embeddings_space_1"), "{error}");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_named() {
+    let database = fresh().await;
+    let [_, owner, application] = urls(servers(), &database.name);
+    let mut wrong = url::Url::parse(secrecy::ExposeSecret::expose_secret(&owner)).unwrap();
+    wrong.set_password(Some("wrong")).unwrap();
+    let wrong = SecretString::from(String::from(wrong));
+    let urls = Urls { bootstrap: None, owner: &wrong, application: &application };
+    let error = migrate(&database.config, &urls, &database.space, Duration::from_secs(10)).await.unwrap_err();
+    assert!(matches!(error, MigrateError::Unauthorized { url: "DATABASE_OWNER_URL", .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_waited_for_until_the_deadline() {
+    let nowhere = SecretString::from("postgres://owner:o@127.0.0.1:1/d");
+    let application = SecretString::from("postgres://app:a@127.0.0.1:1/d");
+    let urls = Urls { bootstrap: None, owner: &nowhere, application: &application };
+    let begun = std::time::Instant::now();
+    let error = migrate(&Database::default(), &urls, &space("m", 3), Duration::from_secs(1)).await.unwrap_err();
+    assert!(matches!(error, MigrateError::Unreachable { .. }), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn a_database_without_a_schema_says_to_migrate() {
+    let name = unused_name("bare");
+    superuser_runs(&format!("CREATE DATABASE {name}")).await;
+    let bare = crate::database::TestDatabase { name, space: space("m", 3), config: Database::default() };
+    let error = bare.store().ready().await.unwrap_err();
+    assert!(matches!(error, StoreError::WrongSchema { found: 0, .. }), "{error}");
+    assert!(error.to_string().contains("ragline-gateway migrate"), "{error}");
+}
