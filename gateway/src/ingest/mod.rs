@@ -1,10 +1,13 @@
 //! Trip two: a document becomes chunks. [`job`] is the trip, one function; [`worker`] is the loop that claims files for it.
 
+pub mod chunk;
 pub mod cut;
+pub mod extract;
 pub mod job;
 pub mod metadata;
 pub mod settings;
 pub mod upload;
+pub mod window;
 pub mod worker;
 
 mod blocking;

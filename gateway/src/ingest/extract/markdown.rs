@@ -1,0 +1,151 @@
+//! Markdown: headings, paragraphs, lists, tables and code. Marks of emphasis and the targets of links are left out.
+
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
+use super::{Block, BlockKind};
+
+/// The title is the first heading.
+pub(super) fn blocks(text: &str) -> (Option<String>, Vec<Block>) {
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
+        | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
+    let mut writer = Writer::default();
+    for event in Parser::new_ext(text, options) {
+        writer.take(event);
+    }
+    writer.end(BlockKind::Paragraph);
+    let title = writer.blocks.iter().find(|block| matches!(block.kind, BlockKind::Heading(_))).map(|block| block.text.clone());
+    (title, writer.blocks)
+}
+
+/// Collects the text of one top-level block after the other.
+#[derive(Default)]
+struct Writer {
+    blocks: Vec<Block>,
+    text: String,
+    lists: Vec<Option<u64>>,
+    /// Inside front matter, which is dropped.
+    skipped: bool,
+    cell: bool,
+}
+
+impl Writer {
+    fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::Start(tag) => self.start(&tag),
+            Event::End(tag) => self.finish(tag),
+            Event::Text(text) | Event::InlineMath(text) | Event::DisplayMath(text) => self.push(&text),
+            Event::Code(code) => {
+                self.push("`");
+                self.push(&code);
+                self.push("`");
+            }
+            Event::SoftBreak | Event::HardBreak => self.push("\n"),
+            Event::TaskListMarker(done) => self.push(if done { "[x] " } else { "[ ] " }),
+            Event::Html(_) | Event::InlineHtml(_) | Event::FootnoteReference(_) => {}
+            Event::Rule => self.end(BlockKind::Paragraph),
+        }
+    }
+
+    fn push(&mut self, text: &str) {
+        if !self.skipped {
+            self.text.push_str(text);
+        }
+    }
+
+    fn start(&mut self, tag: &Tag<'_>) {
+        match tag {
+            Tag::MetadataBlock(_) => self.skipped = true,
+            Tag::Heading { .. } | Tag::CodeBlock(_) | Tag::Table(_) | Tag::Paragraph if self.lists.is_empty() => {
+                self.end(BlockKind::Paragraph);
+            }
+            Tag::List(first) => {
+                if self.lists.is_empty() {
+                    self.end(BlockKind::Paragraph);
+                }
+                self.lists.push(*first);
+            }
+            Tag::Item => self.item(),
+            Tag::Paragraph | Tag::CodeBlock(_) | Tag::Heading { .. } | Tag::Table(_) => self.line(),
+            Tag::TableCell => {
+                if self.cell {
+                    self.push(" | ");
+                }
+                self.cell = true;
+            }
+            Tag::BlockQuote(_)
+            | Tag::HtmlBlock
+            | Tag::FootnoteDefinition(_)
+            | Tag::DefinitionList
+            | Tag::DefinitionListTitle
+            | Tag::DefinitionListDefinition
+            | Tag::TableHead
+            | Tag::TableRow
+            | Tag::Emphasis
+            | Tag::Strong
+            | Tag::Strikethrough
+            | Tag::Superscript
+            | Tag::Subscript
+            | Tag::Link { .. }
+            | Tag::Image { .. } => {}
+        }
+    }
+
+    fn finish(&mut self, tag: TagEnd) {
+        match tag {
+            TagEnd::MetadataBlock(_) => self.skipped = false,
+            TagEnd::Heading(level) if self.lists.is_empty() => self.end(BlockKind::Heading(level as u8)),
+            TagEnd::Paragraph | TagEnd::FootnoteDefinition if self.lists.is_empty() => self.end(BlockKind::Paragraph),
+            TagEnd::CodeBlock if self.lists.is_empty() => self.end(BlockKind::Code),
+            TagEnd::Table if self.lists.is_empty() => self.end(BlockKind::Table),
+            TagEnd::TableHead | TagEnd::TableRow => {
+                self.line();
+                self.cell = false;
+            }
+            TagEnd::List(_) => {
+                self.lists.pop();
+                if self.lists.is_empty() {
+                    self.end(BlockKind::List);
+                }
+            }
+            TagEnd::Heading(_) | TagEnd::Paragraph | TagEnd::CodeBlock | TagEnd::Table => self.line(),
+            _ => {}
+        }
+    }
+
+    /// A bullet or number, indented by the depth of the list.
+    fn item(&mut self) {
+        self.line();
+        let depth = self.lists.len().saturating_sub(1).min(8);
+        let bullet = match self.lists.last_mut() {
+            Some(Some(number)) => {
+                let bullet = format!("{number}. ");
+                *number = number.saturating_add(1);
+                bullet
+            }
+            Some(None) | None => "- ".to_owned(),
+        };
+        self.push(&"  ".repeat(depth));
+        self.push(&bullet);
+    }
+
+    /// Begins a new line, unless the text stands at one or right after a bullet.
+    fn line(&mut self) {
+        let last = self.text.rsplit('\n').next().unwrap_or_default();
+        let bullet = last.trim_start();
+        let is_bare = bullet == "- " || bullet.strip_suffix(". ").is_some_and(|n| n.bytes().all(|byte| byte.is_ascii_digit()));
+        if !last.is_empty() && !is_bare {
+            self.text.push('\n');
+        }
+    }
+
+    fn end(&mut self, kind: BlockKind) {
+        let text = std::mem::take(&mut self.text);
+        let text = if kind == BlockKind::Code { text.trim_end().trim_start_matches('\n') } else { text.trim() };
+        if !text.trim().is_empty() {
+            self.blocks.push(Block { text: text.to_owned(), kind, page: None });
+        }
+    }
+}
