@@ -6,6 +6,7 @@ pub mod extract;
 pub mod job;
 pub mod metadata;
 pub mod settings;
+pub mod text;
 pub mod upload;
 pub mod window;
 pub mod worker;

@@ -1,0 +1,43 @@
+//! The [`Cutter`] that serves: extraction, chunks of the embedder's tokens, windows.
+
+use std::sync::Arc;
+
+use ragline_config::Chunking;
+
+use super::{
+    chunk::{self, Chunk},
+    cut::{Cut, CutChunk, CutError, Cutter},
+    extract::{self, Extracted},
+    window,
+};
+use crate::traits::{
+    embedder::Embedder,
+    ingest::{Hash, Metadata},
+};
+
+/// Cuts for an embedder.
+#[derive(Clone, Debug)]
+pub struct TextCutter {
+    pub chunking: Chunking,
+    pub embedder: Arc<dyn Embedder>,
+}
+
+impl Cutter for TextCutter {
+    fn cut(&self, bytes: Vec<u8>, filename: &str, content_type: Option<&str>) -> Result<Cut, CutError> {
+        let extracted = extract::extract(&bytes, filename, content_type).map_err(|error| CutError { reason: error.to_string() })?;
+        drop(bytes);
+        let tokenizer = self.embedder.tokenizer();
+        let chunks = chunk::chunk(&extracted, &self.chunking, tokenizer);
+        let Extracted { title, content_type, blocks: _ } = extracted;
+        let chunks = chunks.into_iter().map(|Chunk { position: _, text, tokens, overlap_tokens: _, heading_path, page }| {
+            let windows = window::windows(&text, self.embedder.window_tokens(), tokenizer);
+            let windows = windows.into_iter().map(str::to_owned).collect();
+            CutChunk { text, tokens, heading_path, page, metadata: Metadata::new(), windows }
+        });
+        Ok(Cut { content_type: content_type.to_owned(), title, chunks: chunks.collect() })
+    }
+
+    fn fingerprint(&self) -> Hash {
+        chunk::fingerprint(&self.chunking, self.embedder.model_name())
+    }
+}
