@@ -2,6 +2,13 @@
 
 mod database;
 mod database_servers;
+mod http_errors;
+mod http_fakes;
+mod http_fixture;
+mod http_models;
+mod http_routes;
+mod http_serve;
+mod ingest_job;
 mod store_fixture;
 mod store_isolation;
 mod store_jobs;

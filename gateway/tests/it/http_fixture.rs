@@ -1,0 +1,237 @@
+//! An API on fakes, and requests to it that read as speech.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, StatusCode, header, request::Builder},
+};
+use ragline_config::{Limits, Seconds};
+use ragline_gateway::{
+    answer::{AnswerError, AnswerOutcome, AnswerRequest, Citation, SearchOutcome, SearchRequest},
+    http::{
+        routes,
+        state::{Answering, ApiState, IndexReporter, Parts},
+    },
+    metrics::Metrics,
+    traits::{
+        generator::Usage,
+        search::{Match, Principal, SearchPlan, StoreError},
+    },
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use crate::{
+    http_fakes::{FIRST_KEY, FakeStore},
+    http_models::WordEmbedder,
+};
+
+/// What the fake answerer does next.
+#[derive(Debug, Default)]
+pub(crate) struct FakeAnswering {
+    pub(crate) failure: Mutex<Option<AnswerError>>,
+    /// The last request.
+    pub(crate) asked: Mutex<Option<SearchRequest>>,
+    /// A question `wait` is not answered before this.
+    pub(crate) go: Notify,
+    /// A question `wait` was begun.
+    pub(crate) begun: Notify,
+    /// A question `wait` was dropped before its answer.
+    pub(crate) dropped: Arc<Notify>,
+}
+
+struct TellDrop(Arc<Notify>);
+
+impl Drop for TellDrop {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+pub(crate) fn passage() -> Match {
+    Match {
+        chunk_id: 1,
+        similarity: 0.5,
+        score: Some(0.9),
+        text: "The notice period is three months.".into(),
+        position: 4,
+        heading_path: vec!["Contract".into()],
+        page: Some(2),
+        metadata: serde_json::Map::new(),
+        document_id: Uuid::nil(),
+        filename: "contract.pdf".into(),
+        content_type: "application/pdf".into(),
+        ingested_at: chrono::DateTime::UNIX_EPOCH,
+    }
+}
+
+#[async_trait]
+impl Answering for FakeAnswering {
+    async fn search(&self, _: &Principal, request: SearchRequest) -> Result<SearchOutcome, AnswerError> {
+        match request.query.as_str() {
+            "panic" => panic!("asked to"),
+            "wait" => {
+                let _tell = TellDrop(Arc::clone(&self.dropped));
+                self.begun.notify_one();
+                self.go.notified().await;
+            }
+            _ => {}
+        }
+        if let Some(failure) = self.failure.lock().unwrap().take() {
+            return Err(failure);
+        }
+        *self.asked.lock().unwrap() = Some(request);
+        Ok(SearchOutcome { matches: vec![passage()], cache_hit: false, plan: SearchPlan::Exact, took_ms: 1.5 })
+    }
+
+    async fn answer(&self, _: &Principal, _: AnswerRequest) -> Result<AnswerOutcome, AnswerError> {
+        if let Some(failure) = self.failure.lock().unwrap().take() {
+            return Err(failure);
+        }
+        Ok(AnswerOutcome {
+            query_id: Uuid::nil(),
+            answer: "Three months [1].".into(),
+            citations: vec![Citation { number: 1, source: passage() }],
+            grounded: true,
+            confidence: 0.8,
+            model: "extractive".into(),
+            usage: Usage { prompt_tokens: 10, completion_tokens: 3 },
+            cache_hit: false,
+            retrieval_time_ms: 1.0,
+            llm_time_ms: 2.0,
+            total_time_ms: 3.5,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct FakeIndex;
+
+#[async_trait]
+impl IndexReporter for FakeIndex {
+    async fn report(&self) -> Result<Value, StoreError> {
+        Ok(json!({ "relations": [] }))
+    }
+}
+
+/// An API with what is behind it.
+pub(crate) struct Api {
+    pub(crate) store: Arc<FakeStore>,
+    pub(crate) answering: Arc<FakeAnswering>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) router: Router,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+/// Small limits, so that tests reach them.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        file_bytes: 3 << 20,
+        request_bytes: 8 << 20,
+        json_bytes: 4_096,
+        files_per_request: 3,
+        request_timeout_seconds: Seconds(5),
+        ..Limits::default()
+    }
+}
+
+pub(crate) fn api() -> Api {
+    api_with(limits())
+}
+
+pub(crate) fn api_with(limits: Limits) -> Api {
+    let (store, answering) = (crate::http_fakes::store(), Arc::<FakeAnswering>::default());
+    let registry = prometheus::Registry::new();
+    let shutdown = CancellationToken::new();
+    let parts = Parts {
+        answering: Arc::clone(&answering) as _,
+        embedder: Arc::new(WordEmbedder::new(8)),
+        blobs: Arc::clone(&store) as _,
+        jobs: Arc::clone(&store) as _,
+        documents: Arc::clone(&store) as _,
+        directory: Arc::clone(&store) as _,
+        index: Arc::new(FakeIndex),
+        first_key: Arc::new(|| Some(SecretString::from(FIRST_KEY))),
+        limits,
+        metrics: Metrics::register(&registry).unwrap(),
+        registry,
+        shutdown: shutdown.clone(),
+    };
+    Api { store, answering, shutdown, router: routes::router(ApiState::new(parts)) }
+}
+
+/// A request with our key.
+pub(crate) fn request(method: &str, path: &str) -> Builder {
+    request_as(FIRST_KEY, method, path)
+}
+
+pub(crate) fn request_as(key: &str, method: &str, path: &str) -> Builder {
+    Request::builder().method(method).uri(path).header(header::AUTHORIZATION, format!("Bearer {key}"))
+}
+
+pub(crate) fn get(path: &str) -> Request<Body> {
+    request("GET", path).body(Body::empty()).unwrap()
+}
+
+pub(crate) fn post(path: &str, body: Value) -> Request<Body> {
+    post_text(path, body.to_string())
+}
+
+pub(crate) fn post_text(path: &str, body: impl Into<Body>) -> Request<Body> {
+    request("POST", path).header(header::CONTENT_TYPE, "application/json").body(body.into()).unwrap()
+}
+
+/// A field of a form: name, file name, content.
+pub(crate) type Field<'a> = (&'a str, Option<&'a str>, &'a [u8]);
+
+pub(crate) fn upload(fields: &[Field<'_>]) -> Request<Body> {
+    let mut body = Vec::new();
+    for (name, file, content) in fields {
+        let file = file.map(|file| format!("; filename=\"{file}\"")).unwrap_or_default();
+        body.extend_from_slice(format!("--BOUND\r\ncontent-disposition: form-data; name=\"{name}\"{file}\r\n\r\n").as_bytes());
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--BOUND--\r\n");
+    let kind = "multipart/form-data; boundary=BOUND";
+    request("POST", "/v1/documents").header(header::CONTENT_TYPE, kind).body(Body::from(body)).unwrap()
+}
+
+impl Api {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        send(&self.router, request).await
+    }
+}
+
+pub(crate) async fn send(router: &Router, request: Request<Body>) -> Reply {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (head, body) = response.into_parts();
+    let bytes = to_bytes(body, 16 << 20).await.unwrap();
+    let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+    assert!(head.headers.contains_key("x-request-id"), "an answer without a request id: {body}");
+    Reply { status: head.status, headers: head.headers, body }
+}
+
+/// Asserts a refusal: status, code and parameter, in the whole envelope.
+pub(crate) fn refused(reply: &Reply, status: u16, code: &str, param: Option<&str>) {
+    let error = &reply.body["error"];
+    let found = (reply.status.as_u16(), error["code"].as_str(), error["param"].as_str());
+    assert_eq!(found, (status, Some(code), param), "{}", reply.body);
+    let fields: Vec<_> = error.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(fields, ["code", "message", "param", "type"]);
+    assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()));
+}

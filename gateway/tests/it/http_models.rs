@@ -1,0 +1,125 @@
+//! Models and a cutter for tests: deterministic, quick, and broken on demand.
+
+use std::{
+    ops::Range,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use ragline_gateway::{
+    ingest::cut::{Cut, CutChunk, CutError, Cutter},
+    traits::{
+        embedder::{EmbedError, Embedder, Tokenizer, Vector},
+        ingest::Hash,
+    },
+};
+
+/// Tokens are words.
+#[derive(Debug)]
+pub(crate) struct Words;
+
+impl Tokenizer for Words {
+    fn offsets(&self, text: &str) -> Vec<Range<usize>> {
+        let start = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;
+        text.split_whitespace().map(|word| start(word)..start(word) + word.len()).collect()
+    }
+}
+
+/// Embeds by the words of a text: texts that share words are near each other.
+#[derive(Debug)]
+pub(crate) struct WordEmbedder {
+    dimensions: u32,
+    /// Errors that the next calls give, last first.
+    pub(crate) failures: Mutex<Vec<EmbedError>>,
+    /// Texts embedded so far.
+    pub(crate) texts: AtomicUsize,
+}
+
+impl WordEmbedder {
+    pub(crate) fn new(dimensions: u32) -> Self {
+        Self { dimensions, failures: Mutex::default(), texts: AtomicUsize::new(0) }
+    }
+
+    fn vector(&self, text: &str) -> Vector {
+        let mut vector = vec![0.0_f32; self.dimensions as usize];
+        vector[0] = 0.01;
+        for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+            let hash = word.to_lowercase().bytes().fold(7_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+            vector[1 + hash % (self.dimensions as usize - 1)] += 1.0;
+        }
+        let norm = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
+        vector.iter().map(|number| number / norm).collect()
+    }
+}
+
+#[async_trait]
+impl Embedder for WordEmbedder {
+    async fn embed(&self, text: &str) -> Result<Vector, EmbedError> {
+        Ok(self.embed_batch(&[text.to_owned()]).await?.remove(0))
+    }
+
+    async fn embed_batch(&self, texts: &[String]) -> Result<Vec<Vector>, EmbedError> {
+        if let Some(failure) = self.failures.lock().unwrap().pop() {
+            return Err(failure);
+        }
+        self.texts.fetch_add(texts.len(), Ordering::Relaxed);
+        Ok(texts.iter().map(|text| self.vector(text)).collect())
+    }
+
+    fn dimensions(&self) -> u32 {
+        self.dimensions
+    }
+
+    fn model_name(&self) -> &str {
+        "words"
+    }
+
+    fn provider(&self) -> &'static str {
+        "builtin"
+    }
+
+    fn tokenizer(&self) -> &dyn Tokenizer {
+        &Words
+    }
+
+    fn window_tokens(&self) -> Option<usize> {
+        None
+    }
+
+    async fn health(&self) -> Result<(), EmbedError> {
+        Ok(())
+    }
+}
+
+/// A chunk is a paragraph. `broken` in a file's name makes it unreadable, `panic` lets the reader panic, `slow` sleeps a second.
+#[derive(Debug)]
+pub(crate) struct Paragraphs;
+
+impl Cutter for Paragraphs {
+    fn cut(&self, bytes: Vec<u8>, filename: &str, content_type: Option<&str>) -> Result<Cut, CutError> {
+        match filename {
+            name if name.contains("broken") => return Err(CutError { reason: "the PDF is encrypted".into() }),
+            name if name.contains("panic") => panic!("the reader of this format gave up"),
+            name if name.contains("slow") => std::thread::sleep(std::time::Duration::from_secs(1)),
+            _ => {}
+        }
+        let text = String::from_utf8(bytes).map_err(|_| CutError { reason: "the file is no text".into() })?;
+        let chunk = |paragraph: &str| CutChunk {
+            text: paragraph.to_owned(),
+            tokens: paragraph.split_whitespace().count() as u32,
+            heading_path: Vec::new(),
+            page: None,
+            metadata: serde_json::Map::new(),
+            windows: vec![paragraph.to_owned()],
+        };
+        let chunks = text.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty()).map(chunk).collect();
+        Ok(Cut { content_type: content_type.unwrap_or("text/plain").to_owned(), title: None, chunks })
+    }
+
+    fn fingerprint(&self) -> Hash {
+        [3; 32]
+    }
+}
