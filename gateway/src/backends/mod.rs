@@ -1,5 +1,6 @@
 //! The outside world behind the traits: one module per outside thing.
 
+pub mod builtin;
 pub mod cache;
 pub mod extractive;
 pub mod off;
