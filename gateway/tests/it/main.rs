@@ -9,6 +9,8 @@ mod http_models;
 mod http_routes;
 mod http_serve;
 mod ingest_job;
+mod model;
+mod providers;
 mod store_fixture;
 mod store_isolation;
 mod store_jobs;

@@ -1,0 +1,3 @@
+//! Embedding and generation providers: the built-in model against reference vectors, the OpenAI-compatible ones against a fake.
+
+mod builtin;
