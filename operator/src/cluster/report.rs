@@ -120,6 +120,7 @@ fn worth_telling(condition: &Condition) -> bool {
         Reason::WaitingForSecrets,
         Reason::Resolved,
         Reason::Disabled,
+        Reason::WaitingForMend,
     ];
     !quiet.iter().any(|reason| reason.as_str() == condition.reason)
 }

@@ -69,6 +69,7 @@ fn the_chart_installs_the_resource_of_the_types() {
     let copy = repository().join("charts/ragline/files/ragline.dev_ragpipelines.yaml");
     let wanted = ragline_crds::definition_yaml();
     if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
         std::fs::write(&copy, &wanted).unwrap();
     }
     assert_eq!(std::fs::read_to_string(&copy).unwrap_or_default(), wanted, "run UPDATE=1 cargo test -p ragline-tests");

@@ -10,7 +10,7 @@ use crate::chart::{grants, wanted};
 
 fn template(sets: &[&str]) -> Vec<Value> {
     let mut helm = program("helm");
-    helm.args(["template", "r"]).arg(repository().join("charts/ragline")).args(["--namespace", "n"]);
+    helm.args(["template", "r"]).arg(repository().join("charts/ragline")).args(["--namespace", "home"]);
     for set in sets {
         helm.args(["--set", set]);
     }
@@ -32,18 +32,18 @@ fn helm_grants_the_table_in_cluster_mode() {
     let roles = of_kind(&objects, "Role");
     assert_eq!(roles.len(), 1);
     assert_eq!(grants(&roles[0]["rules"]), wanted(OPERATOR_NAMESPACE));
-    assert_eq!(roles[0]["metadata"]["namespace"], "n");
+    assert_eq!(roles[0]["metadata"]["namespace"], "home");
 }
 
 #[test]
 fn helm_grants_nothing_outside_the_named_namespaces() {
-    let objects = template(&["watchNamespaces={x,y}"]);
+    let objects = template(&["watchNamespaces={alpha,beta}"]);
     assert!(of_kind(&objects, "ClusterRole").is_empty() && of_kind(&objects, "ClusterRoleBinding").is_empty());
     let namespaces: BTreeSet<_> =
         of_kind(&objects, "Role").iter().map(|role| role["metadata"]["namespace"].as_str().unwrap()).collect();
-    assert_eq!(namespaces, BTreeSet::from(["n", "x", "y"]));
+    assert_eq!(namespaces, BTreeSet::from(["alpha", "beta", "home"]));
     for role in of_kind(&objects, "Role") {
-        let table = if role["metadata"]["namespace"] == "n" { OPERATOR_NAMESPACE } else { PIPELINE_NAMESPACES };
+        let table = if role["metadata"]["namespace"] == "home" { OPERATOR_NAMESPACE } else { PIPELINE_NAMESPACES };
         assert_eq!(grants(&role["rules"]), wanted(table));
     }
 }
