@@ -116,6 +116,8 @@ pub fn stateful_set(pipeline: &Pipeline, credentials: &Credentials) -> StatefulS
                 when_deleted: Some(whenever.to_owned()),
                 when_scaled: Some("Retain".to_owned()),
             }),
+            // With the other policy a pod that never became ready, as with a wrong image, is not replaced when the spec is mended.
+            pod_management_policy: Some("Parallel".to_owned()),
             replicas: Some(1),
             revision_history_limit: Some(3),
             selector: meta::selector(pipeline, Component::Postgres),
