@@ -57,21 +57,23 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new(
-        "self.?embedding.?openAiCompatible.?model.orValue('') == oldSelf.?embedding.?openAiCompatible.?model.orValue('')"
+        "(has(self.embedding) && has(self.embedding.openAiCompatible)) \
+         == (has(oldSelf.embedding) && has(oldSelf.embedding.openAiCompatible))"
     )
-    .message("embedding.model cannot change, since stored vectors of two models cannot be compared: make a new pipeline"),
+    .message("the embedding model cannot change, since stored vectors of two models cannot be compared: make a new pipeline"),
     validation = Rule::new(
-        "self.?embedding.?openAiCompatible.?dimensions.orValue(0) == oldSelf.?embedding.?openAiCompatible.?dimensions.orValue(0)"
-    )
-    .message("embedding.dimensions cannot change, since stored vectors have the old length: make a new pipeline"),
-    validation = Rule::new(
-        "quantity(self.?postgres.?managed.?storage.?size.orValue('10Gi'))\
-         .compareTo(quantity(oldSelf.?postgres.?managed.?storage.?size.orValue('10Gi'))) >= 0"
+        "(has(self.postgres) && has(self.postgres.managed) && has(self.postgres.managed.storage) \
+         && has(self.postgres.managed.storage.size) ? quantity(self.postgres.managed.storage.size) : quantity('10Gi'))\
+         .compareTo(has(oldSelf.postgres) && has(oldSelf.postgres.managed) && has(oldSelf.postgres.managed.storage) \
+         && has(oldSelf.postgres.managed.storage.size) ? quantity(oldSelf.postgres.managed.storage.size) \
+         : quantity('10Gi')) >= 0"
     )
     .message("postgres.managed.storage.size cannot shrink (left out, it is 10Gi): a volume can only grow"),
     validation = Rule::new(
-        "self.?postgres.?managed.?storage.?storageClassName.orValue('') \
-         == oldSelf.?postgres.?managed.?storage.?storageClassName.orValue('')"
+        "(has(self.postgres) && has(self.postgres.managed) && has(self.postgres.managed.storage) \
+         && has(self.postgres.managed.storage.storageClassName) ? self.postgres.managed.storage.storageClassName : '') \
+         == (has(oldSelf.postgres) && has(oldSelf.postgres.managed) && has(oldSelf.postgres.managed.storage) \
+         && has(oldSelf.postgres.managed.storage.storageClassName) ? oldSelf.postgres.managed.storage.storageClassName : '')"
     )
     .message("postgres.managed.storage.storageClassName cannot change: a volume stays in its class; make a new pipeline")
 )]

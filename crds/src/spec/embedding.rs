@@ -56,7 +56,7 @@ pub struct BuiltinEmbedding {
 }
 
 /// A server that speaks OpenAI's embeddings API.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenAiCompatibleEmbedding {
     /// Address up to and including the version, as in `https://api.openai.com/v1`; begins with `http://` or `https://`.
@@ -64,10 +64,16 @@ pub struct OpenAiCompatibleEmbedding {
     pub base_url: String,
     /// Name of the model as the server knows it, as in `text-embedding-3-small`. Cannot be changed later.
     #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message(
+        "cannot change, since stored vectors of two models cannot be compared: make a new pipeline"
+    ))]
     pub model: String,
     /// Numbers in a vector, 1 to 4000; must be what the model gives, as in 1536 for `text-embedding-3-small`. A wrong number is
     /// noticed at the first vector and refused with the right one. Cannot be changed later.
     #[schemars(range(min = 1, max = 4_000))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message(
+        "cannot change, since stored vectors have the old length: make a new pipeline"
+    ))]
     pub dimensions: u32,
     /// The key of the Secret, in the namespace of the pipeline, that holds the server's API key. Leave it out for a server
     /// that needs none.
