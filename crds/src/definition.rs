@@ -32,6 +32,9 @@ pub fn definition_yaml() -> String {
 /// and no rule has to reckon with it.
 fn settle(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
+    if let Some(choices) = &mut schema.enum_ {
+        choices.retain(|choice| !choice.0.is_null());
+    }
     schema.description = schema.description.take().map(|text| text.replace('\n', " "));
     schema.format = match schema.format.take().as_deref() {
         Some("uint32" | "uint16" | "uint8" | "uint64" | "uint") => Some("int64".into()),
