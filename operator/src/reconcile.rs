@@ -179,8 +179,6 @@ async fn apply_all(
 ) -> Result<(), ReconcileError> {
     let step = stage::step(checked, observed);
     let mut written = apply::apply(cluster, &checked.uid, &objects.up_to(step), live).await?;
-    let (claim, size) = (names::postgres_claim(&checked.name), &checked.postgres.storage_size);
-    written += usize::from(apply::grow(cluster, &observed.claims, &claim, size).await?);
     match gate::gate(checked, observed, Timestamp::now()) {
         Gate::Shut => {}
         Gate::Open(job) => written += apply::apply(cluster, &checked.uid, &[&Object::Job(job)], live).await?,
@@ -193,6 +191,9 @@ async fn apply_all(
     if written + pruned > 0 {
         info!("wrote {written} objects of {} and deleted {pruned}", checked.name);
     }
+    // Last, since many storage classes refuse it, which must hold nothing else up.
+    let (claim, size) = (names::postgres_claim(&checked.name), &checked.postgres.storage_size);
+    apply::grow(cluster, &observed.claims, &claim, size).await?;
     Ok(())
 }
 

@@ -1,0 +1,51 @@
+//! Two operators: one leads, and when it is gone at once, the other takes over.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
+use kube::{Api, api::DeleteParams};
+use ragline_crds::ConditionType;
+use serde_json::json;
+
+use super::{
+    programs::kubectl,
+    world::{OPERATOR_NAMESPACE, RELEASE, World},
+};
+
+async fn holder(leases: &Api<Lease>) -> String {
+    let lease = leases.get(RELEASE).await.unwrap();
+    lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default()
+}
+
+fn scale(replicas: u32) {
+    kubectl(&["-n", OPERATOR_NAMESPACE, "scale", "deployment", RELEASE, &format!("--replicas={replicas}")]);
+    kubectl(&["-n", OPERATOR_NAMESPACE, "rollout", "status", "deployment", RELEASE, "--timeout=60s"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_leader_is_followed_by_another() {
+    let world = World::new("leader").await;
+    scale(2);
+    let leases: Api<Lease> = Api::namespaced(world.client.clone(), OPERATOR_NAMESPACE);
+    let pods: Api<Pod> = Api::namespaced(world.client.clone(), OPERATOR_NAMESPACE);
+    let first = holder(&leases).await;
+    let at_once = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
+    pods.delete(&first, &at_once).await.unwrap();
+    let begun = Instant::now();
+    let second = loop {
+        let now = holder(&leases).await;
+        if now != first && !now.is_empty() {
+            break now;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(40), "nobody took over from {first}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    };
+    println!("{second} took over after {:.1} s", begun.elapsed().as_secs_f64());
+
+    // The new leader works.
+    let spec = json!({"cache": {"managed": {"maxMemory": "1Gi", "resources": {"limits": {"memory": "256Mi"}}}}});
+    world.apply("a", spec).await.unwrap();
+    world.wait_reason("a", ConditionType::Stalled, "SpecInvalid", 30).await;
+    scale(1);
+    world.end().await;
+}
