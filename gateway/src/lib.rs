@@ -3,7 +3,9 @@
 //! - [`traits`]: what the trips need from the outside world.
 
 pub mod answer;
+pub mod app;
 pub mod backends;
+pub mod cli;
 pub mod client;
 pub mod http;
 pub mod ingest;

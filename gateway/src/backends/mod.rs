@@ -3,5 +3,7 @@
 pub mod builtin;
 pub mod cache;
 pub mod extractive;
+pub mod http;
 pub mod off;
+pub mod openai;
 pub mod pgvector;

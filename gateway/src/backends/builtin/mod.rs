@@ -23,6 +23,11 @@ use self::{
 };
 use crate::traits::embedder::{EmbedError, Embedder, Tokenizer, Vector};
 
+/// The model's name, as it is stored with the vectors.
+pub const MODEL_NAME: &str = "all-MiniLM-L6-v2";
+/// Numbers in a vector.
+pub const DIMENSIONS: u32 = 384;
+
 // The shape of all-MiniLM-L6-v2.
 const LAYERS: usize = 6;
 const HIDDEN: usize = 384;
@@ -143,7 +148,7 @@ impl Embedder for BuiltinEmbedder {
     }
 
     fn model_name(&self) -> &'static str {
-        "all-MiniLM-L6-v2"
+        MODEL_NAME
     }
 
     fn provider(&self) -> &'static str {

@@ -1,0 +1,127 @@
+//! Puts the program together: opens what the settings name, hands it to the trips, serves until it is told to stop.
+
+mod api;
+mod background;
+mod models;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use prometheus::Registry;
+use secrecy::ExposeSecret;
+use tokio::{net::TcpListener, signal::unix};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+use url::Url;
+
+pub use self::models::space_wanted;
+use crate::{
+    answer::{Answerer, Retriever},
+    backends::{
+        cache::{self, ValkeyCache},
+        pgvector::Store,
+    },
+    http::{routes, serve::serve as serve_http},
+    metrics::Metrics,
+    settings::Settings,
+    traits::{cache::Cache, embedder::Embedder},
+};
+
+/// The parts of a running gateway.
+#[derive(Debug)]
+pub struct App {
+    pub settings: Settings,
+    pub registry: Registry,
+    pub metrics: Metrics,
+    pub store: Store,
+    pub cache: Arc<dyn Cache>,
+    pub valkey: Option<Arc<ValkeyCache>>,
+    pub embedder: Arc<dyn Embedder>,
+    pub answerer: Answerer,
+}
+
+impl App {
+    /// Opens every part. Neither PostgreSQL nor Valkey nor a provider has to answer yet. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Settings that nothing can be opened with; the message names the one.
+    pub fn build(settings: Settings) -> anyhow::Result<Self> {
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry).context("the metrics cannot be registered")?;
+        let config = &settings.config;
+        let password = settings.secrets.valkey_password.as_ref().map(|secret| secret.read()).transpose()?;
+        let (cache, valkey) = cache::open(&config.cache, password, &metrics)?;
+        let store = connect(&settings)?;
+        let embedder = models::embedder(&settings, Arc::clone(&cache))?;
+        let retriever = Retriever {
+            embedder: Arc::clone(&embedder),
+            searcher: Arc::new(store.clone()),
+            cache: Arc::clone(&cache),
+            metrics: metrics.clone(),
+            realm: realm(&settings)?,
+        };
+        let answerer = Answerer {
+            retriever,
+            generator: models::generator(&settings, Arc::clone(&embedder))?,
+            search: config.search.clone(),
+            generation: config.generation.clone(),
+            logging: config.logging.clone(),
+        };
+        Ok(Self { registry, metrics, store, cache, valkey, embedder, answerer, settings })
+    }
+}
+
+/// The store of the application role.
+///
+/// # Errors
+/// DATABASE_URL is missing or is no URL.
+pub fn connect(settings: &Settings) -> anyhow::Result<Store> {
+    Ok(Store::connect(&settings.config.database, &settings.database_url()?, space_wanted(&settings.config))?)
+}
+
+/// Serves until SIGTERM or SIGINT, then lets requests and the file under way end.
+///
+/// # Errors
+/// An address that is taken, or a database that must not be served with, such as one whose role no policy binds.
+pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let app = App::build(settings)?;
+    let listen = app.settings.config.server.listen.clone();
+    let listener = TcpListener::bind(&listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}; free the port or set server.listen or RAGLINE_LISTEN"))?;
+    let shutdown = CancellationToken::new();
+    let mut background = background::start(&app, &shutdown)?;
+    let router = routes::router(api::state(&app, &shutdown));
+    info!(address = %listen, model = app.embedder.model_name(), "serving");
+    let served = tokio::spawn(serve_http(listener, router, shutdown.clone()));
+    let ended = tokio::select! {
+        () = stop_signal() => Ok(()),
+        failure = background.failure() => failure,
+    };
+    info!("stopping");
+    shutdown.cancel();
+    served.await.context("the server ended abnormally")??;
+    background.join().await;
+    ended
+}
+
+/// Resolves when somebody asks the process to end.
+async fn stop_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (unix::signal(unix::SignalKind::terminate()), unix::signal(unix::SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Tells two installations that share a Valkey apart: the database, without its credentials.
+fn realm(settings: &Settings) -> anyhow::Result<String> {
+    let text = settings.database_url()?;
+    let url = Url::parse(text.expose_secret()).context("DATABASE_URL is no URL")?;
+    let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or(ragline_config::ports::POSTGRES));
+    Ok(format!("{host}:{port}{}?{}#{}", url.path(), url.query().unwrap_or_default(), settings.config.database.schema))
+}

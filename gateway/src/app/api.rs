@@ -1,0 +1,66 @@
+//! Hands the parts to the HTTP API.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ragline_config::Index;
+use tokio_util::sync::CancellationToken;
+
+use super::App;
+use crate::{
+    answer::{AnswerError, AnswerOutcome, AnswerRequest, Answerer, SearchOutcome, SearchRequest},
+    backends::pgvector::Store,
+    http::state::{Answering, ApiState, FirstKey, IndexReporter, Parts},
+    traits::search::{Principal, StoreError},
+};
+
+/// The API's state.
+pub(super) fn state(app: &App, shutdown: &CancellationToken) -> Arc<ApiState> {
+    let store = Arc::new(app.store.clone());
+    let index = IndexReport { store: app.store.clone(), config: app.settings.config.index.clone() };
+    ApiState::new(Parts {
+        answering: Arc::new(app.answerer.clone()),
+        embedder: Arc::clone(&app.embedder),
+        blobs: Arc::clone(&store) as _,
+        jobs: Arc::clone(&store) as _,
+        documents: Arc::clone(&store) as _,
+        directory: store,
+        index: Arc::new(index),
+        first_key: first_key(app),
+        limits: app.settings.config.limits.clone(),
+        metrics: app.metrics.clone(),
+        registry: app.registry.clone(),
+        shutdown: shutdown.clone(),
+    })
+}
+
+/// Reads the key anew each time; one that cannot be read admits nobody.
+fn first_key(app: &App) -> FirstKey {
+    let secret = app.settings.secrets.api_key.clone();
+    Arc::new(move || secret.as_ref().and_then(|secret| secret.read().ok()))
+}
+
+#[async_trait]
+impl Answering for Answerer {
+    async fn search(&self, principal: &Principal, request: SearchRequest) -> Result<SearchOutcome, AnswerError> {
+        Self::search(self, principal, &request).await
+    }
+
+    async fn answer(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerOutcome, AnswerError> {
+        Self::answer(self, principal, &request).await
+    }
+}
+
+#[derive(Debug)]
+struct IndexReport {
+    store: Store,
+    config: Index,
+}
+
+#[async_trait]
+impl IndexReporter for IndexReport {
+    async fn report(&self) -> Result<serde_json::Value, StoreError> {
+        let _ = (&self.store, &self.config);
+        Ok(serde_json::json!({ "relations": [] }))
+    }
+}

@@ -1,0 +1,156 @@
+//! What runs beside the requests: the proof of the role, workers, upkeep, figures of the servers, the index where no operator
+//! builds it.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use tokio::{
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::App;
+use crate::{
+    backends::{
+        cache::ValkeyCache,
+        pgvector::Store,
+    },
+    ingest::{job, settings::WorkerSettings, text::TextCutter, worker},
+    metrics::Metrics,
+};
+
+/// A database that does not answer at the start is asked again this often.
+const PROOF_EVERY: Duration = Duration::from_secs(2);
+/// How often the servers' figures are read.
+const FIGURES_EVERY: Duration = Duration::from_secs(15);
+/// Tasks may take this long to end.
+const END_WITHIN: Duration = Duration::from_secs(25);
+
+/// The tasks.
+#[derive(Debug)]
+pub(super) struct Background {
+    tasks: JoinSet<anyhow::Result<()>>,
+}
+
+/// Starts them all.
+///
+/// # Errors
+/// Settings that a task cannot work with.
+pub(super) fn start(app: &App, shutdown: &CancellationToken) -> anyhow::Result<Background> {
+    let mut tasks = JoinSet::new();
+    let config = &app.settings.config;
+    until(&mut tasks, shutdown, prove(app.store.clone()));
+    until(&mut tasks, shutdown, upkeep(app.store.clone()));
+    until(&mut tasks, shutdown, figures(app.store.clone(), app.valkey.clone(), app.metrics.clone()));
+    let store = Arc::new(app.store.clone());
+    let settings = WorkerSettings::of(config);
+    let parts = job::Parts {
+        blobs: Arc::clone(&store) as _,
+        jobs: Arc::clone(&store) as _,
+        documents: store,
+        embedder: Arc::clone(&app.embedder),
+        cutter: Arc::new(TextCutter { chunking: config.chunking.clone(), embedder: Arc::clone(&app.embedder) }),
+        threads: job::Parts::threads(&settings),
+        settings,
+        metrics: app.metrics.clone(),
+    };
+    let stop = shutdown.clone();
+    tasks.spawn(async move {
+        worker::run(parts, stop).await;
+        Ok(())
+    });
+    Ok(Background { tasks })
+}
+
+impl Background {
+    /// Resolves with the first failure that the gateway must not go on after.
+    pub(super) async fn failure(&mut self) -> anyhow::Result<()> {
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.context("a task ended abnormally")??;
+        }
+        std::future::pending().await
+    }
+
+    /// Waits for the tasks, which have been told to end.
+    pub(super) async fn join(mut self) {
+        let ended = timeout(END_WITHIN, async { while self.tasks.join_next().await.is_some() {} }).await;
+        if ended.is_err() {
+            warn!("tasks were still running {} s after the shutdown began", END_WITHIN.as_secs());
+        }
+    }
+}
+
+/// Runs a task that ends at once on shutdown.
+fn until(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    shutdown: &CancellationToken,
+    task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) {
+    let stop = shutdown.clone();
+    tasks.spawn(async move { stop.run_until_cancelled(task).await.unwrap_or(Ok(())) });
+}
+
+/// Proves that row-level security binds the role. A database that is away is waited for; one that must not be served with ends the
+/// gateway.
+async fn prove(store: Store) -> anyhow::Result<()> {
+    let mut ticks = interval(PROOF_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut said = false;
+    loop {
+        ticks.tick().await;
+        match store.prove().await {
+            Ok(()) => {
+                info!("row-level security binds the database role");
+                return Ok(());
+            }
+            Err(error) if must_end(&error) => return Err(error).context("the gateway must not serve with this database"),
+            Err(error) => {
+                let text = format!("{:#}", anyhow::Error::new(error));
+                if !std::mem::replace(&mut said, true) {
+                    warn!(error = text, "not ready: waiting for the database");
+                }
+            }
+        }
+    }
+}
+
+/// Whether waiting cannot mend it.
+fn must_end(error: &crate::traits::search::StoreError) -> bool {
+    use crate::traits::search::StoreError::{TooOld, Unbound, WrongModel};
+    matches!(error, Unbound { .. } | TooOld { .. } | WrongModel { .. })
+}
+
+async fn upkeep(store: Store) -> anyhow::Result<()> {
+    store.maintain().await;
+    Ok(())
+}
+
+/// Copies the servers' own figures into the metrics. A server that does not answer keeps its last ones.
+async fn figures(store: Store, valkey: Option<Arc<ValkeyCache>>, metrics: Metrics) -> anyhow::Result<()> {
+    let mut ticks = interval(FIGURES_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Ok(figures) = store.figures().await {
+            metrics.postgresql_connections_active.set(figures.connections_active);
+            metrics.postgresql_locks_waiting.set(figures.locks_waiting);
+            raise(&metrics.postgresql_index_scans, figures.index_scans as f64);
+            raise(&metrics.postgresql_bgwriter_buffers_alloc, figures.buffers_alloc as f64);
+        }
+        let Some(valkey) = &valkey else { continue };
+        if let Some(figures) = valkey.figures().await {
+            metrics.valkey_memory_used_bytes.set(figures.memory_used_bytes);
+            raise(&metrics.valkey_evicted_keys, figures.evicted_keys);
+        }
+    }
+}
+
+/// Takes over a counter that the server keeps; one that was reset begins anew.
+fn raise(counter: &prometheus::Counter, value: f64) {
+    if value < counter.get() {
+        counter.reset();
+    }
+    counter.inc_by(value - counter.get());
+}
