@@ -16,6 +16,7 @@ use ragline_gateway::{
         ingest::Hash,
     },
 };
+use tokio::sync::watch;
 
 /// Tokens are words.
 #[derive(Debug)]
@@ -36,11 +37,30 @@ pub(crate) struct WordEmbedder {
     pub(crate) failures: Mutex<Vec<EmbedError>>,
     /// Texts embedded so far.
     pub(crate) texts: AtomicUsize,
+    /// Whether calls wait; and the number that do.
+    stall: watch::Sender<bool>,
+    waiting: watch::Sender<usize>,
 }
 
 impl WordEmbedder {
     pub(crate) fn new(dimensions: u32) -> Self {
-        Self { dimensions, failures: Mutex::default(), texts: AtomicUsize::new(0) }
+        let (stall, waiting) = (watch::Sender::new(false), watch::Sender::new(0));
+        Self { dimensions, failures: Mutex::default(), texts: AtomicUsize::new(0), stall, waiting }
+    }
+
+    /// Lets every call wait until [`Self::flow`].
+    pub(crate) fn stall(&self) {
+        self.stall.send_replace(true);
+    }
+
+    /// Ends the waiting.
+    pub(crate) fn flow(&self) {
+        self.stall.send_replace(false);
+    }
+
+    /// Resolves once a call waits.
+    pub(crate) async fn stalled(&self) {
+        self.waiting.subscribe().wait_for(|waiting| *waiting > 0).await.unwrap();
     }
 
     fn vector(&self, text: &str) -> Vector {
@@ -62,6 +82,8 @@ impl Embedder for WordEmbedder {
     }
 
     async fn embed_batch(&self, texts: &[String]) -> Result<Vec<Vector>, EmbedError> {
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        self.stall.subscribe().wait_for(|stall| !stall).await.unwrap();
         if let Some(failure) = self.failures.lock().unwrap().pop() {
             return Err(failure);
         }

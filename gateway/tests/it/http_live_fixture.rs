@@ -1,0 +1,169 @@
+//! The API and a worker on a real PostgreSQL, with the cutter that serves and a made-up model.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use axum::{Router, body::Body, http::Request};
+use ragline_config::{Chunking, Limits};
+use ragline_gateway::{
+    answer::{AnswerError, AnswerOutcome, AnswerRequest, Retriever, SearchOutcome, SearchRequest},
+    backends::{cache::NoCache, pgvector::Store},
+    http::{
+        routes,
+        state::{Answering, ApiState, IndexReporter, Parts},
+    },
+    ingest::{cut::Cutter, job, settings::WorkerSettings, text::TextCutter, worker},
+    metrics::Metrics,
+    traits::{
+        embedder::Embedder,
+        generator::GenerateError,
+        search::{Principal, StoreError},
+    },
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{
+    database::{TestDatabase, fresh_for},
+    http_fakes::{FIRST_KEY, THEIR_KEY},
+    http_fixture::{self, Reply, get},
+    http_models::WordEmbedder,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+struct RetrieveOnly(Retriever);
+
+#[async_trait]
+impl Answering for RetrieveOnly {
+    async fn search(&self, principal: &Principal, request: SearchRequest) -> Result<SearchOutcome, AnswerError> {
+        self.0.search(principal, &request, request.limit.unwrap_or(10)).await
+    }
+
+    async fn answer(&self, _: &Principal, _: AnswerRequest) -> Result<AnswerOutcome, AnswerError> {
+        Err(AnswerError::Generate(GenerateError::Disabled))
+    }
+}
+
+#[derive(Debug)]
+struct NoIndex;
+
+#[async_trait]
+impl IndexReporter for NoIndex {
+    async fn report(&self) -> Result<Value, StoreError> {
+        Ok(json!({}))
+    }
+}
+
+/// A gateway.
+pub(crate) struct Live {
+    pub(crate) database: TestDatabase,
+    pub(crate) embedder: Arc<WordEmbedder>,
+    pub(crate) router: Router,
+    parts: job::Parts,
+    _shutdown: DropGuard,
+}
+
+/// A gateway with no worker yet.
+pub(crate) async fn live() -> Live {
+    let embedder = Arc::new(WordEmbedder::new(64));
+    let database = fresh_for(embedder.model_name(), embedder.dimensions()).await;
+    let store = Arc::new(database.store());
+    let registry = prometheus::Registry::new();
+    let metrics = Metrics::register(&registry).unwrap();
+    let retriever = Retriever {
+        embedder: Arc::clone(&embedder) as _,
+        searcher: Arc::clone(&store) as _,
+        cache: Arc::new(NoCache),
+        metrics: metrics.clone(),
+        realm: String::new(),
+    };
+    let shutdown = CancellationToken::new();
+    let chunking = Chunking { min_tokens: 32, max_tokens: 64, overlap_percent: 10 };
+    let parts = parts(&store, &embedder, Arc::new(TextCutter { chunking, embedder: Arc::clone(&embedder) as _ }), &metrics);
+    let api = Parts {
+        answering: Arc::new(RetrieveOnly(retriever)),
+        embedder: Arc::clone(&embedder) as _,
+        blobs: Arc::clone(&store) as _,
+        jobs: Arc::clone(&store) as _,
+        documents: Arc::clone(&store) as _,
+        directory: store,
+        index: Arc::new(NoIndex),
+        first_key: Arc::new(|| Some(SecretString::from(FIRST_KEY))),
+        limits: Limits::default(),
+        metrics,
+        registry,
+        shutdown: shutdown.clone(),
+    };
+    let router = routes::router(ApiState::new(api));
+    Live { database, embedder, router, parts, _shutdown: shutdown.drop_guard() }
+}
+
+fn parts(store: &Arc<Store>, embedder: &Arc<WordEmbedder>, cutter: Arc<dyn Cutter>, metrics: &Metrics) -> job::Parts {
+    let lease = Duration::from_secs(2);
+    let settings = WorkerSettings { lease, most_delay: Duration::from_millis(300), group: 8, ..WorkerSettings::default() };
+    job::Parts {
+        blobs: Arc::clone(store) as _,
+        jobs: Arc::clone(store) as _,
+        documents: Arc::clone(store) as _,
+        embedder: Arc::clone(embedder) as _,
+        cutter,
+        threads: job::Parts::threads(&settings),
+        settings,
+        metrics: metrics.clone(),
+    }
+}
+
+impl Live {
+    /// Starts a worker.
+    pub(crate) fn work(&self) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(worker::run(self.parts.clone(), CancellationToken::new()))
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        http_fixture::send(&self.router, request).await
+    }
+
+    /// Uploads and returns the path of the job.
+    pub(crate) async fn upload(&self, fields: &[http_fixture::Field<'_>]) -> String {
+        let reply = self.send(http_fixture::upload(fields)).await;
+        assert_eq!(reply.status, 202, "{}", reply.body);
+        reply.headers["location"].to_str().unwrap().to_owned()
+    }
+
+    /// The job once `holds` of it.
+    pub(crate) async fn until(&self, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let wait = async {
+            loop {
+                let reply = self.send(get(path)).await;
+                if reply.status == 200 && holds(&reply.body) {
+                    return reply.body;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, wait).await {
+            Ok(job) => job,
+            Err(_) => panic!("in vain: {}", self.send(get(path)).await.body),
+        }
+    }
+
+    pub(crate) async fn ended(&self, path: &str) -> Value {
+        self.until(path, |job| matches!(job["status"].as_str(), Some("completed" | "failed" | "cancelled"))).await
+    }
+
+    /// Makes a workspace whose key is [`THEIR_KEY`].
+    pub(crate) async fn neighbour(&self) {
+        let workspace = self.database.workspace("theirs").await;
+        let hash: [u8; 32] = Sha256::digest(THEIR_KEY).into();
+        sqlx::query("INSERT INTO api_key (id, workspace_id, key_sha256, name) VALUES (gen_random_uuid(), $1, $2, 'test')")
+            .bind(workspace.0)
+            .bind(hash.as_slice())
+            .execute(&self.database.owner())
+            .await
+            .unwrap();
+    }
+}
