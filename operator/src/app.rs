@@ -43,7 +43,8 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
     let readiness = Readiness::default();
-    let server = tokio::spawn(admin::serve(listen, registry, readiness.clone(), stop.clone().cancelled_owned()));
+    // Probes are answered to the end, also while the last trips are finished and the Lease is given back.
+    let server = tokio::spawn(admin::serve(listen, registry, readiness.clone(), std::future::pending()));
     let work = async {
         let client = Client::try_default().await.context("no way to the Kubernetes API is configured")?;
         tokio::select! {

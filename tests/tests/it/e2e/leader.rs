@@ -7,28 +7,28 @@ use kube::{Api, api::DeleteParams};
 use ragline_crds::ConditionType;
 use serde_json::json;
 
-use super::{
-    programs::kubectl,
-    world::{OPERATOR_NAMESPACE, RELEASE, World},
-};
+use super::world::{OPERATOR_NAMESPACE, RELEASE, World, scale};
 
 async fn holder(leases: &Api<Lease>) -> String {
     let lease = leases.get(RELEASE).await.unwrap();
     lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default()
 }
 
-fn scale(replicas: u32) {
-    kubectl(&["-n", OPERATOR_NAMESPACE, "scale", "deployment", RELEASE, &format!("--replicas={replicas}")]);
-    kubectl(&["-n", OPERATOR_NAMESPACE, "rollout", "status", "deployment", RELEASE, "--timeout=60s"]);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_leader_is_followed_by_another() {
     let world = World::new("leader").await;
-    scale(2);
+    tokio::task::spawn_blocking(|| scale(2)).await.unwrap();
     let leases: Api<Lease> = Api::namespaced(world.client.clone(), OPERATOR_NAMESPACE);
     let pods: Api<Pod> = Api::namespaced(world.client.clone(), OPERATOR_NAMESPACE);
-    let first = holder(&leases).await;
+    let begun = Instant::now();
+    let first = loop {
+        let first = holder(&leases).await;
+        if pods.get_opt(&first).await.unwrap().is_some() {
+            break first;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(40), "nobody leads: {first}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    };
     let at_once = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
     pods.delete(&first, &at_once).await.unwrap();
     let begun = Instant::now();
@@ -46,6 +46,6 @@ async fn a_killed_leader_is_followed_by_another() {
     let spec = json!({"cache": {"managed": {"maxMemory": "1Gi", "resources": {"limits": {"memory": "256Mi"}}}}});
     world.apply("a", spec).await.unwrap();
     world.wait_reason("a", ConditionType::Stalled, "SpecInvalid", 30).await;
-    scale(1);
+    tokio::task::spawn_blocking(|| scale(1)).await.unwrap();
     world.end().await;
 }

@@ -43,6 +43,7 @@ fn install() {
             (name.to_owned(), tag.to_owned())
         };
         let sets = [
+            "replicas=1".to_owned(),
             format!("image.repository={repository_of_image}"),
             format!("image.tag={tag}"),
             format!("pipelineImages.gateway={}", image("gateway")),
@@ -50,17 +51,28 @@ fn install() {
             format!("pipelineImages.valkey={}", image("valkey")),
             "logLevel=info\\,ragline_operator=debug".to_owned(),
         ];
-        let mut helm = program("helm");
-        helm.args(["upgrade", "--install", RELEASE]).arg(repository().join("charts/ragline"));
-        helm.args(["--namespace", OPERATOR_NAMESPACE, "--create-namespace", "--wait", "--timeout", "3m"]);
-        for set in &sets {
-            helm.args(["--set", set]);
-        }
-        run(&mut helm);
+        helm(&sets);
         // The tag of a development image stays the same when the image changes.
         super::programs::kubectl(&["-n", OPERATOR_NAMESPACE, "rollout", "restart", "deployment", RELEASE]);
         super::programs::kubectl(&["-n", OPERATOR_NAMESPACE, "rollout", "status", "deployment", RELEASE, "--timeout=120s"]);
     });
+}
+
+/// Installs or changes the release. What somebody changed by hand is set right.
+fn helm(sets: &[String]) {
+    let mut helm = program("helm");
+    helm.args(["upgrade", "--install", RELEASE]).arg(repository().join("charts/ragline"));
+    helm.args(["--namespace", OPERATOR_NAMESPACE, "--create-namespace", "--wait", "--timeout", "3m"]);
+    helm.args(["--reuse-values", "--force-conflicts"]);
+    for set in sets {
+        helm.args(["--set", set]);
+    }
+    run(&mut helm);
+}
+
+/// Runs so many operators.
+pub(crate) fn scale(replicas: u32) {
+    helm(&[format!("replicas={replicas}")]);
 }
 
 impl World {
