@@ -73,22 +73,22 @@ RETURNS TABLE (relation_id int, store_version bigint, kind text)
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
   state record;
+  probes int;
+  ef_search int;
 BEGIN
   PERFORM set_config('ragline.workspace_id', wanted::text, true);
-  SELECT w.relation_id, w.store_version, i.kind, i.probes, i.ef_search INTO state
+  SELECT w.relation_id, w.store_version, i.kind, i.probes, i.ef_search, i.building_index INTO state
     FROM workspace w JOIN index_state i ON i.relation_id = w.relation_id WHERE w.id = wanted;
   IF NOT FOUND THEN
     RETURN;
   END IF;
-  IF state.kind = 'ivfflat' THEN
-    PERFORM set_config('ivfflat.probes', state.probes::text, true),
-            set_config('ivfflat.iterative_scan', 'relaxed_order', true);
-  ELSIF state.kind = 'hnsw' THEN
-    -- An ef_search below the limit would cut the result short.
-    PERFORM set_config('hnsw.ef_search', least(greatest(state.ef_search, windows), 1000)::text, true),
-            set_config('hnsw.iterative_scan', 'relaxed_order', true);
-  END IF;
   IF state.kind <> 'exact' THEN
+    -- Between the end of a build and the swap, and after it, the planner may meet either index: both get what the larger needs.
+    probes := CASE WHEN state.probes IS NULL OR state.building_index IS NOT NULL THEN greatest(state.probes, 32) ELSE state.probes END;
+    -- An ef_search below the limit would cut the result short.
+    ef_search := least(greatest(coalesce(state.ef_search, 400), windows), 1000);
+    PERFORM set_config('ivfflat.probes', probes::text, true), set_config('ivfflat.iterative_scan', 'relaxed_order', true),
+            set_config('hnsw.ef_search', ef_search::text, true), set_config('hnsw.iterative_scan', 'relaxed_order', true);
     -- The policy decides, not the planner's guess: only the index can give the order without a sort.
     PERFORM set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
             set_config('enable_sort', 'off', true);

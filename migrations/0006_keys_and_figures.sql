@@ -22,7 +22,7 @@ $$;
 
 -- What each relation holds and which index of it is there. Counts exactly while the relation is small, else by the planner's statistics.
 CREATE FUNCTION relation_figures()
-RETURNS TABLE (relation_id int, row_count bigint, index_valid boolean, index_size_bytes bigint, building_progress real)
+RETURNS TABLE (relation_id int, row_count bigint, index_valid boolean, index_size_bytes bigint, build_done bigint, build_total bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   state record;
@@ -38,10 +38,10 @@ BEGIN
     END IF;
     SELECT i.indisvalid, pg_relation_size(i.indexrelid) INTO index_valid, index_size_bytes
       FROM pg_index i WHERE i.indexrelid = to_regclass(quote_ident(state.index_name));
-    SELECT (CASE WHEN p.tuples_total > 0 THEN least(p.tuples_done::real / p.tuples_total, 1)
-                 WHEN p.blocks_total > 0 THEN least(p.blocks_done::real / p.blocks_total, 1) ELSE 0 END)::real
-      INTO building_progress FROM pg_stat_progress_create_index p
-      WHERE p.relid = child AND p.datname = current_database();
+    SELECT CASE WHEN p.tuples_total > 0 THEN least(p.tuples_done, p.tuples_total) ELSE p.blocks_done END,
+           CASE WHEN p.tuples_total > 0 THEN p.tuples_total ELSE p.blocks_total END
+      INTO build_done, build_total FROM pg_stat_progress_create_index p
+      WHERE p.relid = child AND p.datname = current_database() LIMIT 1;
     RETURN NEXT;
   END LOOP;
 END $$;

@@ -8,6 +8,7 @@ pub mod backends;
 pub mod cli;
 pub mod client;
 pub mod http;
+pub mod index;
 pub mod ingest;
 pub mod metrics;
 pub mod settings;

@@ -11,6 +11,7 @@ mod http_live_fixture;
 mod http_models;
 mod http_routes;
 mod http_serve;
+mod index_growth;
 mod ingest_job;
 mod model;
 mod providers;
