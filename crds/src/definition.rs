@@ -28,8 +28,8 @@ pub fn definition_yaml() -> String {
     format!("# Generated from the types in crds/src; `UPDATE=1 cargo test -p ragline-crds` writes it again.\n{body}")
 }
 
-/// Rewrites formats that only Rust knows, joins the lines of a paragraph, and takes `nullable` away, so that a null is dropped as if the field were left out
-/// and no rule has to reckon with it.
+/// Rewrites formats that only Rust knows, joins the lines of a paragraph, and takes `nullable` away: a field is left out, not
+/// null, so that no rule has to reckon with nulls.
 fn settle(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     if let Some(choices) = &mut schema.enum_ {

@@ -61,8 +61,6 @@ fn problem(field: &str, message: impl Into<String>) -> Problem {
 
 fn check(path: &str, value: &Value, schema: &JSONSchemaProps, problems: &mut Vec<Problem>) {
     let fits = match (schema.type_.as_deref(), value) {
-        // A null counts as left out.
-        (_, Value::Null) => return,
         (Some("object"), Value::Object(_)) | (Some("string"), Value::String(_)) | (Some("boolean"), Value::Bool(_)) => true,
         (Some("integer"), Value::Number(number)) => number.is_i64() || number.is_u64(),
         (Some("number"), Value::Number(_)) | (None, _) => true,
@@ -70,7 +68,11 @@ fn check(path: &str, value: &Value, schema: &JSONSchemaProps, problems: &mut Vec
     };
     if !fits {
         let wanted = schema.type_.as_deref().unwrap_or_default();
-        let hint = if wanted == "string" && value.is_number() { "; put it in quotes" } else { "" };
+        let hint = match value {
+            Value::Null => "; leave it out instead",
+            Value::Number(_) if wanted == "string" => "; put it in quotes",
+            _ => "",
+        };
         problems.push(problem(path, format!("must be of type {wanted}{hint}")));
         return;
     }
@@ -140,7 +142,7 @@ mod tests {
     fn what_the_schema_refuses_is_named_by_its_path() {
         let cases = [
             ("{}", vec![]),
-            ("{chunking: null}", vec![]),
+            ("{chunking: null}", vec!["spec.chunking: must be of type object; leave it out instead"]),
             ("{chunkin: {}}", vec!["spec.chunkin: is unknown"]),
             ("{chunking: {maxToken: 3}}", vec!["spec.chunking.maxToken: is unknown"]),
             ("{chunking: {maxTokens: 3}}", vec!["spec.chunking.maxTokens: must be 64 to 8192"]),

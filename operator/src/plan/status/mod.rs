@@ -8,6 +8,8 @@ mod judgement;
 mod parts;
 mod pods;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use ragline_crds::{
