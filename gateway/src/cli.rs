@@ -8,8 +8,8 @@ use ragline_config::env;
 
 use crate::{
     app,
-    backends::pgvector::migrate,
-    client, http,
+    backends::pgvector::{migrate, pool},
+    client, http, index,
     settings::Settings,
     telemetry,
 };
@@ -34,6 +34,9 @@ enum Command {
     Serve,
     /// Make or update the database's schema.
     Migrate,
+    /// The vector index.
+    #[command(subcommand)]
+    Index(IndexCommand),
     /// Send files and folders to a gateway and wait until they can be searched.
     Ingest(client::IngestArgs),
     /// Ask a gateway a question.
@@ -44,6 +47,14 @@ enum Command {
     CheckConfig,
     /// Print the description of the HTTP API.
     Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+enum IndexCommand {
+    /// Measure, plan, and build the index that the size of the data asks for.
+    Run,
+    /// Print how the indexes stand, as JSON.
+    Status,
 }
 
 impl Cli {
@@ -57,6 +68,8 @@ impl Cli {
         match self.command {
             Command::Serve => app::serve(with_log(settings()?)?).await?,
             Command::Migrate => run_migrate(&with_log(settings()?)?).await?,
+            Command::Index(IndexCommand::Run) => run_index(&with_log(settings()?)?).await?,
+            Command::Index(IndexCommand::Status) => print_index_status(&settings()?).await?,
             Command::Ingest(arguments) => return client::ingest(arguments).await,
             Command::Ask(arguments) => return client::ask(arguments).await,
             Command::Search(arguments) => return client::search(arguments).await,
@@ -80,6 +93,18 @@ async fn run_migrate(settings: &Settings) -> anyhow::Result<()> {
     let done = migrate::migrate(&settings.config.database, &urls, &space, DATABASE_PATIENCE).await?;
     tracing::info!(schema_version = done.schema_version, applied = done.applied, "the schema is up to date");
     Ok(())
+}
+
+async fn run_index(settings: &Settings) -> anyhow::Result<()> {
+    let owner = pool::owner(&settings.config.database, &settings.database_owner_url()?)?;
+    let report = index::run(&owner, &settings.config.index).await?;
+    print(&serde_json::to_string_pretty(&report)?)
+}
+
+async fn print_index_status(settings: &Settings) -> anyhow::Result<()> {
+    let store = app::connect(settings)?;
+    let status = index::status(store.pool(), &settings.config.index).await?;
+    print(&serde_json::to_string_pretty(&status)?)
 }
 
 fn check_config(settings: &Settings) -> anyhow::Result<()> {

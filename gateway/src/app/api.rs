@@ -11,6 +11,7 @@ use crate::{
     answer::{AnswerError, AnswerOutcome, AnswerRequest, Answerer, SearchOutcome, SearchRequest},
     backends::pgvector::Store,
     http::state::{Answering, ApiState, FirstKey, IndexReporter, Parts},
+    index,
     traits::search::{Principal, StoreError},
 };
 
@@ -60,7 +61,7 @@ struct IndexReport {
 #[async_trait]
 impl IndexReporter for IndexReport {
     async fn report(&self) -> Result<serde_json::Value, StoreError> {
-        let _ = (&self.store, &self.config);
-        Ok(serde_json::json!({ "relations": [] }))
+        let status = index::status(self.store.pool(), &self.config).await?;
+        serde_json::to_value(status).map_err(|source| StoreError::Failed { action: "rendering the index report", source: source.into() })
     }
 }

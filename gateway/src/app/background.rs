@@ -15,8 +15,9 @@ use super::App;
 use crate::{
     backends::{
         cache::ValkeyCache,
-        pgvector::Store,
+        pgvector::{Store, pool},
     },
+    index,
     ingest::{job, settings::WorkerSettings, text::TextCutter, worker},
     metrics::Metrics,
 };
@@ -25,6 +26,8 @@ use crate::{
 const PROOF_EVERY: Duration = Duration::from_secs(2);
 /// How often the servers' figures are read.
 const FIGURES_EVERY: Duration = Duration::from_secs(15);
+/// How often a gateway without an operator looks after the index.
+const INDEX_EVERY: Duration = Duration::from_secs(30);
 /// Tasks may take this long to end.
 const END_WITHIN: Duration = Duration::from_secs(25);
 
@@ -44,6 +47,20 @@ pub(super) fn start(app: &App, shutdown: &CancellationToken) -> anyhow::Result<B
     until(&mut tasks, shutdown, prove(app.store.clone()));
     until(&mut tasks, shutdown, upkeep(app.store.clone()));
     until(&mut tasks, shutdown, figures(app.store.clone(), app.valkey.clone(), app.metrics.clone()));
+    if config.index.build_in_process {
+        let owner = pool::owner(&config.database, &app.settings.database_owner_url()?)?;
+        let config = config.index.clone();
+        until(&mut tasks, shutdown, async move {
+            let mut ticks = interval(INDEX_EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                if let Err(error) = index::run(&owner, &config).await {
+                    warn!(error = format!("{:#}", anyhow::Error::new(error)), "the index was not looked after");
+                }
+            }
+        });
+    }
     let store = Arc::new(app.store.clone());
     let settings = WorkerSettings::of(config);
     let parts = job::Parts {
