@@ -1,9 +1,8 @@
 //! The resource on a real Kubernetes API server: it takes the definition, explains every field, refuses what the rules and
-//! bounds forbid and takes what they allow. Each rule is tested both ways.
-#![cfg(feature = "e2e")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends by a panic")]
+//! bounds forbid and takes what they allow. Each rule is tested both ways. Uses the API server of RAGLINE_APISERVER_KUBECONFIG, or
+//! starts one of its own; either is for tests alone.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{path::PathBuf, process::Command, time::Duration};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
@@ -160,33 +159,41 @@ async fn check_name(api: &Api<DynamicObject>, name: &str, verdict: Verdict) {
     judge(name, answer, &verdict);
 }
 
-/// An API server of its own, stopped at the end.
-struct Server(tempfile::TempDir);
+/// An API server: one that is there, or one of its own, which is stopped at the end.
+enum Server {
+    There(PathBuf),
+    Own(tempfile::TempDir),
+}
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cluster/apiserver.sh");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/apiserver.sh");
 
 impl Server {
     fn start() -> Self {
+        if let Some(kubeconfig) = std::env::var_os("RAGLINE_APISERVER_KUBECONFIG") {
+            return Self::There(kubeconfig.into());
+        }
         let folder = tempfile::tempdir().unwrap();
         let status = Command::new(SCRIPT).arg("start").arg(folder.path()).status().unwrap();
         assert!(status.success(), "{SCRIPT} start: {status}");
-        Self(folder)
+        Self::Own(folder)
     }
 
     async fn client(&self) -> Client {
-        let file = Kubeconfig::read_from(self.path().join("kubeconfig")).unwrap();
+        let file = match self {
+            Self::There(file) => file.clone(),
+            Self::Own(folder) => folder.path().join("kubeconfig"),
+        };
+        let file = Kubeconfig::read_from(file).unwrap();
         Client::try_from(Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap()).unwrap()
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let stopped = Command::new(SCRIPT).arg("stop").arg(self.path()).status();
-        assert!(stopped.is_ok_and(|status| status.success()), "{SCRIPT} stop failed");
+        if let Self::Own(folder) = self {
+            let stopped = Command::new(SCRIPT).arg("stop").arg(folder.path()).status();
+            assert!(stopped.is_ok_and(|status| status.success()), "{SCRIPT} stop failed");
+        }
     }
 }
 
@@ -195,7 +202,8 @@ async fn the_api_server_takes_the_definition_and_keeps_its_rules() {
     let server = Server::start();
     let client = server.client().await;
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    definitions.create(&PostParams::default(), &definition()).await.unwrap();
+    let apply = PatchParams::apply("test").force();
+    definitions.patch(&RagPipeline::crd_name(), &apply, &Patch::Apply(definition())).await.unwrap();
     let established = await_condition(definitions, RagPipeline::crd_name(), conditions::is_crd_established());
     tokio::time::timeout(Duration::from_secs(30), established).await.unwrap().unwrap();
     let resource = ApiResource::erase::<RagPipeline>(&());
@@ -227,7 +235,7 @@ async fn served(api: &Api<DynamicObject>) {
 
 /// The examples are taken as they are.
 async fn examples(api: &Api<DynamicObject>) {
-    for text in [include_str!("../examples/quickstart.yaml"), include_str!("../examples/full.yaml")] {
+    for text in [include_str!("../../../crds/examples/quickstart.yaml"), include_str!("../../../crds/examples/full.yaml")] {
         for document in serde_saphyr::from_multiple::<Value>(text).unwrap() {
             let name = document["metadata"]["name"].as_str().unwrap().to_owned();
             let strict = PatchParams::apply("test").validation_strict();
