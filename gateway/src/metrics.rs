@@ -6,8 +6,7 @@ use prometheus::{
 };
 
 /// Upper bounds in seconds, from one millisecond on.
-const SECONDS: &[f64] =
-    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Upper bounds of result counts.
 const COUNTS: &[f64] = &[0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0];
 /// Upper bounds of similarities.
@@ -55,7 +54,8 @@ impl Metrics {
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let counter = |name: &str, help: &str| register(registry, IntCounter::new(name, help)?);
         let float_counter = |name: &str, help: &str| register(registry, Counter::new(name, help)?);
-        let counters = |name: &str, help: &str, labels: &[&str]| register(registry, IntCounterVec::new(Opts::new(name, help), labels)?);
+        let counters =
+            |name: &str, help: &str, labels: &[&str]| register(registry, IntCounterVec::new(Opts::new(name, help), labels)?);
         let gauge = |name: &str, help: &str| register(registry, Gauge::new(name, help)?);
         let int_gauge = |name: &str, help: &str| register(registry, IntGauge::new(name, help)?);
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
@@ -66,7 +66,10 @@ impl Metrics {
         };
         Ok(Self {
             valkey_connection_success: counter("valkey_connection_success_total", "Connections to Valkey that were made.")?,
-            valkey_connection_error: counter("valkey_connection_error_total", "Connections or commands that Valkey did not answer.")?,
+            valkey_connection_error: counter(
+                "valkey_connection_error_total",
+                "Connections or commands that Valkey did not answer.",
+            )?,
             valkey_hits: counters("valkey_hits_total", "Values found in the cache.", &["namespace"])?,
             valkey_misses: counters("valkey_misses_total", "Values not found in the cache.", &["namespace"])?,
             valkey_memory_used_bytes: gauge("valkey_memory_used_bytes", "Memory that Valkey uses, from INFO.")?,
@@ -76,14 +79,33 @@ impl Metrics {
             postgresql_connections_active: int_gauge("postgresql_connections_active", "Connections that run a statement.")?,
             postgresql_locks_waiting: int_gauge("postgresql_locks_waiting", "Locks that somebody waits for.")?,
             postgresql_bgwriter_buffers_alloc: float_counter("postgresql_bgwriter_buffers_alloc_total", "Buffers allocated.")?,
-            vector_embedding_generation_time: histograms("vector_embedding_generation_time_seconds", "Time of an embedding request.", "provider")?,
+            vector_embedding_generation_time: histograms(
+                "vector_embedding_generation_time_seconds",
+                "Time of an embedding request.",
+                "provider",
+            )?,
             vector_search_results_count: histogram("vector_search_results_count", "Results of a search.", COUNTS)?,
-            vector_search_similarity_avg: histogram("vector_search_similarity_avg", "Mean cosine of the results of a search.", SIMILARITIES)?,
-            vector_cache_hit_rate_ratio: gauge("vector_cache_hit_rate_ratio", "Hits of search results by lookups since the start.")?,
-            rag_retrieval_latency: histogram("rag_retrieval_latency_seconds", "Time to retrieve the context of a question.", SECONDS)?,
+            vector_search_similarity_avg: histogram(
+                "vector_search_similarity_avg",
+                "Mean cosine of the results of a search.",
+                SIMILARITIES,
+            )?,
+            vector_cache_hit_rate_ratio: gauge(
+                "vector_cache_hit_rate_ratio",
+                "Hits of search results by lookups since the start.",
+            )?,
+            rag_retrieval_latency: histogram(
+                "rag_retrieval_latency_seconds",
+                "Time to retrieve the context of a question.",
+                SECONDS,
+            )?,
             rag_total_latency: histogram("rag_total_latency_seconds", "Time from question to answer.", SECONDS)?,
             rag_llm_generation_time: histogram("rag_llm_generation_time_seconds", "Time to generate an answer.", SECONDS)?,
-            rag_llm_tokens_used: counters("rag_llm_tokens_used_total", "Tokens read and written by the generator.", &["direction"])?,
+            rag_llm_tokens_used: counters(
+                "rag_llm_tokens_used_total",
+                "Tokens read and written by the generator.",
+                &["direction"],
+            )?,
             http_requests: counters("ragline_http_requests_total", "Requests by route and status.", &["route", "status"])?,
             ingest_documents: register(
                 registry,

@@ -116,7 +116,8 @@ impl Settings {
         let Some(secret) = secret else { return Err(SettingsError::Missing { name, mend }) };
         let text = secret.read()?;
         let mut url = Url::parse(text.expose_secret().trim()).map_err(|_| SettingsError::DatabaseUrl { name })?;
-        if !matches!(url.scheme(), "postgres" | "postgresql") || url.host_str().is_none_or(str::is_empty) && url.query().is_none() {
+        if !matches!(url.scheme(), "postgres" | "postgresql") || url.host_str().is_none_or(str::is_empty) && url.query().is_none()
+        {
             return Err(SettingsError::DatabaseUrl { name });
         }
         if let (None, Some(password)) = (url.password(), &self.secrets.postgres_password) {

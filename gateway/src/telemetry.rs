@@ -5,7 +5,9 @@ use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitEx
 /// Why the log cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    #[error("LOG_LEVEL or logging.level is {level:?}; it must be error, warn, info, debug, trace or a filter such as info,sqlx=warn")]
+    #[error(
+        "LOG_LEVEL or logging.level is {level:?}; it must be error, warn, info, debug, trace or a filter such as info,sqlx=warn"
+    )]
     Level {
         level: String,
         #[source]

@@ -344,7 +344,9 @@ impl Index {
                 medium_below: self.medium_below,
                 hysteresis_percent: self.hysteresis_percent,
             },
-            IndexMode::None => Tiers { exact_below: u64::MAX, small_below: u64::MAX, medium_below: u64::MAX, hysteresis_percent: 0 },
+            IndexMode::None => {
+                Tiers { exact_below: u64::MAX, small_below: u64::MAX, medium_below: u64::MAX, hysteresis_percent: 0 }
+            }
         }
     }
 }

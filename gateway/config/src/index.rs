@@ -28,9 +28,14 @@ impl Default for Tiers {
 pub enum IndexKind {
     /// No index; every row is compared. Recall 1.
     Exact,
-    IvfFlat { lists: u32 },
+    IvfFlat {
+        lists: u32,
+    },
     #[serde(rename_all = "camelCase")]
-    Hnsw { m: u32, ef_construction: u32 },
+    Hnsw {
+        m: u32,
+        ef_construction: u32,
+    },
 }
 
 /// How a query uses the index; travels with the kind.
@@ -39,10 +44,14 @@ pub enum IndexKind {
 pub enum QueryParameters {
     Exact,
     /// `ivfflat.probes`, with iterative scans in relaxed order.
-    IvfFlat { probes: u32 },
+    IvfFlat {
+        probes: u32,
+    },
     /// `hnsw.ef_search`, with iterative scans in relaxed order.
     #[serde(rename_all = "camelCase")]
-    Hnsw { ef_search: u32 },
+    Hnsw {
+        ef_search: u32,
+    },
 }
 
 /// How far apart two vectors are.

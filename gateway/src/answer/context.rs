@@ -35,7 +35,8 @@ pub(super) async fn of(retriever: &Retriever, principal: &Principal, query: &Que
     }
     let retrieved = retriever.retrieve(principal, query, version).await?;
     let (outcome, version) = (retrieved.outcome, retrieved.version);
-    let assessment = confidence::assess(query.text, &outcome.matches, retriever.embedder.as_ref()).await.map_err(AnswerError::Embed)?;
+    let assessment =
+        confidence::assess(query.text, &outcome.matches, retriever.embedder.as_ref()).await.map_err(AnswerError::Embed)?;
     let context = Context { matches: outcome.matches, assessment, cache_hit: outcome.cache_hit };
     if let Ok(bytes) = serde_json::to_vec(&context) {
         let key = key(retriever, principal, query, version);

@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn the_sentence_that_shares_rare_terms_comes_first() {
-        let text = "The server listens on a port. The default port of the server is 5432 always. Servers are machines with ports.";
+        let text =
+            "The server listens on a port. The default port of the server is 5432 always. Servers are machines with ports.";
         let found = candidates("What is the default port?", &["Nothing of the kind is said in here.", text]);
         assert_eq!((found[0].passage, found[0].sentence), (1, 1));
         assert!(found[0].overlap > 0.9, "{}", found[0].overlap);

@@ -78,7 +78,8 @@ impl Answerer {
         let retrieval_time_ms = elapsed_ms(begin);
 
         let generation_begin = Instant::now();
-        let reply = if context.assessment.carries_answer { self.write(text, &context, request).await? } else { Reply::dont_know() };
+        let reply =
+            if context.assessment.carries_answer { self.write(text, &context, request).await? } else { Reply::dont_know() };
         let llm_time_ms = elapsed_ms(generation_begin);
         let Reply { text: answer, citations, usage } = reply;
 

@@ -124,10 +124,7 @@ mod tests {
     #[test]
     fn passages_are_numbered_and_fenced() {
         let prompt = assemble("C:{context}Q:{question}", "why?", &[found("one two"), found("three")], 100, &Words);
-        assert_eq!(
-            prompt.text,
-            "C:[1] a.md\n<source>\none two\n</source>\n\n[2] a.md\n<source>\nthree\n</source>\nQ:why?"
-        );
+        assert_eq!(prompt.text, "C:[1] a.md\n<source>\none two\n</source>\n\n[2] a.md\n<source>\nthree\n</source>\nQ:why?");
         assert_eq!(prompt.passages.iter().map(|p| p.number).collect::<Vec<_>>(), [1, 2]);
     }
 

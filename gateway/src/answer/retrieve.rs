@@ -72,7 +72,12 @@ impl Retriever {
         self.searcher.store_version(principal.workspace).await.map_err(AnswerError::Search)
     }
 
-    pub(super) async fn retrieve(&self, principal: &Principal, query: &Query<'_>, version: i64) -> Result<Retrieved, AnswerError> {
+    pub(super) async fn retrieve(
+        &self,
+        principal: &Principal,
+        query: &Query<'_>,
+        version: i64,
+    ) -> Result<Retrieved, AnswerError> {
         let begin = Instant::now();
         let key = self.key(principal, query, version);
         let (remembered, version, cache_hit) = match self.recall(&key).await {

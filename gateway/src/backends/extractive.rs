@@ -39,14 +39,11 @@ impl Generator for ExtractiveGenerator {
         let mut chosen = choose(evidence);
         // In the order of the text, so that neighbours read on.
         chosen.sort_by_key(|e| (e.passage, e.sentence));
-        let quoted: Vec<String> =
-            chosen.iter().map(|e| format!("{} [{}]", e.text, request.passages[e.passage].number)).collect();
+        let quoted: Vec<String> = chosen.iter().map(|e| format!("{} [{}]", e.text, request.passages[e.passage].number)).collect();
         let tokenizer = self.embedder.tokenizer();
         let text = quoted.join(" ");
-        let usage = Usage {
-            prompt_tokens: tokenizer.count(&request.prompt) as u64,
-            completion_tokens: tokenizer.count(&text) as u64,
-        };
+        let usage =
+            Usage { prompt_tokens: tokenizer.count(&request.prompt) as u64, completion_tokens: tokenizer.count(&text) as u64 };
         Ok(Generated { text, usage })
     }
 

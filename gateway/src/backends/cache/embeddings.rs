@@ -26,7 +26,12 @@ impl CachedEmbedder {
 
     fn key(&self, text: &str) -> CacheKey {
         let mut hash = Sha256::new();
-        for part in [self.inner.provider().as_bytes(), self.inner.model_name().as_bytes(), &self.dimensions().to_le_bytes(), text.as_bytes()] {
+        for part in [
+            self.inner.provider().as_bytes(),
+            self.inner.model_name().as_bytes(),
+            &self.dimensions().to_le_bytes(),
+            text.as_bytes(),
+        ] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
