@@ -43,7 +43,7 @@ pub(super) fn is_missing(error: &sqlx::Error) -> bool {
 }
 
 pub(super) fn code(error: &sqlx::Error) -> Option<String> {
-    error.as_database_error().and_then(|database| database.code()).map(|code| code.into_owned())
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).map(std::borrow::Cow::into_owned)
 }
 
 enum Meaning {

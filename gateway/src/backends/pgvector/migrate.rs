@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ragline_config::{Database, index::ElementType};
+use ragline_config::Database;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -203,10 +203,7 @@ async fn ensure_space(connection: &mut PgConnection, wanted: &SpaceWanted) -> Re
     .await
     .map_err(failed)?;
     // There is no vector yet, so neither statement rewrites anything.
-    let element = match wanted.element_type {
-        ElementType::Halfvec => "halfvec",
-        ElementType::Vector => "vector",
-    };
+    let element = element_type_word(wanted.element_type);
     let sql = format!(
         "ALTER TABLE embeddings ALTER COLUMN embedding TYPE {element}; \
          ALTER TABLE embeddings ADD CONSTRAINT embeddings_space_{id} CHECK (space_id <> {id} OR vector_dims(embedding) = {})",

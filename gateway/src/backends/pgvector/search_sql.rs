@@ -43,11 +43,13 @@ impl SearchSql {
     pub(super) fn new(space: &Space) -> Self {
         let (element, operator, indexed) = (space.type_name(), space.operator(), space.indexed_expression());
         let exact = |condition: &str| {
-            // The sum keeps an index of any kind away from the order: exact is exact.
+            // The sum keeps an index of any kind away from the order: exact is exact. OFFSET 0 has the distance computed before the
+            // rows are grouped: without statistics the planner sorts for that, and would sort whole vectors.
             format!(
                 "WITH best AS MATERIALIZED ( \
-                   SELECT chunk_id, min((embedding {operator} $1::vector::{element}) + 0) AS distance, 0::bigint AS windows FROM embeddings \
-                   WHERE relation_id = $2 AND workspace_id = $3 AND space_id = $4 {condition} \
+                   SELECT chunk_id, min(distance) AS distance, 0::bigint AS windows FROM ( \
+                     SELECT chunk_id, (embedding {operator} $1::vector::{element}) + 0 AS distance FROM embeddings \
+                     WHERE relation_id = $2 AND workspace_id = $3 AND space_id = $4 {condition} OFFSET 0) compared \
                    GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) {HYDRATE}"
             )
         };
