@@ -2,8 +2,8 @@
 # All tests, from values to a real cluster, with all they need, on a bare Debian 12 as root with git, make, curl, Rust, Go and
 # Python. The last line says how many passed and failed; the exit status is 0 only when every test ran and passed.
 #
-#   run.sh                      all phases
-#   run.sh lint unit apiserver  only these; their names are those of the functions phase_NAME
+#   run.sh                all phases
+#   run.sh compile tests  only these: lint, compile, tests, cluster, e2e
 #
 # Programs of the cluster, images and the model are kept in RAGLINE_CACHE (see cluster/README.md), logs in target/test.
 set -euo pipefail
@@ -23,9 +23,6 @@ logs=$repository/target/test
 compiled=${CARGO_TARGET_DIR:-$repository/target}/release
 # The tests are compiled as the images are, so that nearly four hundred packages are compiled once and not twice.
 workspace=(--release --locked --workspace --features "ragline-tests/e2e ragline-tests/apiserver")
-# These modules need more than a machine with PostgreSQL and Valkey, and have phases of their own.
-elsewhere=(--skip e2e:: --skip apiserver::)
-
 # prepare: everything that has to be there first. It starts what is built beside the Rust compiler: the cluster's programs and
 # the images that hold none of ours.
 prepare() {
@@ -61,14 +58,9 @@ phase_compile() {
   cargo test "${workspace[@]}" --no-run
 }
 
-phase_unit() {
-  cargo_tests unit "${workspace[@]}" -- "${elsewhere[@]}"
-}
-
-phase_apiserver() {
-  "$cluster_scripts/apiserver.sh" start "$logs/apiserver"
-  RAGLINE_APISERVER_KUBECONFIG=$logs/apiserver/kubeconfig \
-    cargo_tests apiserver "${workspace[@]}" --test it -- apiserver::
+# phase_tests: all that need no cluster; they start PostgreSQL, Valkey and a Kubernetes API server by themselves.
+phase_tests() {
+  cargo_tests tests "${workspace[@]}" -- --skip e2e::
 }
 
 phase_cluster() {
@@ -86,7 +78,6 @@ phase_e2e() {
 finish() {
   trap - EXIT
   stop_children
-  "$cluster_scripts/apiserver.sh" stop "$logs/apiserver" || true
   [ "$(id -u)" != 0 ] || "$cluster_scripts/down.sh" || true
   closing_line || exit 1
 }
@@ -95,13 +86,13 @@ mkdir -p "$logs"
 rm -f "$logs/results"
 cd "$repository"
 phases=("$@")
-[ ${#phases[@]} -gt 0 ] || phases=(lint compile unit apiserver cluster e2e)
+[ ${#phases[@]} -gt 0 ] || phases=(lint compile tests cluster e2e)
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 prepare
 for name in "${phases[@]}"; do
-  case $name in apiserver | cluster) beside_wait ;; esac
+  case $name in tests | cluster) beside_wait ;; esac
   if [ "$name" = e2e ] && failed cluster; then
     not_run e2e "there is no cluster"
   else

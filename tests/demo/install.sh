@@ -47,6 +47,9 @@ install_pipeline() {
 install_watch() {
   local conditions one known=' ' watcher words
   local path='{range .status.conditions[*]}{.type}={.status}({.reason}) {end}{"\n"}'
+  # kubectl ends a watch whose template finds nothing, and a new pipeline has no conditions.
+  "$kubectl" -n "$namespace" wait "--for=jsonpath={.status.conditions[0].type}" "ragp/$pipeline" --timeout=60s \
+    >>"$logs/install.log" 2>&1 || return 0
   exec 3< <(exec timeout "$1" "$kubectl" -n "$namespace" get "ragp/$pipeline" --watch -o "jsonpath=$path" 2>>"$logs/install.log")
   watcher=$!
   while read -r -u 3 conditions; do

@@ -1,1 +1,1 @@
-//! Placeholder.
+//! This package holds tests only, in `tests/it`; there is nothing to be used from here.

@@ -13,6 +13,8 @@ use utoipa::ToSchema;
 
 mod code;
 mod convert;
+mod meaning;
+mod meaning;
 
 pub use code::ErrorCode;
 

@@ -8,3 +8,4 @@ mod chart;
 #[cfg(feature = "e2e")]
 mod e2e;
 mod operator_readme;
+mod tidy;
