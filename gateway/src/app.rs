@@ -21,7 +21,7 @@ use crate::{
         cache::{self, ValkeyCache},
         pgvector::Store,
     },
-    http::{routes, serve::serve as serve_http},
+    http::{routes, serve::serve as serve_http, tls::Tls},
     metrics::Metrics,
     settings::Settings,
     traits::{cache::Cache, embedder::Embedder},
@@ -86,6 +86,7 @@ pub fn connect(settings: &Settings) -> anyhow::Result<Store> {
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let app = App::build(settings)?;
     let listen = app.settings.config.server.listen.clone();
+    let tls = Tls::load(&app.settings.config.server)?;
     let listener = TcpListener::bind(&listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; free the port or set server.listen or RAGLINE_LISTEN"))?;
@@ -93,7 +94,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut background = background::start(&app, &shutdown)?;
     let router = routes::router(api::state(&app, &shutdown));
     info!(address = %listen, model = app.embedder.model_name(), "serving");
-    let served = tokio::spawn(serve_http(listener, router, shutdown.clone()));
+    let served = tokio::spawn(serve_http(listener, tls, router, shutdown.clone()));
     let ended = tokio::select! {
         () = stop_signal() => Ok(()),
         failure = background.failure() => failure,

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -121,12 +121,11 @@ fn header_text(response: &Response, name: &str) -> Option<String> {
 fn key(arguments: &ConnectionArgs) -> anyhow::Result<String> {
     let key = match (&arguments.key_file, &arguments.key) {
         (Some(path), _) => read_bounded(path)?,
-        (None, Some(key)) => key.clone(),
-        (None, None) => return Err(anyhow!("there is no API key; set RAGLINE_API_KEY or give --key-file FILE")),
+        (None, key) => key.clone().unwrap_or_default(),
     };
     let key = key.trim();
     if key.is_empty() {
-        bail!("the API key is empty");
+        bail!("there is no API key; set RAGLINE_API_KEY or give --key-file FILE");
     }
     Ok(key.to_owned())
 }

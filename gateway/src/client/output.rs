@@ -13,11 +13,6 @@ impl Output {
         Self { writer: Box::new(io::stdout()) }
     }
 
-    #[cfg(test)]
-    pub(super) fn to(writer: impl Write + Send + 'static) -> Self {
-        Self { writer: Box::new(writer) }
-    }
-
     /// Prints a line.
     pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
         match writeln!(self.writer, "{}", harmless(text)).and_then(|()| self.writer.flush()) {

@@ -8,6 +8,7 @@ pub mod routes;
 pub mod search;
 pub mod serve;
 pub mod state;
+pub mod tls;
 pub mod views;
 
 mod auth;

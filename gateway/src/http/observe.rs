@@ -33,7 +33,7 @@ pub(super) async fn observe(State(state): State<Arc<ApiState>>, request: Request
     let begun = Instant::now();
     let mut response = next.run(request).instrument(span).await;
     let status = response.status();
-    let milliseconds = begun.elapsed().as_millis();
+    let milliseconds = begun.elapsed().as_secs_f64() * 1_000.0;
     state.parts.metrics.http_requests.with_label_values(&[route.as_str(), status.as_str()]).inc();
     match response.extensions().get::<ApiError>() {
         Some(error) => log_error(error, &id, method.as_str(), &route),

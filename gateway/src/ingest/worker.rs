@@ -89,7 +89,7 @@ async fn handle(parts: &Parts, claim: &Claim, shutdown: &CancellationToken) {
             parts.metrics.ingest_chunks.inc_by(u64::from(published.chunks));
             tracing::info!(
                 job.id = %claim.job_id, document.id = %published.document_id, chunks = published.chunks, chunks.reused = published.reused,
-                duration_ms = begun.elapsed().as_millis(), "a document of {} chunks was stored", published.chunks,
+                duration_ms = begun.elapsed().as_secs_f64() * 1_000.0, "a document of {} chunks was stored", published.chunks,
             );
         }
         Ok(Ended::Unchanged(document)) => {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ragline_gateway::http::serve::serve;
+use ragline_config::Server;
+use ragline_gateway::http::{serve::serve, tls::Tls};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 async fn served(api: &Api) -> (std::net::SocketAddr, CancellationToken, tokio::task::JoinHandle<std::io::Result<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let server = tokio::spawn(serve(listener, api.router.clone(), stop.clone()));
+    let server = tokio::spawn(serve(listener, None, api.router.clone(), stop.clone()));
     (address, stop, server)
 }
 
@@ -74,4 +75,58 @@ async fn a_refused_upload_can_be_read_while_it_is_still_being_sent() {
     assert_eq!(body["error"]["code"], "file_too_large");
     let again = client.get(format!("http://{address}/v1/documents")).bearer_auth(FIRST_KEY).send().await.unwrap();
     assert_eq!(again.status(), 200);
+}
+
+#[tokio::test]
+async fn an_upload_whose_caller_goes_away_leaves_no_bytes_behind() {
+    let api = api();
+    let (address, _stop, _server) = served(&api).await;
+    let mut caller = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /v1/documents HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {FIRST_KEY}\r\ncontent-length: 2000000\r\n\
+         content-type: multipart/form-data; boundary=B\r\n\r\n\
+         --B\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"
+    );
+    caller.write_all(head.as_bytes()).await.unwrap();
+    caller.write_all(&vec![b'x'; 1_500_000]).await.unwrap();
+    until(|| api.store.inner().blobs.values().any(|(_, pieces)| !pieces.is_empty())).await;
+    drop(caller);
+    until(|| api.store.inner().blobs.is_empty()).await;
+    assert!(api.store.inner().jobs.is_empty());
+}
+
+async fn until(holds: impl Fn() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("in vain");
+}
+
+#[tokio::test]
+async fn the_api_is_served_over_tls_with_the_configured_certificate() {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+    std::fs::write(&certificate, pair.cert.pem()).unwrap();
+    std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    let config = Server { tls_certificate_file: Some(certificate.clone()), tls_key_file: Some(key.clone()), ..Server::default() };
+    let tls = Tls::load(&config).unwrap();
+    assert!(Tls::load(&Server::default()).unwrap().is_none());
+
+    let api = api();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let _server = tokio::spawn(serve(listener, tls, api.router.clone(), CancellationToken::new()));
+    let trusted = reqwest::Certificate::from_pem(pair.cert.pem().as_bytes()).unwrap();
+    let client = reqwest::Client::builder().add_root_certificate(trusted).resolve("localhost", address).build().unwrap();
+    let reply = client.get(format!("https://localhost:{}/livez", address.port())).send().await.unwrap();
+    assert_eq!(reply.status(), 200);
+    assert!(client.get(format!("http://localhost:{}/livez", address.port())).send().await.is_err());
+
+    std::fs::write(&key, "nothing").unwrap();
+    let error = Tls::load(&config).unwrap_err();
+    assert!(error.to_string().contains("tls.key"), "{error}");
 }

@@ -2,6 +2,7 @@
 
 mod database;
 mod database_servers;
+mod http_client;
 mod http_errors;
 mod http_fakes;
 mod http_fixture;
