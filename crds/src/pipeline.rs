@@ -4,9 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    spec::{
-        Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Limits, Logging, Postgres, Search,
-    },
+    spec::{Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Limits, Logging, Postgres, Search},
     status::RagPipelineStatus,
 };
 

@@ -52,7 +52,8 @@ fn every_field_is_documented_and_names_its_default_or_is_required() {
         let text = schema.description.as_deref().unwrap_or_default();
         assert!(text.len() > 10 && text.ends_with('.'), "{path}: {text:?}");
     }
-    let without: Vec<_> = all_fields().into_iter().filter(|field| is_leaf(field) && default_of(&field.schema).is_none()).collect();
+    let without: Vec<_> =
+        all_fields().into_iter().filter(|field| is_leaf(field) && default_of(&field.schema).is_none()).collect();
     let names: BTreeSet<_> = without.iter().filter_map(|field| field.path.rsplit('.').next()).collect();
     // What is required, chosen, or filled in from the parent's documentation.
     let known = ["baseUrl", "builtin", "cpu", "dimensions", "disabled", "key", "memory", "model", "name"];
@@ -64,11 +65,16 @@ fn every_string_list_and_map_is_bounded() {
     let whole = definition().spec.versions.remove(0).schema.unwrap().open_api_v3_schema.unwrap();
     let mut found = Vec::new();
     fields("", &whole, &mut found);
-    for Field { path, schema } in found.iter().filter(|field| !["apiVersion", "kind", "metadata"].contains(&field.path.as_str())) {
+    for Field { path, schema } in found.iter().filter(|field| !["apiVersion", "kind", "metadata"].contains(&field.path.as_str()))
+    {
         let bounded = match schema.type_.as_deref() {
-            Some("string") => schema.max_length.is_some() || schema.enum_.is_some() || schema.format.as_deref() == Some("date-time"),
+            Some("string") => {
+                schema.max_length.is_some() || schema.enum_.is_some() || schema.format.as_deref() == Some("date-time")
+            }
             Some("array") => schema.max_items.is_some(),
-            Some("object") => schema.properties.is_some() || schema.max_properties.is_some() || schema.additional_properties.is_none(),
+            Some("object") => {
+                schema.properties.is_some() || schema.max_properties.is_some() || schema.additional_properties.is_none()
+            }
             Some("integer" | "number") if path.starts_with("spec.") => schema.minimum.is_some() && schema.maximum.is_some(),
             _ => true,
         };
@@ -83,7 +89,9 @@ fn documented_defaults_are_those_of_the_gateway() {
     for Field { path, schema } in all_fields() {
         let Some(value) = config.pointer(&format!("/{}", path.replace('.', "/"))) else { continue };
         let default = default_of(&schema);
-        let Some(default) = default.as_deref().and_then(|text| Some(text.strip_prefix('`')?.split_once('`')?.0)) else { continue };
+        let Some(default) = default.as_deref().and_then(|text| Some(text.strip_prefix('`')?.split_once('`')?.0)) else {
+            continue;
+        };
         let wanted = match value {
             Value::String(text) => text.clone(),
             // Single precision widens to more digits than anybody wrote.

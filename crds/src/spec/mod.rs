@@ -1,14 +1,14 @@
 //! The sections of a pipeline's spec. A field that is left out stays absent in the cluster; the operator fills in the default
 //! that its documentation names, so that the defaulting of the API server never gets in the way of a one-of rule.
 
-mod empty;
+mod cache;
 mod embedding;
+mod empty;
 mod gateway;
 mod generation;
 mod index;
 mod ingest;
 mod postgres;
-mod cache;
 mod resources;
 
 pub use cache::{Cache, ManagedCache};

@@ -30,7 +30,8 @@ impl Credentials {
     /// Takes from `existing` (Secrets by name) what is there already, and the rest from `drawn`. A value that was put there by
     /// hand and cannot be used counts as missing.
     pub fn keep(pipeline: &str, existing: &BTreeMap<String, Secret>, drawn: Self) -> Self {
-        let kept = |name: String, key: &str, drawn: SecretString| existing.get(&name).and_then(|s| value(s, key)).unwrap_or(drawn);
+        let kept =
+            |name: String, key: &str, drawn: SecretString| existing.get(&name).and_then(|s| value(s, key)).unwrap_or(drawn);
         let Self { superuser, owner, application, valkey, api_key } = drawn;
         Self {
             superuser: kept(names::superuser_secret(pipeline), PASSWORD_KEY, superuser),

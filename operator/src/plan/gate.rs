@@ -1,7 +1,10 @@
 //! Decides whether an index Job is to be started. The Job itself measures again and decides what to build; here it is only let
 //! in, one at a time.
 
-use k8s_openapi::{api::batch::v1::Job, jiff::{SignedDuration, Timestamp}};
+use k8s_openapi::{
+    api::batch::v1::Job,
+    jiff::{SignedDuration, Timestamp},
+};
 
 use super::{
     build::jobs,
@@ -65,18 +68,14 @@ mod tests {
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn pipeline() -> Pipeline {
-        let defaults =
-            Defaults { gateway_image: "g".into(), postgres_image: "p".into(), valkey_image: "v".into() };
+        let defaults = Defaults { gateway_image: "g".into(), postgres_image: "p".into(), valkey_image: "v".into() };
         validate(&RagPipeline::new("a", RagPipelineSpec::default()), &defaults).unwrap()
     }
 
     fn ended(mut job: Job, how: &str) -> Job {
         let condition = JobCondition { type_: how.into(), status: "True".into(), ..JobCondition::default() };
-        job.status = Some(JobStatus {
-            conditions: Some(vec![condition]),
-            completion_time: Some(Time(NOW)),
-            ..JobStatus::default()
-        });
+        job.status =
+            Some(JobStatus { conditions: Some(vec![condition]), completion_time: Some(Time(NOW)), ..JobStatus::default() });
         job
     }
 

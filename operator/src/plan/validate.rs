@@ -96,7 +96,11 @@ const RESERVED_PARAMETERS: [&str; 22] = [
 pub fn validate(pipeline: &RagPipeline, defaults: &Defaults) -> Result<Pipeline, Refusal> {
     let mut problems = Problems::default();
     let name = pipeline.name_any();
-    problems.require(is_name(&name), "metadata.name", "must begin with a letter, hold only lower-case letters, digits and '-', and have at most 40 characters");
+    problems.require(
+        is_name(&name),
+        "metadata.name",
+        "must begin with a letter, hold only lower-case letters, digits and '-', and have at most 40 characters",
+    );
     let spec = &pipeline.spec;
     let config = config::config(spec, &name, &mut problems);
     let postgres = postgres(spec, defaults, &mut problems);
@@ -192,11 +196,7 @@ fn is_parameter(name: &str) -> bool {
 
 fn cache(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, problems: &mut Problems) -> Option<Cache> {
     let cache = spec.cache.clone().unwrap_or_default();
-    problems.require(
-        cache.managed.is_none() || cache.disabled.is_none(),
-        "spec.cache",
-        "name only one of managed and disabled",
-    );
+    problems.require(cache.managed.is_none() || cache.disabled.is_none(), "spec.cache", "name only one of managed and disabled");
     if cache.disabled.is_some() {
         return None;
     }

@@ -77,10 +77,18 @@ fn cases() -> Vec<Case> {
         ),
         new("a managed cache", json!({"cache": {"managed": {}}}), Taken),
         new("no cache", json!({"cache": {"disabled": {}}}), Taken),
-        new("a cache and none", json!({"cache": {"managed": {}, "disabled": {}}}), Refused("name only one of managed and disabled")),
+        new(
+            "a cache and none",
+            json!({"cache": {"managed": {}, "disabled": {}}}),
+            Refused("name only one of managed and disabled"),
+        ),
         new("rising borders", json!({"index": {"exactBelow": 10, "smallBelow": 20, "mediumBelow": 30}}), Taken),
         new("a border beyond the default of the next", json!({"index": {"exactBelow": 100_001}}), Refused("must not decrease")),
-        new("falling borders", json!({"index": {"smallBelow": 20, "mediumBelow": 10, "exactBelow": 1}}), Refused("must not decrease")),
+        new(
+            "falling borders",
+            json!({"index": {"smallBelow": 20, "mediumBelow": 10, "exactBelow": 1}}),
+            Refused("must not decrease"),
+        ),
         new("known kinds of settings", parameters(json!({"work_mem": "8MB", "pg_stat_statements.max": "100"})), Taken),
         new("a setting with a capital", parameters(json!({"Work_Mem": "8MB"})), Refused("a setting's name holds")),
         new("a setting that breaks the line", parameters(json!({"a\nb": "1"})), Refused("a setting's name holds")),
@@ -88,7 +96,11 @@ fn cases() -> Vec<Case> {
         new("a null", json!({"chunking": {"maxTokens": null}}), Refused("must be of type integer")),
         new("too small a chunk", json!({"chunking": {"maxTokens": 63}}), Refused("greater than or equal to 64")),
         new("an unknown choice", json!({"index": {"mode": "Sometimes"}}), Refused("Unsupported value: \"Sometimes\"")),
-        new("an unknown field", json!({"chunking": {"maxToken": 100}}), Refused("spec.chunking.maxToken: field not declared in schema")),
+        new(
+            "an unknown field",
+            json!({"chunking": {"maxToken": 100}}),
+            Refused("spec.chunking.maxToken: field not declared in schema"),
+        ),
         new("a size that is no amount", storage(json!({"size": "big"})), Refused("should match")),
         new("an address without a scheme", open_ai_at("a.example"), Refused("should match")),
         new("an address with a port", open_ai_at("http://a.example:8080/v1"), Taken),
@@ -102,7 +114,12 @@ fn cases() -> Vec<Case> {
         change("another batch", json!({"embedding": {"batchSize": 5}}), json!({"embedding": {"batchSize": 6}}), Taken),
         change("a growing volume", storage(json!({"size": "1Gi"})), storage(json!({"size": "1.5Gi"})), Taken),
         change("the same size in other words", storage(json!({"size": "1Gi"})), storage(json!({"size": "1024Mi"})), Taken),
-        change("a shrinking volume", storage(json!({"size": "20Gi"})), storage(json!({"size": "19Gi"})), Refused("cannot shrink")),
+        change(
+            "a shrinking volume",
+            storage(json!({"size": "20Gi"})),
+            storage(json!({"size": "19Gi"})),
+            Refused("cannot shrink"),
+        ),
         change("less than the default", json!({}), storage(json!({"size": "9Gi"})), Refused("cannot shrink")),
         change("more than the default", json!({}), storage(json!({"size": "11Gi"})), Taken),
         change("back to a smaller default", storage(json!({"size": "11Gi"})), json!({}), Refused("cannot shrink")),
@@ -113,7 +130,12 @@ fn cases() -> Vec<Case> {
             storage(json!({"storageClassName": "b"})),
             Refused("storageClassName cannot change"),
         ),
-        change("a storage class later", json!({}), storage(json!({"storageClassName": "b"})), Refused("storageClassName cannot change")),
+        change(
+            "a storage class later",
+            json!({}),
+            storage(json!({"storageClassName": "b"})),
+            Refused("storageClassName cannot change"),
+        ),
         change(
             "the same storage class",
             storage(json!({"storageClassName": "a"})),
@@ -131,7 +153,8 @@ fn open_ai_at(base_url: &str) -> Value {
 async fn check(api: &Api<DynamicObject>, case: Case) {
     let Case { name, old, new, verdict } = case;
     let Some(old) = old else {
-        let object = json!({"apiVersion": "ragline.dev/v1alpha1", "kind": "RagPipeline", "metadata": {"name": "case"}, "spec": new});
+        let object =
+            json!({"apiVersion": "ragline.dev/v1alpha1", "kind": "RagPipeline", "metadata": {"name": "case"}, "spec": new});
         let strict = PatchParams::apply("test").validation_strict().dry_run();
         return judge(name, api.patch("case", &strict, &Patch::Apply(object)).await, &verdict);
     };

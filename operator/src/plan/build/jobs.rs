@@ -61,10 +61,7 @@ fn job(
     secrets: &[(&str, String, &str)],
     seconds: i64,
 ) -> Job {
-    let spec = PodSpec {
-        restart_policy: Some("Never".to_owned()),
-        ..pod_spec(pipeline, component, arguments, secrets)
-    };
+    let spec = PodSpec { restart_policy: Some("Never".to_owned()), ..pod_spec(pipeline, component, arguments, secrets) };
     Job {
         metadata: meta::owned(pipeline, name, component),
         spec: Some(JobSpec {

@@ -189,8 +189,5 @@ fn pod_spec(pipeline: &Pipeline) -> PodSpec {
         volume_mounts: Some(mounts),
         ..pod::container(CONTAINER, &pipeline.postgres.image, &pipeline.postgres.resources)
     };
-    PodSpec {
-        termination_grace_period_seconds: Some(120),
-        ..pod::pod(DATA_USER, names::postgres(name), container, volumes)
-    }
+    PodSpec { termination_grace_period_seconds: Some(120), ..pod::pod(DATA_USER, names::postgres(name), container, volumes) }
 }

@@ -90,10 +90,8 @@ pub fn service(pipeline: &Pipeline) -> Service {
 /// Valkey itself.
 pub fn deployment(pipeline: &Pipeline, cache: &Cache, credentials: &Credentials) -> Deployment {
     let files = files(cache);
-    let hashes = [
-        ("config", names::hash(files.values().map(String::as_str))),
-        ("secrets", Credentials::hash(&[&credentials.valkey])),
-    ];
+    let hashes =
+        [("config", names::hash(files.values().map(String::as_str))), ("secrets", Credentials::hash(&[&credentials.valkey]))];
     Deployment {
         metadata: meta::owned(pipeline, names::valkey(&pipeline.name), Component::Cache),
         spec: Some(DeploymentSpec {

@@ -6,12 +6,16 @@ use k8s_openapi::{
 };
 use ragline_crds::{ConditionType, RagPipelineStatus, Reason};
 
-use super::{Facts, find, judgement::{Judged, Judgement, Truth}};
+use super::{
+    Facts, find,
+    judgement::{Judged, Judgement, Truth},
+};
 use crate::plan::{objects::Step, observed::Observed, pipeline::Pipeline, stage};
 
 /// Completes the judgements: what was not looked at is said as before, and the summaries are drawn.
 pub(super) fn summed_up(facts: &Facts<'_>, looked_at: Vec<Judged>, previous: &RagPipelineStatus) -> Vec<Judged> {
-    let given = |wanted: ConditionType| looked_at.iter().find(|(type_, _)| *type_ == wanted).map(|(_, judgement)| judgement.clone());
+    let given =
+        |wanted: ConditionType| looked_at.iter().find(|(type_, _)| *type_ == wanted).map(|(_, judgement)| judgement.clone());
     let stalled = given(ConditionType::Stalled).or_else(|| {
         let cause = looked_at.iter().map(|(_, judgement)| judgement).find(|judgement| judgement.stalled)?;
         Some(Judgement::new(Truth::True, cause.reason, &cause.message).stalled())
@@ -28,9 +32,11 @@ pub(super) fn summed_up(facts: &Facts<'_>, looked_at: Vec<Judged>, previous: &Ra
     };
     let reconciling = match (&stalled, facts.paused) {
         (_, true) => Judgement::new(Truth::False, Reason::SpecPaused, "Paused by the spec."),
-        (Some(_), false) => {
-            Judgement::new(Truth::False, Reason::WaitingForMend, "Nothing goes on until what the condition Stalled names is mended.")
-        }
+        (Some(_), false) => Judgement::new(
+            Truth::False,
+            Reason::WaitingForMend,
+            "Nothing goes on until what the condition Stalled names is mended.",
+        ),
         (None, false) => given(ConditionType::Reconciling)
             .unwrap_or_else(|| Judgement::new(Truth::True, Reason::Progressing, "The parts come up.")),
     };

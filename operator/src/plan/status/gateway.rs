@@ -30,7 +30,8 @@ pub(super) fn gateway(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observe
         // A new version that does not come up needs a person, though the old one still answers.
         let news = trouble.filter(|trouble| trouble.stalled);
         if let Some(trouble) = news {
-            judgement = Judgement::new(Truth::True, trouble.reason, &format!("{} {}", judgement.message, trouble.message)).stalled();
+            judgement =
+                Judgement::new(Truth::True, trouble.reason, &format!("{} {}", judgement.message, trouble.message)).stalled();
         } else if let Some(why) = late(deployment) {
             let message = format!("{} The roll-out of Deployment {name} takes too long: {why}", judgement.message);
             judgement = Judgement::new(Truth::True, Reason::ProgressDeadlineExceeded, &message).stalled();

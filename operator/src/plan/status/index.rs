@@ -43,7 +43,11 @@ pub(super) fn condition(pipeline: &Pipeline, observed: &Observed) -> Judgement {
     let (from, to) = (type_of(report.active), type_of(report.desired));
     let change = format!("from {from:?} to {to:?} at {} vectors", about(report.rows));
     let Some(job) = &observed.index_job else {
-        return Judgement::new(Truth::False, Reason::BuildPending, &format!("A change {change} is due; its Job has not started yet."));
+        return Judgement::new(
+            Truth::False,
+            Reason::BuildPending,
+            &format!("A change {change} is due; its Job has not started yet."),
+        );
     };
     let name = job.metadata.name.as_deref().unwrap_or_default();
     if observed::job_condition(job, "Failed").is_some() {
@@ -55,9 +59,17 @@ pub(super) fn condition(pipeline: &Pipeline, observed: &Observed) -> Judgement {
         return Judgement::new(Truth::False, Reason::BuildFailed, &message);
     }
     if observed::job_condition(job, "Complete").is_some() {
-        return Judgement::new(Truth::False, Reason::BuildPending, &format!("A change {change} is due; its Job has not started yet."));
+        return Judgement::new(
+            Truth::False,
+            Reason::BuildPending,
+            &format!("A change {change} is due; its Job has not started yet."),
+        );
     }
-    Judgement::new(Truth::False, Reason::Building, &format!("Job {name} makes the change {change}; searches use what was there before."))
+    Judgement::new(
+        Truth::False,
+        Reason::Building,
+        &format!("Job {name} makes the change {change}; searches use what was there before."),
+    )
 }
 
 /// Two digits of a count, so that a message does not change with every document.

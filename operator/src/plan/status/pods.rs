@@ -57,7 +57,9 @@ fn unscheduled(name: &str, pod: &Pod, resources: &str, now: Timestamp) -> Option
     Some(if volume {
         Trouble {
             reason: Reason::VolumePending,
-            message: format!("Pod {name} waits for its volume: {why}. Check that the storage class exists and can provide volumes (kubectl get storageclass)."),
+            message: format!(
+                "Pod {name} waits for its volume: {why}. Check that the storage class exists and can provide volumes (kubectl get storageclass)."
+            ),
             stalled: true,
         }
     } else {
@@ -77,7 +79,8 @@ fn of_container(pod: &str, container: &ContainerStatus) -> Option<Trouble> {
         Some("ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" | "RegistryUnavailable") => {
             let why = shortened(why, WORDS_BYTES);
             let image = &container.image;
-            let message = format!("Pod {pod} cannot fetch its image {image}: {why}. Correct the image, or the way to its registry.");
+            let message =
+                format!("Pod {pod} cannot fetch its image {image}: {why}. Correct the image, or the way to its registry.");
             Some(Trouble { reason: Reason::ImagePull, message, stalled: true })
         }
         Some("CreateContainerConfigError" | "CreateContainerError" | "RunContainerError") => {
@@ -87,7 +90,8 @@ fn of_container(pod: &str, container: &ContainerStatus) -> Option<Trouble> {
         _ if container.restart_count > 0 && words.is_some() => {
             let (code, words) = words?;
             let times = container.restart_count;
-            let message = format!("Pod {pod} ended with code {code} and was started again {times} times. Its last words: {words}");
+            let message =
+                format!("Pod {pod} ended with code {code} and was started again {times} times. Its last words: {words}");
             Some(Trouble { reason: Reason::Crashing, message, stalled: times >= CRASHES })
         }
         _ => container.state.as_ref().and_then(|state| state.running.as_ref()).map(|_| Trouble {

@@ -53,9 +53,11 @@ fn belongs(pod: &k8s_openapi::api::core::v1::Pod, job: &str) -> bool {
 
 /// What the Job's newest pod that failed said at last.
 pub(super) fn words(observed: &Observed, job: &str) -> Option<String> {
-    let failed = observed.pods.iter().filter(|pod| belongs(pod, job)).filter(|pod| {
-        pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Failed")
-    });
+    let failed = observed
+        .pods
+        .iter()
+        .filter(|pod| belongs(pod, job))
+        .filter(|pod| pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Failed"));
     let newest = failed.max_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0))?;
     let containers = newest.status.as_ref()?.container_statuses.as_ref()?;
     containers.iter().find_map(pods::last_words).map(|(_, words)| words)

@@ -114,8 +114,8 @@ fn check(name: &str, spec: Value, observed: &Observed, wanted: &[(ConditionType,
 }
 
 use ConditionType::{
-    CacheReady, ConfigurationWarning, DatabaseReady, GatewayAvailable, IndexReady, Ready, Reconciling, SchemaReady, SecretsResolved,
-    Stalled,
+    CacheReady, ConfigurationWarning, DatabaseReady, GatewayAvailable, IndexReady, Ready, Reconciling, SchemaReady,
+    SecretsResolved, Stalled,
 };
 
 #[test]
@@ -212,15 +212,31 @@ fn the_cache_and_the_index_never_take_readiness() {
     let mut observed = running();
     observed.cache = None;
     observed.pods = vec![waiting("cache", "ErrImagePull", "not found")];
-    let wanted = [(Ready, "True", Reason::AllComponentsReady), (CacheReady, "False", Reason::ImagePull), (Stalled, "False", Reason::NothingStalled)];
+    let wanted = [
+        (Ready, "True", Reason::AllComponentsReady),
+        (CacheReady, "False", Reason::ImagePull),
+        (Stalled, "False", Reason::NothingStalled),
+    ];
     check("no cache", json!({}), &observed, &wanted, &[]);
     check("off", json!({"cache": {"disabled": {}}}), &running(), &[(CacheReady, "True", Reason::Disabled)], &[]);
     let mut observed = running();
     let due = IndexReport { due: true, desired: IndexKind::IvfFlat { lists: 100 }, ..report(20_000, IndexKind::Exact) };
     observed.index = Some(due);
-    check("due", json!({}), &observed, &[(Ready, "True", Reason::AllComponentsReady), (IndexReady, "False", Reason::BuildPending)], &[]);
+    check(
+        "due",
+        json!({}),
+        &observed,
+        &[(Ready, "True", Reason::AllComponentsReady), (IndexReady, "False", Reason::BuildPending)],
+        &[],
+    );
     observed.index_job = Some(typed(json!({"metadata": {"name": "docs-index-1"}})));
-    check("building", json!({}), &observed, &[(IndexReady, "False", Reason::Building), (Reconciling, "False", Reason::UpToDate)], &[]);
+    check(
+        "building",
+        json!({}),
+        &observed,
+        &[(IndexReady, "False", Reason::Building), (Reconciling, "False", Reason::UpToDate)],
+        &[],
+    );
 }
 
 #[test]
