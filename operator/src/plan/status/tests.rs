@@ -102,7 +102,7 @@ fn check(name: &str, spec: Value, observed: &Observed, wanted: &[(ConditionType,
     for (type_, truth, reason) in wanted {
         assert_eq!(word(&status, *type_), ((*truth).to_owned(), reason.as_str().to_owned()), "{name}: {type_}");
     }
-    let ready = find(&status.conditions, ConditionType::Ready).unwrap();
+    let ready = find(&status.conditions, Ready).unwrap();
     for word in words {
         assert!(ready.message.contains(word), "{name}: {}", ready.message);
     }
