@@ -21,7 +21,6 @@ use crate::{
     leader::Candidate,
     metrics::Metrics,
     plan,
-    
     render::defaults,
     telemetry::{self, chain},
 };

@@ -83,10 +83,7 @@ impl Ended {
 ///
 /// # Errors
 /// The cluster could not be read or written.
-pub async fn reconcile(
-    guarded: Arc<DeserializeGuard<RagPipeline>>,
-    context: Arc<Context>,
-) -> Result<Action, ReconcileError> {
+pub async fn reconcile(guarded: Arc<DeserializeGuard<RagPipeline>>, context: Arc<Context>) -> Result<Action, ReconcileError> {
     let meta = guarded.meta();
     let name = meta.name.clone().unwrap_or_default();
     let namespace = meta.namespace.clone().unwrap_or_default();
@@ -246,4 +243,35 @@ async fn unreadable(context: &Context, who: &Who, invalid: &InvalidObject) -> Re
         tell(&context.cluster(&pipeline), &pipeline, Outcome::Refused(&refusal)).await?;
     }
     Ok(Ended::Refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use ragline_crds::spec::{Cache, Empty};
+
+    use super::*;
+    use crate::plan::pipeline::Defaults;
+
+    /// Every trip draws, and only what is kept in a Secret may count.
+    #[test]
+    fn the_second_trip_wants_what_the_first_one_made() {
+        let disabled = Cache { disabled: Some(Empty {}), ..Cache::default() };
+        for cache in [None, Some(disabled)] {
+            let spec = RagPipelineSpec { cache, ..RagPipelineSpec::default() };
+            let defaults = Defaults { gateway_image: "g".into(), postgres_image: "p".into(), valkey_image: "v".into() };
+            let checked = validate::validate(&RagPipeline::new("a", spec), &defaults).unwrap();
+            let first = build::build(&checked, &draw::credentials().unwrap());
+            let kept: BTreeMap<_, _> = first
+                .iter()
+                .filter_map(|object| match object {
+                    Object::Secret(secret) => Some((secret.name_any(), (**secret).clone())),
+                    _ => None,
+                })
+                .collect();
+            let second = build::build(&checked, &Credentials::keep("a", &kept, draw::credentials().unwrap()));
+            assert!(first.iter().eq(second.iter()));
+        }
+    }
 }

@@ -111,13 +111,7 @@ impl Readings {
 }
 
 /// Asks all gateways in turn until `stop`; pipelines whose index changed go to `news`.
-pub async fn poll(
-    readings: Readings,
-    http: reqwest::Client,
-    metrics: Metrics,
-    news: mpsc::Sender<Who>,
-    stop: CancellationToken,
-) {
+pub async fn poll(readings: Readings, http: reqwest::Client, metrics: Metrics, news: mpsc::Sender<Who>, stop: CancellationToken) {
     let mut turns = tokio::time::interval(PERIOD);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

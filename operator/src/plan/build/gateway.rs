@@ -103,10 +103,11 @@ pub fn disruption_budget(pipeline: &Pipeline) -> Option<PodDisruptionBudget> {
 /// the user's Secrets are read again by the gateway itself.
 pub fn deployment(pipeline: &Pipeline, credentials: &Credentials) -> Deployment {
     let Credentials { superuser: _, owner: _, application, valkey, api_key } = credentials;
-    let hashes = [
-        ("config", names::hash([config_file(pipeline).as_str()])),
-        ("secrets", Credentials::hash(&[application, valkey, api_key])),
-    ];
+    let mut secrets = vec![application];
+    // Without a cache its password is kept nowhere, so it is another one each time.
+    secrets.extend(pipeline.cache.is_some().then_some(valkey));
+    secrets.push(api_key);
+    let hashes = [("config", names::hash([config_file(pipeline).as_str()])), ("secrets", Credentials::hash(&secrets))];
     let template = pod::template(pipeline, Component::Gateway, &hashes, pod_spec(pipeline));
     Deployment {
         metadata: meta::owned(pipeline, names::gateway(&pipeline.name), Component::Gateway),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use ragline_operator::cluster::access::{OPERATOR_NAMESPACE, PIPELINE_NAMESPACES, Verb};
 use ragline_crds::ConditionType;
+use ragline_operator::cluster::access::{OPERATOR_NAMESPACE, PIPELINE_NAMESPACES, Verb};
 use serde_json::{Value, json};
 
 use super::{
