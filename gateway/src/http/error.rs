@@ -14,7 +14,6 @@ use utoipa::ToSchema;
 mod code;
 mod convert;
 mod meaning;
-mod meaning;
 
 pub use code::ErrorCode;
 
