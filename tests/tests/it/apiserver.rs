@@ -4,7 +4,7 @@
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::{api::core::v1::Namespace, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition};
 use kube::{
     Api, Client, Config, Error,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
@@ -230,7 +230,10 @@ async fn the_api_server_takes_the_definition_and_keeps_its_rules() {
     let established = await_condition(definitions, RagPipeline::crd_name(), conditions::is_crd_established());
     tokio::time::timeout(Duration::from_secs(30), established).await.unwrap().unwrap();
     let resource = ApiResource::erase::<RagPipeline>(&());
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &resource);
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let namespace = serde_json::from_value(json!({"metadata": {"generateName": "rules-"}})).unwrap();
+    let namespace = namespaces.create(&PostParams::default(), &namespace).await.unwrap().metadata.name.unwrap();
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &resource);
     served(&api).await;
     for case in cases() {
         check(&api, case).await;
@@ -243,6 +246,7 @@ async fn the_api_server_takes_the_definition_and_keeps_its_rules() {
     examples(&api).await;
     explained(&client).await;
     scaled(&api).await;
+    namespaces.delete(&namespace, &DeleteParams::default()).await.unwrap();
 }
 
 /// An established definition is served a moment later.
