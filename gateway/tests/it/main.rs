@@ -1,5 +1,7 @@
 //! Integration tests on a real PostgreSQL and Valkey, which [`database`] starts. One module per area.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends by a panic, and so do the helpers of tests")]
+
 mod database;
 mod database_servers;
 mod http_client;
