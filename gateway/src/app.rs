@@ -3,6 +3,7 @@
 mod api;
 mod background;
 mod models;
+mod verification;
 
 use std::sync::Arc;
 
@@ -46,11 +47,20 @@ impl App {
     /// # Errors
     /// Settings that nothing can be opened with; the message names the one.
     pub fn build(settings: Settings) -> anyhow::Result<Self> {
+        Self::build_around(settings, |cache| cache)
+    }
+
+    /// As [`App::build`], with something put around the cache that every part uses.
+    ///
+    /// # Errors
+    /// As [`App::build`].
+    pub fn build_around(settings: Settings, around: impl FnOnce(Arc<dyn Cache>) -> Arc<dyn Cache>) -> anyhow::Result<Self> {
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).context("the metrics cannot be registered")?;
         let config = &settings.config;
         let password = settings.secrets.valkey_password.as_ref().map(|secret| secret.read()).transpose()?;
         let (cache, valkey) = cache::open(&config.cache, password, &metrics)?;
+        let cache = around(cache);
         let store = connect(&settings)?;
         let embedder = models::embedder(&settings, Arc::clone(&cache))?;
         let retriever = Retriever {

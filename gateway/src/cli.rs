@@ -7,11 +7,11 @@ use clap::{Parser, Subcommand};
 use ragline_config::env;
 
 use crate::{
-    app,
+    app::{self, App},
     backends::pgvector::{migrate, pool},
     client, http, index,
     settings::Settings,
-    telemetry,
+    telemetry, verify,
 };
 
 /// The longest that `migrate` and `index run` wait for PostgreSQL to answer.
@@ -47,6 +47,12 @@ enum Command {
     CheckConfig,
     /// Print the description of the HTTP API.
     Openapi,
+    /// Prove on the live pipeline that each part works. Leaves nothing behind; ends with 1 when a test fails.
+    Verify {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -75,6 +81,7 @@ impl Cli {
             Command::Search(arguments) => return client::search(arguments).await,
             Command::CheckConfig => check_config(&settings()?)?,
             Command::Openapi => print(&http::routes::openapi().to_pretty_json()?)?,
+            Command::Verify { json } => return run_verify(settings()?, json).await,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -110,6 +117,13 @@ async fn print_index_status(settings: &Settings) -> anyhow::Result<()> {
 fn check_config(settings: &Settings) -> anyhow::Result<()> {
     settings.database_url().context("the configuration is valid, but nothing could be served")?;
     print(&settings.config.to_yaml()?)
+}
+
+/// Without a log: what is found is in the report.
+async fn run_verify(settings: Settings, json: bool) -> anyhow::Result<ExitCode> {
+    let report = verify::run(&App::verify_parts(settings)?).await;
+    print(&if json { report.to_json()? } else { report.to_text() })?;
+    Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Writes to standard output. A reader that went away is no error.

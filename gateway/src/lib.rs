@@ -14,3 +14,4 @@ pub mod metrics;
 pub mod settings;
 pub mod telemetry;
 pub mod traits;
+pub mod verify;

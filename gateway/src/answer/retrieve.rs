@@ -125,6 +125,12 @@ impl Retriever {
         Ok(vector)
     }
 
+    /// The key under which a search is remembered, for whoever verifies it.
+    pub fn search_key(&self, principal: &Principal, request: &SearchRequest, limit: u32, version: i64) -> CacheKey {
+        let query = Query { text: request.query.trim(), limit, filter: request.filter.as_ref(), threshold: request.threshold };
+        self.key(principal, &query, version)
+    }
+
     /// Everything that changes the result, but for the threshold, which is applied to what was found. The text stands for the whole
     /// vector, since the model is in the key.
     pub(super) fn key(&self, principal: &Principal, query: &Query<'_>, version: i64) -> CacheKey {

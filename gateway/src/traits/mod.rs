@@ -4,4 +4,5 @@ pub mod cache;
 pub mod embedder;
 pub mod generator;
 pub mod ingest;
+pub mod inspect;
 pub mod search;

@@ -113,6 +113,26 @@ impl ValkeyCache {
         let _: Option<()> = self.watch(pipeline.query_async(&mut connection)).await;
     }
 
+    /// Removes the values of the keys in one round trip; `None` when Valkey does not answer.
+    pub async fn remove_many(&self, namespace: Namespace, keys: &[CacheKey]) -> Option<u64> {
+        if keys.is_empty() {
+            return Some(0);
+        }
+        let mut command = redis::cmd("UNLINK");
+        for key in keys {
+            command.arg(full_key(namespace, key));
+        }
+        let mut connection = self.connection.clone();
+        self.watch(command.query_async(&mut connection)).await
+    }
+
+    /// How long the value of a key stays, `None` where there is none.
+    pub async fn time_to_live(&self, namespace: Namespace, key: &CacheKey) -> Option<Duration> {
+        let mut connection = self.connection.clone();
+        let ms: i64 = self.watch(redis::cmd("PTTL").arg(full_key(namespace, key)).query_async(&mut connection)).await?;
+        u64::try_from(ms).ok().map(Duration::from_millis)
+    }
+
     /// Whether it answers a PING.
     pub async fn is_reachable(&self) -> bool {
         let mut connection = self.connection.clone();

@@ -14,6 +14,7 @@ mod documents;
 mod error;
 mod figures;
 mod filter;
+mod inspect;
 mod jobs;
 pub mod migrate;
 pub mod pool;

@@ -1,5 +1,7 @@
 //! The search by vector. One snapshot holds the workspace's version, the plan and the matches.
 
+mod rehearse;
+
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, Row, postgres::PgRow, types::Json};
