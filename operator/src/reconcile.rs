@@ -96,7 +96,7 @@ pub async fn reconcile(guarded: Arc<DeserializeGuard<RagPipeline>>, context: Arc
     let counted = context.metrics.reconcile_begun();
     let trip = async {
         match guarded.as_ref() {
-            DeserializeGuard(Ok(pipeline)) => trip(&context, &who, pipeline).await,
+            DeserializeGuard(Ok(pipeline)) => Box::pin(trip(&context, &who, pipeline)).await,
             DeserializeGuard(Err(invalid)) => unreadable(&context, &who, invalid).await,
         }
     };
@@ -124,7 +124,7 @@ async fn trip(context: &Context, who: &Who, pipeline: &RagPipeline) -> Result<En
             return Ok(Ended::Refused);
         }
     };
-    let worked = work(context, who, &cluster, pipeline, &checked).await;
+    let worked = Box::pin(work(context, who, &cluster, pipeline, &checked)).await;
     if let Err(ReconcileError::Apply(error)) = &worked
         && !error.passes(&checked.name)
     {

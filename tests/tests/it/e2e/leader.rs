@@ -16,7 +16,7 @@ async fn holder(leases: &Api<Lease>) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_leader_is_followed_by_another() {
-    let world = World::new("leader").await;
+    let world = World::alone("leader").await;
     tokio::task::spawn_blocking(|| scale(2)).await.unwrap();
     let leases: Api<Lease> = Api::namespaced(world.client.clone(), OPERATOR_NAMESPACE);
     let pods: Api<Pod> = Api::namespaced(world.client.clone(), OPERATOR_NAMESPACE);

@@ -1,6 +1,7 @@
 //! A pipeline on a real Kubernetes, from Helm to a cited answer. Needs KUBECONFIG in RAGLINE_E2E_KUBECONFIG or
-//! target/cluster/kubeconfig, and the images of this repository on its nodes. Run one after the other
-//! (`--test-threads 1`): they share the operator, and some restart it.
+//! target/cluster/kubeconfig, and the images of this repository on its nodes.
+
+#![expect(clippy::print_stdout, reason = "figures for the reader of the log")]
 
 mod api;
 mod forward;

@@ -18,6 +18,7 @@ use kube::{
 };
 use ragline_crds::{ConditionType, RagPipeline};
 use serde_json::{Value, json};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{
     forward::Forward,
@@ -31,6 +32,15 @@ pub(crate) const OPERATOR_NAMESPACE: &str = "ragline-system";
 pub(crate) struct World {
     pub(crate) namespace: String,
     pub(crate) client: Client,
+    _turn: Turn,
+}
+
+/// All tests share the operator; one that restarts it runs alone.
+static OPERATOR: RwLock<()> = RwLock::const_new(());
+
+enum Turn {
+    Shared { _guard: RwLockReadGuard<'static, ()> },
+    Alone { _guard: RwLockWriteGuard<'static, ()> },
 }
 
 /// Installs the chart once for all tests of the run.
@@ -78,6 +88,15 @@ pub(crate) fn scale(replicas: u32) {
 impl World {
     /// A new namespace, with the operator at work.
     pub(crate) async fn new(name: &str) -> Self {
+        Self::with(Turn::Shared { _guard: OPERATOR.read().await }, name).await
+    }
+
+    /// The same, while no other test runs.
+    pub(crate) async fn alone(name: &str) -> Self {
+        Self::with(Turn::Alone { _guard: OPERATOR.write().await }, name).await
+    }
+
+    async fn with(turn: Turn, name: &str) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         tokio::task::spawn_blocking(install).await.unwrap();
         let config = Kubeconfig::read_from(kubeconfig()).unwrap();
@@ -88,7 +107,7 @@ impl World {
         let metadata = ObjectMeta { generate_name: Some(format!("e2e-{name}-")), labels: Some(labels), ..ObjectMeta::default() };
         let namespace = Namespace { metadata, ..Namespace::default() };
         let made = namespaces.create(&PostParams::default(), &namespace).await.unwrap();
-        Self { namespace: made.metadata.name.unwrap(), client }
+        Self { namespace: made.metadata.name.unwrap(), client, _turn: turn }
     }
 
     /// Deletes the namespace without waiting. A test that fails leaves it, to be looked at.
