@@ -226,7 +226,7 @@ async fn the_api_server_takes_the_definition_and_keeps_its_rules() {
     let client = server.client().await;
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     let apply = PatchParams::apply("test").force();
-    definitions.patch(&RagPipeline::crd_name(), &apply, &Patch::Apply(definition())).await.unwrap();
+    definitions.patch(RagPipeline::crd_name(), &apply, &Patch::Apply(definition())).await.unwrap();
     let established = await_condition(definitions, RagPipeline::crd_name(), conditions::is_crd_established());
     tokio::time::timeout(Duration::from_secs(30), established).await.unwrap().unwrap();
     let resource = ApiResource::erase::<RagPipeline>(&());
