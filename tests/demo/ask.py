@@ -3,7 +3,7 @@
 
     ask.py QUESTIONS.json        RAGLINE_URL, RAGLINE_API_KEY
 
-An answerable question must be answered with one of the words in `says`, citing a file whose name begins with `source`; one
+An answerable question must be answered with one of the words in `says`, citing a file whose name holds `source`; one
 that is marked `unknown` must not be answered. Exits 1 when any answer is not as it has to be.
 """
 
@@ -41,8 +41,8 @@ def fault(wanted, reply):
         return "the answer cites nothing"
     if not any(word.lower() in reply["answer"].lower() for word in wanted["says"]):
         return f"the answer has none of the words {wanted['says']}"
-    if not any(citation["filename"].startswith(wanted["source"]) for citation in reply["citations"]):
-        return f"no source begins with {wanted['source']}"
+    if not any(wanted["source"] in citation["filename"] for citation in reply["citations"]):
+        return f"no source is one of {wanted['source']}"
     return None
 
 
