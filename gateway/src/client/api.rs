@@ -26,7 +26,7 @@ pub(super) struct Api {
 
 /// What the gateway says no with.
 #[derive(Debug, thiserror::Error)]
-#[error("{message} ({}{request})", code.map_or_else(|| status.to_string(), |code| code.word()))]
+#[error("{message} ({}{request})", code.map_or_else(|| status.to_string(), ErrorCode::word))]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: Option<ErrorCode>,

@@ -90,7 +90,7 @@ impl Tls {
                 tracing::info!("the API is served with a renewed certificate");
             }
             Err(error) => {
-                tracing::warn!(error.cause = ?error, "a renewed certificate cannot be used; the old one stays in force")
+                tracing::warn!(error.cause = ?error, "a renewed certificate cannot be used; the old one stays in force");
             }
         }
     }
