@@ -116,7 +116,7 @@ impl Embedder for WordEmbedder {
     }
 }
 
-/// A chunk is a paragraph. `broken` in a file's name makes it unreadable, `panic` lets the reader panic, `slow` sleeps a second.
+/// A chunk is a paragraph. `broken` in a file's name makes it unreadable, `panic` lets the reader panic, `slow` takes three seconds.
 #[derive(Debug)]
 pub(crate) struct Paragraphs;
 
@@ -125,7 +125,7 @@ impl Cutter for Paragraphs {
         match filename {
             name if name.contains("broken") => return Err(CutError { reason: "the PDF is encrypted".into() }),
             name if name.contains("panic") => panic!("the reader of this format gave up"),
-            name if name.contains("slow") => std::thread::sleep(std::time::Duration::from_secs(1)),
+            name if name.contains("slow") => std::thread::sleep(std::time::Duration::from_secs(3)),
             _ => {}
         }
         let text = String::from_utf8(bytes).map_err(|_| CutError { reason: "the file is no text".into() })?;
