@@ -24,7 +24,7 @@ use crate::{
     },
     http::{routes, serve::serve as serve_http, tls::Tls},
     metrics::Metrics,
-    settings::Settings,
+    settings::{Settings, secret::Secret},
     traits::{cache::Cache, embedder::Embedder},
 };
 
@@ -58,7 +58,7 @@ impl App {
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).context("the metrics cannot be registered")?;
         let config = &settings.config;
-        let password = settings.secrets.valkey_password.as_ref().map(|secret| secret.read()).transpose()?;
+        let password = settings.secrets.valkey_password.as_ref().map(Secret::read).transpose()?;
         let (cache, valkey) = cache::open(&config.cache, password, &metrics)?;
         let cache = around(cache);
         let store = connect(&settings)?;

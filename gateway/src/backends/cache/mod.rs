@@ -53,15 +53,14 @@ impl TimesToLive {
     }
 }
 
-/// The configured cache, and the Valkey in it where there is one.
+/// A cache, and the Valkey in it where there is one.
+pub type Opened = (Arc<dyn Cache>, Option<Arc<ValkeyCache>>);
+
+/// The configured cache.
 ///
 /// # Errors
 /// An address or certificate that no connection can be made of. A Valkey that is down is no error.
-pub fn open(
-    config: &CacheConfig,
-    password: Option<SecretString>,
-    metrics: &Metrics,
-) -> Result<(Arc<dyn Cache>, Option<Arc<ValkeyCache>>), ValkeyError> {
+pub fn open(config: &CacheConfig, password: Option<SecretString>, metrics: &Metrics) -> Result<Opened, ValkeyError> {
     match config.mode {
         CacheMode::Disabled => Ok((Arc::new(NoCache), None)),
         CacheMode::Valkey => {
