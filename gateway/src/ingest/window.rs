@@ -37,3 +37,39 @@ pub fn windows<'t>(text: &'t str, window_tokens: Option<usize>, tokenizer: &dyn 
     windows.retain(|window| !window.is_empty());
     windows
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use super::*;
+
+    /// A token a letter.
+    #[derive(Debug)]
+    struct Letters;
+
+    impl Tokenizer for Letters {
+        fn offsets(&self, text: &str) -> Vec<Range<usize>> {
+            text.char_indices().filter(|(_, letter)| !letter.is_whitespace()).map(|(at, letter)| at..at + letter.len_utf8()).collect()
+        }
+    }
+
+    #[test]
+    fn windows_follow_one_another_and_a_crumb_is_made_whole() {
+        assert_eq!(windows("ab cd ef gh ij", Some(4), &Letters), ["ab cd", "ef gh", "ij"]);
+        assert_eq!(windows("ab cd ef gh i", Some(4), &Letters), ["ab cd", "ef gh", "gh i"]);
+    }
+
+    #[test]
+    fn no_word_is_cut_that_need_not_be() {
+        assert_eq!(windows("abc def ghi jkl", Some(8), &Letters), ["abc def", "ghi jkl"]);
+        assert_eq!(windows("abcdefghij", Some(4), &Letters), ["abcd", "efgh", "ij"]);
+    }
+
+    #[test]
+    fn a_short_chunk_and_a_model_that_sees_all_have_one_window() {
+        assert_eq!(windows(" ab cd ", Some(4), &Letters), ["ab cd"]);
+        assert_eq!(windows("ab cd ef", None, &Letters), ["ab cd ef"]);
+        assert_eq!(windows("ab", Some(0), &Letters), ["ab"]);
+    }
+}

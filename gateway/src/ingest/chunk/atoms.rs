@@ -107,7 +107,9 @@ impl Atoms {
         let mut separator = if self.text.is_empty() { "" } else { "\n\n" };
         let units: Vec<&str> = match block.kind {
             BlockKind::Heading(_) | BlockKind::Paragraph => block.text.split_sentence_bounds().collect(),
-            BlockKind::Code | BlockKind::Table | BlockKind::List => block.text.split_inclusive('\n').collect(),
+            // An item of a list can be as long as a section.
+            BlockKind::List => block.text.split_inclusive('\n').flat_map(UnicodeSegmentation::split_sentence_bounds).collect(),
+            BlockKind::Code | BlockKind::Table => block.text.split_inclusive('\n').collect(),
         };
         for unit in units.into_iter().flat_map(pieces_of_unit) {
             let from = self.text.len();

@@ -67,3 +67,6 @@ impl Atoms {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

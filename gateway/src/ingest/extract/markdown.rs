@@ -2,7 +2,7 @@
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use super::{Block, BlockKind};
+use super::{Block, BlockKind, html};
 
 /// The title is the first heading.
 pub(super) fn blocks(text: &str) -> (Option<String>, Vec<Block>) {
@@ -29,6 +29,8 @@ struct Writer {
     /// Inside front matter, which is dropped.
     skipped: bool,
     cell: bool,
+    /// The HTML block that is being read.
+    html: String,
 }
 
 impl Writer {
@@ -42,9 +44,12 @@ impl Writer {
                 self.push(&code);
                 self.push("`");
             }
-            Event::SoftBreak | Event::HardBreak => self.push("\n"),
+            Event::SoftBreak => self.push(" "),
+            Event::HardBreak => self.push("\n"),
             Event::TaskListMarker(done) => self.push(if done { "[x] " } else { "[ ] " }),
-            Event::Html(_) | Event::InlineHtml(_) | Event::FootnoteReference(_) => {}
+            Event::Html(text) => self.html.push_str(&text),
+            Event::InlineHtml(tag) if tag.starts_with("<br") => self.push("\n"),
+            Event::InlineHtml(_) | Event::FootnoteReference(_) => {}
             Event::Rule => self.end(BlockKind::Paragraph),
         }
     }
@@ -98,6 +103,7 @@ impl Writer {
             TagEnd::MetadataBlock(_) => self.skipped = false,
             TagEnd::Heading(level) if self.lists.is_empty() => self.end(BlockKind::Heading(level as u8)),
             TagEnd::Paragraph | TagEnd::FootnoteDefinition if self.lists.is_empty() => self.end(BlockKind::Paragraph),
+            TagEnd::HtmlBlock => self.html(),
             TagEnd::CodeBlock if self.lists.is_empty() => self.end(BlockKind::Code),
             TagEnd::Table if self.lists.is_empty() => self.end(BlockKind::Table),
             TagEnd::TableHead | TagEnd::TableRow => {
@@ -112,6 +118,19 @@ impl Writer {
             }
             TagEnd::Heading(_) | TagEnd::Paragraph | TagEnd::CodeBlock | TagEnd::Table => self.line(),
             _ => {}
+        }
+    }
+
+    fn html(&mut self) {
+        let (_, blocks) = html::of_text(&std::mem::take(&mut self.html));
+        if self.lists.is_empty() {
+            self.end(BlockKind::Paragraph);
+            self.blocks.extend(blocks);
+        } else {
+            for block in blocks {
+                self.line();
+                self.push(&block.text);
+            }
         }
     }
 
@@ -147,5 +166,39 @@ impl Writer {
         if !text.trim().is_empty() {
             self.blocks.push(Block { text: text.to_owned(), kind, page: None });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        BlockKind::{Code, Heading, List, Paragraph, Table},
+        *,
+    };
+
+    fn read(text: &str) -> Vec<(BlockKind, String)> {
+        blocks(text).1.into_iter().map(|block| (block.kind, block.text)).collect()
+    }
+
+    #[test]
+    fn headings_paragraphs_lists_tables_and_code_are_told_apart() {
+        let text = "---\ntitle: x\n---\n# Set *up*\n\nOne [two](http://x)\nthree `f()`.\n\n- a\n- b\n  1. c\n\n\
+                    | k | v |\n|---|---|\n| 1 | 2 |\n\n```sh\n# no heading\nls\n```\n\nTail\n----\n";
+        let wanted = [
+            (Heading(1), "Set up"),
+            (Paragraph, "One two three `f()`."),
+            (List, "- a\n- b\n  1. c"),
+            (Table, "k | v\n1 | 2"),
+            (Code, "# no heading\nls"),
+            (Heading(2), "Tail"),
+        ];
+        assert_eq!(read(text), wanted.map(|(kind, text)| (kind, text.to_owned())));
+        assert_eq!(blocks(text).0.as_deref(), Some("Set up"));
+    }
+
+    #[test]
+    fn html_in_markdown_is_read_as_html() {
+        let text = "<p align=center>Hello <b>you</b></p>\n\n<!-- no -->\n\nEnd.";
+        assert_eq!(read(text), [(Paragraph, "Hello you".to_owned()), (Paragraph, "End.".to_owned())]);
     }
 }

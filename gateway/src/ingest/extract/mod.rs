@@ -3,6 +3,7 @@
 
 mod decode;
 mod detect;
+mod html;
 mod markdown;
 mod pdf;
 mod plain;
@@ -74,7 +75,9 @@ pub fn extract(bytes: &[u8], filename: &str, content_type: Option<&str>) -> Resu
     let (title, blocks) = match format {
         Format::Pdf => pdf::blocks(bytes)?,
         Format::Markdown => markdown::blocks(&decode::text(bytes)?),
-        Format::Plain => plain::blocks(&decode::text(bytes)?),
+        Format::Html => html::blocks(bytes, content_type)?,
+        Format::Plain => (None, plain::blocks(&decode::text(bytes)?)),
+        Format::Lines(kind) => (None, plain::lines(&decode::text(bytes)?, kind)),
     };
     if blocks.is_empty() {
         return Err(ExtractError::NoText);
