@@ -50,7 +50,10 @@ mod tests {
 
     impl Tokenizer for Letters {
         fn offsets(&self, text: &str) -> Vec<Range<usize>> {
-            text.char_indices().filter(|(_, letter)| !letter.is_whitespace()).map(|(at, letter)| at..at + letter.len_utf8()).collect()
+            text.char_indices()
+                .filter(|(_, letter)| !letter.is_whitespace())
+                .map(|(at, letter)| at..at + letter.len_utf8())
+                .collect()
         }
     }
 

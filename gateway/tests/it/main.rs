@@ -27,5 +27,7 @@ mod store_jobs;
 mod store_migrate;
 mod store_publish;
 mod store_search;
+mod text_fuzz;
+mod text_pdf;
 mod verify;
 mod verify_fixture;

@@ -47,6 +47,7 @@ struct Section {
     first: usize,
     page: Option<u32>,
     path: usize,
+    is_heading: bool,
 }
 
 /// Longest text that is handed to the tokenizer at once; some need a hundred times as much memory.
@@ -83,7 +84,12 @@ impl Atoms {
             // A heading is not parted from what it heads.
             let border = if after_heading { Border::Word } else { border };
             after_heading = matches!(block.kind, BlockKind::Heading(_));
-            atoms.sections.push(Section { first: atoms.items.len(), page: block.page, path: atoms.paths.len() - 1 });
+            atoms.sections.push(Section {
+                first: atoms.items.len(),
+                page: block.page,
+                path: atoms.paths.len() - 1,
+                is_heading: after_heading,
+            });
             atoms.add(block, border, most_tokens, tokenizer);
         }
         atoms
@@ -94,13 +100,24 @@ impl Atoms {
         self.items.get(atom).map_or(self.tokens, |atom| atom.tokens_before)
     }
 
-    /// The page and the headings above of an atom.
-    pub(super) fn section(&self, atom: usize) -> (Option<u32>, &[String]) {
-        let after = self.sections.partition_point(|section| section.first <= atom);
-        after.checked_sub(1).map_or((None, &[]), |at| {
-            let section = &self.sections[at];
-            (section.page, &self.paths[section.path])
-        })
+    /// The page that an atom stands on.
+    pub(super) fn page(&self, atom: usize) -> Option<u32> {
+        self.sections.get(self.section(atom)).and_then(|section| section.page)
+    }
+
+    /// The headings above the text that begins with an atom; headings at its very beginning are among them.
+    pub(super) fn heading_path(&self, atom: usize, end: usize) -> &[String] {
+        let mut at = self.section(atom);
+        while self.sections.get(at).is_some_and(|section| section.is_heading)
+            && self.sections.get(at + 1).is_some_and(|next| next.first < end)
+        {
+            at += 1;
+        }
+        self.sections.get(at).map_or(&[], |section| &self.paths[section.path])
+    }
+
+    fn section(&self, atom: usize) -> usize {
+        self.sections.partition_point(|section| section.first <= atom).saturating_sub(1)
     }
 
     fn add(&mut self, block: &Block, mut border: Border, most_tokens: u32, tokenizer: &dyn Tokenizer) {

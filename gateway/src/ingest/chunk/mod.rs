@@ -62,8 +62,8 @@ impl Atoms {
             text: text.to_owned(),
             tokens: self.tokens_before(end) - self.tokens_before(start),
             overlap_tokens: self.tokens_before(fresh) - self.tokens_before(start),
-            heading_path: self.section(fresh).1.to_vec(),
-            page: self.section(start).0,
+            heading_path: self.heading_path(fresh, end).to_vec(),
+            page: self.page(start),
         }
     }
 }

@@ -83,10 +83,9 @@ fn by_extension(extension: &str) -> Option<Format> {
         "html" | "htm" | "xhtml" => Some(Format::Html),
         "txt" | "text" | "log" | "rst" | "adoc" => Some(Format::Plain),
         "csv" | "tsv" => Some(Format::Lines(BlockKind::Table)),
-        "c" | "cc" | "cpp" | "cs" | "css" | "go" | "h" | "hpp" | "java" | "js" | "json" | "jsonl" | "kt" | "lua" | "php" | "pl"
-        | "proto" | "py" | "rb" | "rs" | "scala" | "sh" | "sql" | "swift" | "toml" | "ts" | "tsx" | "xml" | "yaml" | "yml" => {
-            Some(Format::Lines(BlockKind::Code))
-        }
+        "c" | "cc" | "cpp" | "cs" | "css" | "go" | "h" | "hpp" | "java" | "js" | "json" | "jsonl" | "kt" | "lua" | "php"
+        | "pl" | "proto" | "py" | "rb" | "rs" | "scala" | "sh" | "sql" | "swift" | "toml" | "ts" | "tsx" | "xml" | "yaml"
+        | "yml" => Some(Format::Lines(BlockKind::Code)),
         _ => None,
     }
 }

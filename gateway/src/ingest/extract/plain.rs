@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn items_of_a_list_stay_on_their_lines() {
-        let text = "- the first item of a list that is quite as long as a line\n- the second item of a list that is as long as well";
+        let text =
+            "- the first item of a list that is quite as long as a line\n- the second item of a list that is as long as well";
         assert_eq!(blocks(text)[0].text.lines().count(), 2);
     }
 }

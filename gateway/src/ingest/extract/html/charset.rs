@@ -9,7 +9,9 @@ const PRESCAN_BYTES: usize = 1_024;
 pub(super) fn of(bytes: &[u8], declared: Option<&str>) -> &'static Encoding {
     let head = String::from_utf8_lossy(&bytes[..bytes.len().min(PRESCAN_BYTES)]).to_ascii_lowercase();
     let named = declared.map(str::to_ascii_lowercase).as_deref().and_then(|declared| label(declared, "charset"));
-    let named = named.or_else(|| label(&head, "charset")).or_else(|| head.starts_with("<?xml").then(|| label(&head, "encoding")).flatten());
+    let named = named
+        .or_else(|| label(&head, "charset"))
+        .or_else(|| head.starts_with("<?xml").then(|| label(&head, "encoding")).flatten());
     match named {
         // A page that could be read so far is not in two bytes a letter.
         Some(encoding) if encoding.is_ascii_compatible() => encoding,
@@ -23,8 +25,10 @@ pub(super) fn of(bytes: &[u8], declared: Option<&str>) -> &'static Encoding {
 fn label(text: &str, key: &str) -> Option<&'static Encoding> {
     text.match_indices(key).find_map(|(at, _)| {
         let value = text[at + key.len()..].trim_start().strip_prefix('=')?.trim_start().trim_start_matches(['"', '\'']);
-        let end = value.find(|character: char| !(character.is_ascii_alphanumeric() || "-_:.".contains(character))).unwrap_or(value.len());
-        Encoding::for_label(value[..end].as_bytes())
+        let end = value
+            .find(|character: char| !(character.is_ascii_alphanumeric() || "-_:.".contains(character)))
+            .unwrap_or(value.len());
+        Encoding::for_label(&value.as_bytes()[..end])
     })
 }
 

@@ -6,7 +6,20 @@ use html5ever::{Attribute, LocalName};
 pub(super) fn is_void(name: &str) -> bool {
     matches!(
         name,
-        "area" | "base" | "br" | "col" | "embed" | "hr" | "img" | "input" | "link" | "meta" | "source" | "track" | "wbr" | "param"
+        "area"
+            | "base"
+            | "br"
+            | "col"
+            | "embed"
+            | "hr"
+            | "img"
+            | "input"
+            | "link"
+            | "meta"
+            | "source"
+            | "track"
+            | "wbr"
+            | "param"
     )
 }
 
@@ -82,9 +95,11 @@ pub(super) fn heading(name: &str) -> Option<u8> {
 /// Whether readers do not see the element, or do not read it.
 pub(super) fn is_left_out(name: &str, attributes: &[Attribute], open: &[LocalName]) -> bool {
     match name {
-        "script" | "style" | "noscript" | "template" | "nav" | "svg" | "iframe" | "object" | "canvas" | "audio" | "video" | "select"
-        | "button" | "textarea" | "noembed" | "noframes" | "datalist" => return true,
-        "footer" => return !open.iter().rev().take(100).any(|open| matches!(&**open, "article" | "main" | "section" | "blockquote")),
+        "script" | "style" | "noscript" | "template" | "nav" | "svg" | "iframe" | "object" | "canvas" | "audio" | "video"
+        | "select" | "button" | "textarea" | "noembed" | "noframes" | "datalist" => return true,
+        "footer" => {
+            return !open.iter().rev().take(100).any(|open| matches!(&**open, "article" | "main" | "section" | "blockquote"));
+        }
         _ => {}
     }
     attributes.iter().any(|Attribute { name, value }| match &*name.local {

@@ -113,7 +113,13 @@ impl State {
     }
 
     fn close(&mut self, name: &str) {
-        let Some(levels) = self.open.iter().rev().take(MOST_LEVELS_CLOSED).position(|open| open == name) else { return };
+        let Some(levels) = self.open.iter().rev().take(MOST_LEVELS_CLOSED).position(|open| open == name) else {
+            // The end of a paragraph that was never begun still parts two.
+            if name == "p" && self.skipped_from.is_none() {
+                self.writer.finish(name);
+            }
+            return;
+        };
         for _ in 0..=levels {
             self.pop();
         }
@@ -166,7 +172,10 @@ mod tests {
 
     #[test]
     fn broken_nesting_loses_nothing() {
-        assert_eq!(read("</div><p>a<div>b</p>c</div></b>d").into_iter().map(|(_, text)| text).collect::<Vec<_>>(), ["a", "b", "c", "d"]);
+        assert_eq!(
+            read("</div><p>a<div>b</p>c</div></b>d").into_iter().map(|(_, text)| text).collect::<Vec<_>>(),
+            ["a", "b", "c", "d"]
+        );
         let deep = "<div>".repeat(100_000) + "deep";
         assert_eq!(read(&deep), [(Paragraph, "deep".to_owned())]);
     }

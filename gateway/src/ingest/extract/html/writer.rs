@@ -32,8 +32,10 @@ impl Writer {
     /// The title and the blocks.
     pub(super) fn end(mut self) -> (Option<String>, Vec<Block>) {
         self.flush();
-        let title = self.title.map(|title| title.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|title| !title.is_empty());
-        let first = || self.blocks.iter().find(|block| matches!(block.kind, BlockKind::Heading(_))).map(|block| block.text.clone());
+        let title =
+            self.title.map(|title| title.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|title| !title.is_empty());
+        let first =
+            || self.blocks.iter().find(|block| matches!(block.kind, BlockKind::Heading(_))).map(|block| block.text.clone());
         (title.or_else(first), self.blocks)
     }
 
@@ -186,7 +188,8 @@ impl Writer {
         };
         let text = std::mem::take(&mut self.text);
         let text = if kind == BlockKind::Code { text.trim_end().trim_start_matches(['\n', '\r']) } else { text.trim() };
-        let text = if matches!(kind, BlockKind::Heading(_)) { text.trim_end_matches('¶').replace('\n', " ") } else { text.to_owned() };
+        let text =
+            if matches!(kind, BlockKind::Heading(_)) { text.trim_end_matches('¶').replace('\n', " ") } else { text.to_owned() };
         if !text.trim().is_empty() {
             self.blocks.push(Block { text, kind, page: None });
         }

@@ -26,7 +26,16 @@ pub(super) struct Flat {
 
 /// Flattens a page.
 pub(super) fn page(document: &Document, content: Vec<u8>, resources: &Dictionary, bad_fonts: &HashSet<Identity>) -> Flat {
-    let mut flattener = Flattener { document, bad_fonts, operations: Vec::new(), fonts: Vec::new(), forms: Vec::new(), saved: Vec::new(), has_font: false, room: MOST_OPERATIONS };
+    let mut flattener = Flattener {
+        document,
+        bad_fonts,
+        operations: Vec::new(),
+        fonts: Vec::new(),
+        forms: Vec::new(),
+        saved: Vec::new(),
+        has_font: false,
+        room: MOST_OPERATIONS,
+    };
     flattener.content(&content, resources);
     let Flattener { operations, fonts, .. } = flattener;
     Flat { content: Content { operations }.encode().unwrap_or_default(), fonts }
@@ -134,7 +143,8 @@ impl Flattener<'_> {
         if self.forms.len() >= MOST_DEPTH || self.saved.len() >= MOST_SAVED || self.forms.contains(&id) {
             return;
         }
-        let own = form.dict.get(b"Resources").and_then(|object| document.dereference(object)).and_then(|(_, object)| object.as_dict());
+        let own =
+            form.dict.get(b"Resources").and_then(|object| document.dereference(object)).and_then(|(_, object)| object.as_dict());
         let content = form.get_plain_content().unwrap_or_default();
         self.saved.push(self.has_font);
         self.push("q", Vec::new());

@@ -65,7 +65,8 @@ fn name(document: &Document, dictionary: &Dictionary, key: &[u8]) -> Option<Vec<
 
 /// Widths of the form `first last width` as `first [width …]`; the reader takes the former for something else.
 fn written_out(document: &Document, widths: &[Object]) -> Vec<Object> {
-    let resolved: Vec<&Object> = widths.iter().filter_map(|object| document.dereference(object).ok().map(|(_, object)| object)).collect();
+    let resolved: Vec<&Object> =
+        widths.iter().filter_map(|object| document.dereference(object).ok().map(|(_, object)| object)).collect();
     let mut out = Vec::new();
     let mut room = MOST_CODES;
     let mut rest = resolved.as_slice();
@@ -97,7 +98,8 @@ fn mapped(map: &[u8]) -> u64 {
     let ranges = text.split("beginbfrange").skip(1).filter_map(|part| part.split("endbfrange").next());
     let mut count = 0_u64;
     for range in ranges {
-        let without_lists: String = range.split('[').map(|part| part.rsplit(']').next().unwrap_or_default()).collect::<Vec<_>>().join("<0>");
+        let without_lists: String =
+            range.split('[').map(|part| part.rsplit(']').next().unwrap_or_default()).collect::<Vec<_>>().join("<0>");
         let mut codes = without_lists.split('<').skip(1).map(|code| {
             let digits: String = code.split('>').next().unwrap_or_default().split_whitespace().collect();
             u64::from_str_radix(&digits, 16).unwrap_or(u64::MAX)
@@ -123,7 +125,13 @@ mod tests {
     #[test]
     fn width_ranges_are_written_out_within_bounds() {
         let document = Document::new();
-        let widths = [Object::Integer(3), Object::Integer(5), Object::Integer(500), Object::Integer(9), Object::Array(vec![Object::Integer(7)])];
+        let widths = [
+            Object::Integer(3),
+            Object::Integer(5),
+            Object::Integer(500),
+            Object::Integer(9),
+            Object::Array(vec![Object::Integer(7)]),
+        ];
         let out = written_out(&document, &widths);
         assert_eq!(out[1], Object::Array(vec![Object::Integer(500); 3]));
         assert_eq!(out.len(), 4);

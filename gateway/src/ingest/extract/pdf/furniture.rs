@@ -40,11 +40,10 @@ fn edges(lines: &[Line]) -> Vec<(usize, bool)> {
     let mut edges = Vec::new();
     for (is_top, order) in [(true, order.clone()), (false, order.into_iter().rev().collect())] {
         let mut heights = 0;
-        let mut last = f64::NAN;
+        let mut last = f64::INFINITY;
         for index in order {
             let Line { base, size, .. } = lines[index];
-            // Not a number is no neighbour.
-            if !((base - last).abs() < size * 0.5) {
+            if (base - last).abs() >= size * 0.5 {
                 heights += 1;
             }
             if heights > EDGE_LINES {
@@ -61,7 +60,11 @@ fn edges(lines: &[Line]) -> Vec<(usize, bool)> {
 fn key(line: &Line) -> String {
     let words = line.text.split_whitespace().map(|word| {
         let is_roman = word.len() <= 6 && word.bytes().all(|byte| b"ivxlc".contains(&byte));
-        if is_roman { "#".to_owned() } else { word.replace(|character: char| character.is_ascii_digit(), "#").replace("##", "#").replace("##", "#") }
+        if is_roman {
+            "#".to_owned()
+        } else {
+            word.replace(|character: char| character.is_ascii_digit(), "#").replace("##", "#").replace("##", "#")
+        }
     });
     words.collect::<Vec<_>>().join(" ")
 }

@@ -56,7 +56,15 @@ impl OutputDev for Glyphs {
             self.finish();
             self.next = along;
         }
-        let line = self.line.get_or_insert_with(|| Line { text: String::new(), characters: 0, start: along, end, base, size: height, turn });
+        let line = self.line.get_or_insert_with(|| Line {
+            text: String::new(),
+            characters: 0,
+            start: along,
+            end,
+            base,
+            size: height,
+            turn,
+        });
         if along - self.next > BLANK * height {
             line.text.push(' ');
         }

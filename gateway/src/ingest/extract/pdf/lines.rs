@@ -19,7 +19,9 @@ pub(super) struct Line {
 impl Line {
     /// Whether it says the same at the same place, as letters do that are drawn twice to look bold.
     pub(super) fn repeats(&self, other: &Self) -> bool {
-        self.text == other.text && (self.base - other.base).abs() < self.size * 0.2 && (self.start - other.start).abs() < self.size * 0.2
+        self.text == other.text
+            && (self.base - other.base).abs() < self.size * 0.2
+            && (self.start - other.start).abs() < self.size * 0.2
     }
 }
 

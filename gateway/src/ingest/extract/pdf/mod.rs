@@ -63,7 +63,8 @@ pub(super) fn blocks(bytes: &[u8]) -> Result<(Option<String>, Vec<Block>), Extra
     if blocks.is_empty() {
         return Err(ExtractError::NoTextLayer { pages: count });
     }
-    let title = title.or_else(|| blocks.iter().take(10).find(|block| block.kind == BlockKind::Heading(1)).map(|block| block.text.clone()));
+    let title = title
+        .or_else(|| blocks.iter().take(10).find(|block| block.kind == BlockKind::Heading(1)).map(|block| block.text.clone()));
     Ok((title, blocks))
 }
 
@@ -80,7 +81,8 @@ fn open(bytes: &[u8]) -> Result<Document, ExtractError> {
     if bombs::in_structure(bytes) {
         return Err(broken("its tables unpack to an absurd size".to_owned()));
     }
-    let loaded = catch_unwind(AssertUnwindSafe(|| Document::load_mem_with_options(bytes, LoadOptions::with_filter(without_images))));
+    let loaded =
+        catch_unwind(AssertUnwindSafe(|| Document::load_mem_with_options(bytes, LoadOptions::with_filter(without_images))));
     let mut document = match loaded {
         Ok(Ok(document)) => document,
         Ok(Err(pdf_extract::Error::InvalidPassword | pdf_extract::Error::Decryption(_))) => return Err(ExtractError::Encrypted),
@@ -97,12 +99,15 @@ fn open(bytes: &[u8]) -> Result<Document, ExtractError> {
     Ok(document)
 }
 
-/// Images are most of the bytes of many files, and hold no text for us.
-#[expect(clippy::needless_pass_by_ref_mut, reason = "the signature is the library's")]
+/// Images are most of the bytes of many files, and hold no text for us. The library takes what is returned for objects inside of
+/// tables, where no stream can be, and of the others only looks whether something is returned.
 fn without_images(id: (u32, u16), object: &mut Object) -> Option<((u32, u16), Object)> {
-    match &object {
-        Object::Stream(stream) if stream.dict.get(b"Subtype").and_then(Object::as_name).is_ok_and(|name| name == b"Image") => None,
-        _ => Some((id, std::mem::replace(object, Object::Null))),
+    match object {
+        Object::Stream(stream) => {
+            let is_image = stream.dict.get(b"Subtype").and_then(Object::as_name).is_ok_and(|name| name == b"Image");
+            (!is_image).then_some((id, Object::Null))
+        }
+        _ => Some((id, object.clone())),
     }
 }
 
@@ -114,6 +119,7 @@ fn title(document: &Document) -> Option<String> {
     let title = pdf_extract::decode_text_string(title).ok()?;
     let title = title.split_whitespace().collect::<Vec<_>>().join(" ").replace('\0', "");
     let lower = title.to_lowercase();
-    let is_noise = lower.is_empty() || lower.starts_with("untitled") || lower.starts_with("microsoft word -") || lower.ends_with(".dvi");
+    let is_noise =
+        lower.is_empty() || lower.starts_with("untitled") || lower.starts_with("microsoft word -") || lower.ends_with(".dvi");
     (!is_noise).then(|| title.chars().take(300).collect())
 }

@@ -56,7 +56,9 @@ fn block(lines: &[Line], page: u32, sizes: &Sizes) -> Option<Block> {
     let left = lines.iter().map(|line| line.start).fold(f64::MAX, f64::min);
     let level = sizes.level(first.size).filter(|_| {
         let characters: usize = lines.iter().map(|line| line.characters).sum();
-        lines.len() <= MOST_HEADING_LINES && characters <= MOST_HEADING_CHARACTERS && lines.iter().any(|line| line.text.contains(char::is_alphabetic))
+        lines.len() <= MOST_HEADING_LINES
+            && characters <= MOST_HEADING_CHARACTERS
+            && lines.iter().any(|line| line.text.contains(char::is_alphabetic))
     });
     let mut text = first.text.clone();
     for pair in lines.windows(2) {
@@ -115,8 +117,13 @@ fn is_numbered(text: &str) -> bool {
 
 /// The usual distance of two lines of a page.
 fn leading(lines: &[Line]) -> f64 {
-    let mut steps: Vec<f64> =
-        lines.windows(2).map(|pair| pair[0].base - pair[1].base).zip(lines).filter(|(step, line)| *step > line.size * 0.5).map(|(step, _)| step).collect();
+    let mut steps: Vec<f64> = lines
+        .windows(2)
+        .map(|pair| pair[0].base - pair[1].base)
+        .zip(lines)
+        .filter(|(step, line)| *step > line.size * 0.5)
+        .map(|(step, _)| step)
+        .collect();
     steps.sort_by(f64::total_cmp);
     steps.get(steps.len() / 3).copied().unwrap_or(0.0)
 }
@@ -134,7 +141,8 @@ impl Sizes {
             *characters.entry(halves(line.size)).or_default() += line.characters;
         }
         let body = characters.iter().max_by_key(|(size, count)| (**count, **size)).map_or(0, |(size, _)| *size);
-        let mut headings: Vec<u32> = characters.into_keys().filter(|size| f64::from(*size) >= f64::from(body) * HEADING && *size > body).collect();
+        let mut headings: Vec<u32> =
+            characters.into_keys().filter(|size| f64::from(*size) >= f64::from(body) * HEADING && *size > body).collect();
         headings.sort_unstable_by(|a, b| b.cmp(a));
         Self { headings }
     }
