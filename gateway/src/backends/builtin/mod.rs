@@ -45,6 +45,8 @@ const WINDOW_TOKENS: usize = 160;
 const STEP_TOKENS: usize = 1_024;
 /// Texts that are tokenized and sorted by length together.
 const GROUP_TEXTS: usize = 256;
+/// A batch no larger than this belongs to a question that somebody waits for, such as the sentences of its context.
+const QUESTION_TEXTS: usize = 32;
 /// Steps of one caller in the line at once.
 const STEPS_AHEAD: usize = 2;
 
@@ -92,7 +94,7 @@ impl BuiltinEmbedder {
         Ok(Self { tokenizer: Arc::new(tokenizer), queue })
     }
 
-    async fn group(&self, texts: &[String]) -> Result<Vec<Vector>, EmbedError> {
+    async fn group(&self, line: Line, texts: &[String]) -> Result<Vec<Vector>, EmbedError> {
         let (tokenizer, owned) = (Arc::clone(&self.tokenizer), texts.to_vec());
         let tokenize = move || owned.iter().map(|text| tokenizer.sequence(text)).collect::<Result<Vec<_>, _>>();
         let sequences = tokio::task::spawn_blocking(tokenize).await.map_err(|error| EmbedError::Model(Box::new(error)))?;
@@ -101,7 +103,7 @@ impl BuiltinEmbedder {
         let mut done = futures::stream::iter(steps(sequences))
             .map(|step| async move {
                 let (places, sequences): (Vec<usize>, Vec<Vec<i32>>) = step.into_iter().unzip();
-                Ok::<_, EmbedError>((places, self.queue.run(Line::Passages, sequences).await?))
+                Ok::<_, EmbedError>((places, self.queue.run(line, sequences).await?))
             })
             .buffered(STEPS_AHEAD);
         while let Some((places, found)) = done.try_next().await? {
@@ -136,9 +138,10 @@ impl Embedder for BuiltinEmbedder {
     }
 
     async fn embed_batch(&self, texts: &[String]) -> Result<Vec<Vector>, EmbedError> {
+        let line = if texts.len() <= QUESTION_TEXTS { Line::Questions } else { Line::Passages };
         let mut vectors = Vec::with_capacity(texts.len());
         for group in texts.chunks(GROUP_TEXTS) {
-            vectors.extend(self.group(group).await?);
+            vectors.extend(self.group(line, group).await?);
         }
         Ok(vectors)
     }
