@@ -24,7 +24,8 @@ pub struct TextCutter {
 
 impl Cutter for TextCutter {
     fn cut(&self, bytes: Vec<u8>, filename: &str, content_type: Option<&str>) -> Result<Cut, CutError> {
-        let extracted = extract::extract(&bytes, filename, content_type).map_err(|error| CutError { reason: error.to_string() })?;
+        let extracted =
+            extract::extract(&bytes, filename, content_type).map_err(|error| CutError { reason: error.to_string() })?;
         drop(bytes);
         let tokenizer = self.embedder.tokenizer();
         let chunks = chunk::chunk(&extracted, &self.chunking, tokenizer);

@@ -111,7 +111,13 @@ pub trait JobStore: Send + Sync + std::fmt::Debug {
     /// `max_attempts` it fails instead.
     async fn claim(&self, lease_for: Duration, max_attempts: u32) -> Result<Option<Claim>, StoreError>;
     /// `false`: the lease is lost, stop.
-    async fn renew(&self, claim: &Claim, lease_for: Duration, chunks_done: u32, chunks_total: Option<u32>) -> Result<bool, StoreError>;
+    async fn renew(
+        &self,
+        claim: &Claim,
+        lease_for: Duration,
+        chunks_done: u32,
+        chunks_total: Option<u32>,
+    ) -> Result<bool, StoreError>;
     async fn fail(&self, claim: &Claim, reason: &str) -> Result<(), StoreError>;
     /// Gives the file back to the queue, to be tried again after `delay`. The try is not counted in `attempt` but in `released`;
     /// `reason` is shown with the file meanwhile.

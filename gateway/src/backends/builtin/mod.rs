@@ -60,7 +60,9 @@ pub struct BuiltinEmbedder {
 /// Why the built-in model did not load.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    #[error("{path} cannot be read; put model.safetensors and tokenizer.json of all-MiniLM-L6-v2 into that folder, or set RAGLINE_MODEL_DIR")]
+    #[error(
+        "{path} cannot be read; put model.safetensors and tokenizer.json of all-MiniLM-L6-v2 into that folder, or set RAGLINE_MODEL_DIR"
+    )]
     Read {
         path: PathBuf,
         #[source]

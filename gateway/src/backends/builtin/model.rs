@@ -5,10 +5,7 @@ use std::sync::Arc;
 use rten::{Model, ModelOptions, NodeId, RunError, RunOptions, ThreadPool};
 use rten_tensor::{AsView, Layout, NdTensor, NdTensorView};
 
-use super::{
-    HEAD_SIZE, HIDDEN, LoadError, graph,
-    weights::Weights,
-};
+use super::{HEAD_SIZE, HIDDEN, LoadError, graph, weights::Weights};
 use crate::traits::embedder::Vector;
 
 /// Added to the attention score of padding; far below every real score, far above overflow.
@@ -57,8 +54,12 @@ impl MiniLm {
         let heads = [batch, length, HIDDEN / HEAD_SIZE, HEAD_SIZE].map(count);
         let heads = NdTensor::from_data([4], heads.to_vec());
         let [ids_node, positions_node, mask_node, heads_node] = self.inputs;
-        let inputs =
-            vec![(ids_node, ids.into()), (positions_node, positions.into()), (mask_node, mask.into()), (heads_node, heads.into())];
+        let inputs = vec![
+            (ids_node, ids.into()),
+            (positions_node, positions.into()),
+            (mask_node, mask.into()),
+            (heads_node, heads.into()),
+        ];
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads)));
         let [hidden] = self.model.run_n(inputs, [self.output], Some(options))?;
         let hidden: NdTensor<f32, 2> = hidden.try_into().expect("the graph's output is a matrix of floats");

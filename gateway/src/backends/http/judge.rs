@@ -142,7 +142,11 @@ mod tests {
                 r#"Refused(Denied { status: 429, message: "no money" })"#,
             ),
             (503, "", r#"Refused(Failing { status: 503, message: "no message", retry_after: Some(7s) })"#),
-            (500, r#"{"error":"boom\n twice"}"#, r#"Refused(Failing { status: 500, message: "boom twice", retry_after: Some(7s) })"#),
+            (
+                500,
+                r#"{"error":"boom\n twice"}"#,
+                r#"Refused(Failing { status: 500, message: "boom twice", retry_after: Some(7s) })"#,
+            ),
             (400, r#"{"error":{"message":"too long","code":400}}"#, r#"Refused(Denied { status: 400, message: "too long" })"#),
             (404, "<html>", r#"Refused(Denied { status: 404, message: "<html>" })"#),
             (302, "", r#"Refused(Denied { status: 302, message: "no message" })"#),

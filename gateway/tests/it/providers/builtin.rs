@@ -37,7 +37,8 @@ async fn vectors_are_those_of_the_reference() {
 #[tokio::test]
 async fn a_batch_of_mixed_lengths_gives_each_text_its_own_vector_in_order() {
     let model = builtin();
-    let texts: Vec<String> = (0..40).map(|n| format!("passage {n} {}", "about storage and indexes ".repeat(n * 7 % 30))).collect();
+    let texts: Vec<String> =
+        (0..40).map(|n| format!("passage {n} {}", "about storage and indexes ".repeat(n * 7 % 30))).collect();
     let batch = model.embed_batch(&texts).await.unwrap();
     for (text, vector) in texts.iter().zip(&batch) {
         let similarity = cosine(&model.embed(text).await.unwrap(), vector);

@@ -121,7 +121,10 @@ async fn embeddings(State(fake): State<Arc<Fake>>, headers: HeaderMap, body: Byt
     fake.most_under_way.send_modify(|most| *most = under_way.max(*most));
     let mut most = fake.most_under_way.subscribe();
     let gathered = most.wait_for(|most| *most >= fake.gather);
-    tokio::time::timeout(Duration::from_secs(10), gathered).await.expect("the requests come together").expect("the fake lives on");
+    tokio::time::timeout(Duration::from_secs(10), gathered)
+        .await
+        .expect("the requests come together")
+        .expect("the fake lives on");
     let received = fake.receive(&headers, &body).await;
     fake.under_way.fetch_sub(1, Ordering::SeqCst);
     let request = received?;

@@ -38,7 +38,11 @@ fn embedder(fake: &Fake) -> OpenAiEmbedder {
 }
 
 fn limited() -> Mishap {
-    Mishap::Status(429, Some("0"), json!({"error": {"message": "Rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}}))
+    Mishap::Status(
+        429,
+        Some("0"),
+        json!({"error": {"message": "Rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}}),
+    )
 }
 
 #[tokio::test]
@@ -192,7 +196,10 @@ async fn a_chat_server_in_trouble_is_told_as_what_it_is() {
     let refusal = |status, code: &str| Mishap::Status(status, None, json!({"error": {"message": "no such model", "code": code}}));
     type Check = fn(&GenerateError) -> bool;
     let cases: [(Mishap, Check); 5] = [
-        (refusal(404, "model_not_found"), |e| matches!(e, GenerateError::Refused { status: 404, message, .. } if message == "no such model")),
+        (
+            refusal(404, "model_not_found"),
+            |e| matches!(e, GenerateError::Refused { status: 404, message, .. } if message == "no such model"),
+        ),
         (refusal(429, "insufficient_quota"), |e| matches!(e, GenerateError::Refused { status: 429, .. })),
         (Mishap::Hang, |e| matches!(e, GenerateError::TimedOut { .. })),
         (Mishap::Truncate, |e| matches!(e, GenerateError::Unreachable { .. })),
