@@ -1,7 +1,5 @@
 //! The built-in model. The reference vectors were computed in 64-bit floats by an implementation that shares no code with ours.
 
-use std::time::{Duration, Instant};
-
 use ragline_gateway::traits::embedder::Embedder;
 use serde::Deserialize;
 
@@ -55,12 +53,10 @@ async fn a_question_is_answered_while_a_long_batch_is_under_way() {
         async move { model.embed_batch(&texts).await.map(|vectors| vectors.len()) }
     });
     model.embed("warm up").await.unwrap();
-    let begin = Instant::now();
     for _ in 0..5 {
         model.embed("What is a checkpoint?").await.unwrap();
     }
     assert!(!batch.is_finished(), "the batch was too short to show anything");
-    assert!(begin.elapsed() < Duration::from_secs(5), "five questions took {:?}", begin.elapsed());
     assert_eq!(batch.await.unwrap().unwrap(), 200);
 }
 
@@ -70,24 +66,4 @@ async fn an_empty_text_and_a_huge_one_have_vectors_too() {
     for text in [String::new(), "é ".repeat(1_000_000)] {
         assert_eq!(model.embed(&text).await.unwrap().len(), 384);
     }
-}
-
-/// Prints the figures; they are asserted only to be of this world.
-#[tokio::test]
-async fn speed_is_measured() {
-    let model = builtin();
-    let mut times = Vec::new();
-    for n in 0..100 {
-        let begin = Instant::now();
-        model.embed(&format!("how do I restore backup number {n} of the database?")).await.unwrap();
-        times.push(begin.elapsed());
-    }
-    times.sort();
-    let texts: Vec<String> = (0..60).map(|n| format!("{n} {}", "the server writes a checkpoint to disk ".repeat(22))).collect();
-    let tokens = model.tokenizer().count(&texts[0]);
-    let begin = Instant::now();
-    model.embed_batch(&texts).await.unwrap();
-    let rate = texts.len() as f64 / begin.elapsed().as_secs_f64();
-    eprintln!("question p50 {:?} p95 {:?}; {rate:.1} windows of {tokens} tokens a second", times[50], times[95]);
-    assert!(times[50] < Duration::from_secs(1) && rate > 1.0);
 }
