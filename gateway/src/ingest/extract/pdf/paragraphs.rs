@@ -125,7 +125,7 @@ fn leading(lines: &[Line]) -> f64 {
         .map(|(step, _)| step)
         .collect();
     steps.sort_by(f64::total_cmp);
-    steps.get(steps.len() / 3).copied().unwrap_or(0.0)
+    steps.get(steps.len().saturating_sub(1) / 4).copied().unwrap_or(0.0)
 }
 
 /// The sizes of letters in a document.
