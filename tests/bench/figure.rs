@@ -56,9 +56,9 @@ impl Figure {
         Self { described: Some(Described { bound, met }), ..self }
     }
 
-    /// Shows it and keeps it.
+    /// Tells that it was measured, and keeps it for the report.
     pub(crate) fn keep(self, folder: &Path) -> anyhow::Result<()> {
-        println!("{}", line(&self));
+        println!("  measured: {}: {}", self.group, self.name);
         let path = folder.join("work/figures.jsonl");
         let mut file =
             fs::OpenOptions::new().create(true).append(true).open(&path).with_context(|| path.display().to_string())?;
@@ -84,13 +84,15 @@ fn line(figure: &Figure) -> String {
 pub(crate) fn report(folder: &Path) -> anyhow::Result<()> {
     let kept = fs::read_to_string(folder.join("work/figures.jsonl")).context("nothing was measured")?;
     let figures: Vec<Figure> = kept.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    let mut group = "";
+    let mut groups: Vec<&str> = Vec::new();
     for figure in &figures {
-        if figure.group != group {
-            group = &figure.group;
-            println!("\n{group}");
+        if !groups.contains(&figure.group.as_str()) {
+            groups.push(&figure.group);
         }
-        println!("{}", line(figure));
+    }
+    for group in groups {
+        println!("\n{group}");
+        figures.iter().filter(|figure| figure.group == group).for_each(|figure| println!("{}", line(figure)));
     }
     let described: Vec<&Described> = figures.iter().filter_map(|figure| figure.described.as_ref()).collect();
     let met = described.iter().filter(|described| described.met).count();

@@ -3,6 +3,8 @@
 use tracing::info;
 use uuid::Uuid;
 
+use crate::telemetry::QUERY_TARGET;
+
 /// What is said of one answered question.
 #[derive(Clone, Debug)]
 pub(super) struct QueryEvent<'a> {
@@ -35,9 +37,7 @@ impl QueryEvent<'_> {
             workspace_id,
         } = self;
         info!(
-            target: "ragline_gateway::query",
-            // Without the request's span, whose fields the line would carry too.
-            parent: None,
+            target: QUERY_TARGET,
             %query_id,
             query,
             cache_hit,

@@ -1,9 +1,10 @@
 //! The gateway as a process of its own, with an environment that a test chooses.
 
 use std::{
+    collections::HashMap,
     fs::File,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -25,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Gateway {
     child: Child,
     url: String,
+    environment: HashMap<String, String>,
     folder: tempfile::TempDir,
     client: reqwest::Client,
 }
@@ -52,24 +54,24 @@ pub(crate) async fn serve_with_config(database: &TestDatabase, config: &str, var
     let path = folder.path().join("ragline.yaml");
     std::fs::write(&path, format!("database:\n  tlsMode: disable\n{config}")).unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ragline-gateway"));
-    command
-        .arg("serve")
-        .env_clear()
-        .env("RAGLINE_CONFIG", path)
-        .env("RAGLINE_LISTEN", format!("127.0.0.1:{port}"))
-        .env("RAGLINE_API_KEY", API_KEY)
-        .env("RAGLINE_MODEL_DIR", model::directory())
-        .env("DATABASE_URL", database.url("DATABASE_URL").expose_secret())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(File::create(folder.path().join("log")).unwrap());
+    let mut environment = HashMap::from([
+        ("RAGLINE_CONFIG", path.display().to_string()),
+        ("RAGLINE_LISTEN", format!("127.0.0.1:{port}")),
+        ("RAGLINE_API_KEY", API_KEY.to_owned()),
+        ("RAGLINE_MODEL_DIR", model::directory().display().to_string()),
+        ("DATABASE_URL", database.url("DATABASE_URL").expose_secret().to_owned()),
+    ]);
     for name in ["VALKEY_HOST", "VALKEY_PORT", "VALKEY_PASSWORD"] {
-        command.env(name, servers().value(name));
+        environment.insert(name, servers().value(name).to_owned());
     }
-    command.envs(variables.iter().copied());
+    environment.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    let environment: HashMap<_, _> = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ragline-gateway"));
+    let log = File::create(folder.path().join("log")).unwrap();
+    command.arg("serve").env_clear().envs(&environment).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().unwrap();
-    let mut gateway = Gateway { child: command.spawn().unwrap(), url: format!("http://127.0.0.1:{port}"), folder, client };
+    let url = format!("http://127.0.0.1:{port}");
+    let mut gateway = Gateway { child: command.spawn().unwrap(), url, environment, folder, client };
     gateway.ready().await;
     gateway
 }
@@ -87,6 +89,13 @@ impl Gateway {
                 return;
             }
         }
+    }
+
+    /// Runs another command of the program in the same surroundings.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ragline-gateway"));
+        command.args(arguments).env_clear().envs(&self.environment).stdin(Stdio::null());
+        tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
     }
 
     /// What it has logged.

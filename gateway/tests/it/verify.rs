@@ -9,6 +9,7 @@ use sqlx::Row;
 
 use crate::{
     database::default_workspace,
+    env_fixture::{database, serve},
     store_fixture,
     verify_fixture::{LivePipeline, failures, idle_pipeline, live_pipeline, silent_port},
 };
@@ -200,4 +201,26 @@ async fn what_a_killed_verification_left_an_hour_ago_is_removed() {
     assert_eq!(left, ["mine.txt"]);
     let rows = pipeline.rows().await;
     assert_eq!((rows["document"], rows["blob"], rows["job"], rows["job_item"]), (1, 1, 1, 1));
+}
+
+#[tokio::test]
+async fn the_command_beside_a_serving_gateway_prints_the_report_and_ends_with_0() {
+    let database = database().await;
+    let gateway = serve(&database, &[("VALKEY_DB", "12")]).await;
+    let output = gateway.run(&["verify", "--json"]).await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let results: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    assert_eq!(results.iter().map(|result| result["test_name"].as_str().unwrap()).collect::<Vec<_>>(), NAMES);
+    assert!(results.iter().all(|result| result["passed"] == json!(true) && result["duration_ms"].as_f64().is_some()), "{text}");
+}
+
+#[tokio::test]
+async fn the_command_ends_with_1_and_names_the_failure() {
+    let database = database().await;
+    let gateway = serve(&database, &[("VALKEY_PORT", &silent_port().to_string())]).await;
+    let output = gateway.run(&["verify"]).await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("❌ Cache Simulation (") && text.contains("❌ Failed: 1"), "{text}");
 }
