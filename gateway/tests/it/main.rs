@@ -29,5 +29,6 @@ mod store_publish;
 mod store_search;
 mod text_fuzz;
 mod text_pdf;
+mod unanswerable;
 mod verify;
 mod verify_fixture;
