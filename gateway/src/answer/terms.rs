@@ -1,6 +1,9 @@
 //! The terms of a text: lower-case words, stemmed, without those that carry no meaning. Pure.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::LazyLock,
+};
 
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_segmentation::UnicodeSegmentation;
@@ -24,8 +27,8 @@ pub(super) fn terms(text: &str) -> BTreeSet<String> {
 }
 
 fn is_stop_word(word: &str) -> bool {
-    let bare = word.split(['\'', '’']).next().unwrap_or(word);
-    STOP_WORDS.split_ascii_whitespace().any(|stop| stop == bare)
+    static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| STOP_WORDS.split_ascii_whitespace().collect());
+    WORDS.contains(word.split(['\'', '’']).next().unwrap_or(word))
 }
 
 #[cfg(test)]
