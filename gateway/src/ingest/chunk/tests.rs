@@ -1,3 +1,5 @@
+//! What holds of the chunks of any text: sizes, overlap, coverage, and that the same text gives the same chunks.
+
 use std::ops::Range;
 
 use proptest::prelude::*;
