@@ -61,7 +61,7 @@ cat <<END
 Ragline answers at http://127.0.0.1:$port. In another terminal:
 
   . target/dev/env
-  $programs/ragline-gateway ingest README.md crds/README.md
+  $programs/ragline-gateway ingest README.md
   $programs/ragline-gateway ask "What is a RagPipeline?"
   curl -H "Authorization: Bearer \$RAGLINE_API_KEY" -d '{"query": "vector index"}' \\
        -H 'content-type: application/json' \$RAGLINE_URL/v1/search
