@@ -1,0 +1,60 @@
+//! The two-tier cache.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Seconds;
+use crate::ports;
+
+/// The two-tier cache. `CACHE_TTL` sets `vectorSearchTtlSeconds`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Cache {
+    pub mode: CacheMode,
+    /// Host of Valkey; the environment's VALKEY_HOST wins.
+    pub host: String,
+    pub port: u16,
+    pub database: u32,
+    /// Speak TLS to Valkey.
+    pub tls: bool,
+    /// PEM certificates to trust; absent: the public ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_ca_file: Option<PathBuf>,
+    /// Bytes that the tier inside the process may hold.
+    pub memory_bytes: u64,
+    pub vector_search_ttl_seconds: Seconds,
+    pub embedding_ttl_seconds: Seconds,
+    pub context_ttl_seconds: Seconds,
+    pub similarity_ttl_seconds: Seconds,
+    /// A Valkey that has not answered after this is a miss.
+    pub timeout_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CacheMode {
+    #[default]
+    Valkey,
+    /// Nothing is cached, neither in Valkey nor in the process.
+    Disabled,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            mode: CacheMode::default(),
+            host: "localhost".into(),
+            port: ports::VALKEY,
+            database: 0,
+            tls: false,
+            tls_ca_file: None,
+            memory_bytes: 32 << 20,
+            vector_search_ttl_seconds: Seconds(3_600),
+            embedding_ttl_seconds: Seconds(86_400),
+            context_ttl_seconds: Seconds(1_800),
+            similarity_ttl_seconds: Seconds(7_200),
+            timeout_ms: 100,
+        }
+    }
+}

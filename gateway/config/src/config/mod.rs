@@ -1,0 +1,46 @@
+//! The gateway's configuration file. Its names are those of the `RagPipeline` spec, so a message about one fits the other.
+//! Every field has a default; unknown fields are refused. No secret has a place in here.
+
+mod cache;
+mod chunking;
+mod database;
+mod embedding;
+mod generation;
+mod index;
+mod limits;
+mod logging;
+mod provider;
+mod search;
+mod server;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    cache::{Cache, CacheMode},
+    chunking::Chunking,
+    database::{Database, TlsMode},
+    embedding::{Embedding, EmbeddingProvider},
+    generation::{DEFAULT_PROMPT_TEMPLATE, Generation, GenerationProvider},
+    index::{Index, IndexMode},
+    limits::Limits,
+    logging::Logging,
+    provider::OpenAiCompatible,
+    search::Search,
+    server::Server,
+};
+
+/// The whole configuration file.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Config {
+    pub server: Server,
+    pub database: Database,
+    pub cache: Cache,
+    pub embedding: Embedding,
+    pub chunking: Chunking,
+    pub search: Search,
+    pub generation: Generation,
+    pub index: Index,
+    pub limits: Limits,
+    pub logging: Logging,
+}
