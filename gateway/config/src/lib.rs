@@ -13,7 +13,7 @@ mod validate;
 
 pub use config::{
     Cache, CacheMode, Chunking, Config, DEFAULT_PROMPT_TEMPLATE, Database, Embedding, EmbeddingProvider, Generation,
-    GenerationProvider, Index, IndexMode, Limits, Logging, OpenAiCompatible, Search, Server, TlsMode,
+    GenerationProvider, Index, IndexMode, Limits, Logging, OpenAiCompatible, Search, SearchMode, Server, TlsMode,
 };
 pub use duration::Seconds;
 pub use report::{BuildReport, INDEX_REPORT_PATH, IndexReport};

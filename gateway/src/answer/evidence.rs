@@ -15,6 +15,9 @@ const MOST_CHARS: usize = 600;
 /// Shorter ones are headings and crumbs.
 const LEAST_CHARS: usize = 20;
 
+/// Prose has fewer of the signs that programs are made of.
+const MOST_SIGNS_PERCENT: usize = 9;
+
 /// One sentence and how it bears on the question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
@@ -99,15 +102,54 @@ fn candidates(question: &str, passages: &[&str]) -> Vec<Evidence> {
     candidates
 }
 
-/// The sentences of a passage. Lines that a text was wrapped at are joined, paragraphs are not.
+/// The sentences of a passage. Lines that a text was wrapped at are joined; paragraphs, items of lists and rows of tables are not.
+/// Program text has no sentences.
 pub fn sentences(text: &str) -> Vec<String> {
     text.split("\n\n")
-        .flat_map(|paragraph| {
-            let joined = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
-            joined.unicode_sentences().map(|s| s.trim().chars().take(MOST_CHARS).collect::<String>()).collect::<Vec<_>>()
+        .flat_map(statements)
+        .filter(|statement| !is_program(statement))
+        .flat_map(|statement| {
+            statement.unicode_sentences().map(|s| s.trim().chars().take(MOST_CHARS).collect::<String>()).collect::<Vec<_>>()
         })
         .filter(|sentence| sentence.chars().count() >= LEAST_CHARS)
         .collect()
+}
+
+/// The runs of lines of a paragraph that belong together.
+fn statements(paragraph: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut row_before = false;
+    for line in paragraph.lines() {
+        let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let is_row = words.contains(" | ");
+        let begins = is_row || row_before || is_item(&words);
+        row_before = is_row;
+        match found.last_mut() {
+            Some(last) if !begins => {
+                last.push(' ');
+                last.push_str(&words);
+            }
+            Some(_) | None => found.push(words),
+        }
+    }
+    found
+}
+
+/// Whether a line begins an item of a list: `- `, `* `, `• `, `1. ` or `a) `.
+fn is_item(line: &str) -> bool {
+    let Some((marker, _)) = line.split_once(' ') else { return false };
+    let number = |marker: &str| marker.len() <= 3 && marker.chars().all(|c| c.is_ascii_alphanumeric());
+    let numbered = marker
+        .strip_suffix(['.', ')'])
+        .is_some_and(|n| number(n) && (marker.ends_with(')') || n.bytes().all(|b| b.is_ascii_digit())));
+    matches!(marker, "-" | "*" | "+" | "\u{2022}" | "\u{2013}") || numbered
+}
+
+/// Whether a text is a program or its output: many of its characters are of a kind that prose has few of.
+fn is_program(text: &str) -> bool {
+    let written = text.chars().filter(|c| !c.is_whitespace()).count();
+    let signs = text.chars().filter(|c| "{}[]<>=;$\\|&#~^_@+*/".contains(*c)).count();
+    signs * 100 > written * MOST_SIGNS_PERCENT
 }
 
 /// Share of the question's terms that occur anywhere in the texts, 0 to 1, each term weighing the same.
@@ -128,6 +170,28 @@ mod tests {
     fn sentences_join_wrapped_lines_and_leave_crumbs_out() {
         let text = "Chapter 3\n\nThe port is 5432 by\ndefault. It can be changed in the file.\n\nYes.";
         assert_eq!(sentences(text), ["The port is 5432 by default.", "It can be changed in the file."]);
+    }
+
+    #[test]
+    fn items_of_a_list_and_rows_of_a_table_are_sentences_of_their_own() {
+        let text = "The following can be set:\n- the port that the server\n  listens on\n- the folder of its data files\n1. Then start the server.";
+        let found = [
+            "The following can be set:",
+            "- the port that the server listens on",
+            "- the folder of its data files",
+            "1. Then start the server.",
+        ];
+        assert_eq!(sentences(text), found);
+        assert_eq!(sentences("port | the port it listens on\nhost | the host it listens on").len(), 2);
+    }
+
+    #[test]
+    fn programs_have_no_sentences() {
+        let text =
+            "The table is made so:\n\nCREATE TABLE t (a int[], b text) WITH (fillfactor=70);\nSELECT a[1] FROM t WHERE b = 'x';";
+        assert_eq!(sentences(text), ["The table is made so:"]);
+        assert!(is_program("if (x == NULL) { return f(y->z); }"));
+        assert!(!is_program("The file pg_hba.conf is read at the start; see max_connections (by default 100)."));
     }
 
     #[test]

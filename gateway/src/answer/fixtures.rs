@@ -9,7 +9,8 @@ use crate::traits::search::Match;
 pub(crate) fn found(text: &str) -> Match {
     Match {
         chunk_id: 1,
-        similarity: 0.5,
+        similarity: Some(0.5),
+        lexical: None,
         score: None,
         text: text.into(),
         position: 0,

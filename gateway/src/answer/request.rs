@@ -1,11 +1,12 @@
 //! What the answering trip takes and gives: plain values, no wire format.
 
+use ragline_config::SearchMode;
 use uuid::Uuid;
 
 use crate::traits::{
     embedder::EmbedError,
+    filter::Filter,
     generator::{GenerateError, Usage},
-    ingest::Metadata,
     search::{Match, SearchPlan, StoreError},
 };
 
@@ -15,8 +16,9 @@ pub struct SearchRequest {
     pub query: String,
     /// Chunks wanted, 1 to 100; `None`: search.limit.
     pub limit: Option<u32>,
-    /// Metadata must contain this object.
-    pub filter: Option<Metadata>,
+    /// `None`: search.mode.
+    pub mode: Option<SearchMode>,
+    pub filter: Option<Filter>,
     /// Chunks below are left out: the calibrated score where the space has one, else the cosine.
     pub threshold: Option<f32>,
 }
@@ -36,7 +38,9 @@ pub struct AnswerRequest {
     pub question: String,
     /// Passages to answer from, 1 to 20; `None`: search.answerLimit.
     pub limit: Option<u32>,
-    pub filter: Option<Metadata>,
+    /// `None`: search.mode.
+    pub mode: Option<SearchMode>,
+    pub filter: Option<Filter>,
     pub threshold: Option<f32>,
     pub temperature: Option<f32>,
     pub max_tokens: Option<u32>,

@@ -13,7 +13,7 @@ use crate::{
     traits::{
         cache::{Cache, CacheKey, Namespace},
         embedder::Embedder,
-        ingest::Metadata,
+        filter::Filter,
         search::{Match, Nearest, NearestQuery, Principal, SearchPlan, Searcher},
     },
 };
@@ -34,7 +34,7 @@ pub struct Retriever {
 pub(super) struct Query<'a> {
     pub(super) text: &'a str,
     pub(super) limit: u32,
-    pub(super) filter: Option<&'a Metadata>,
+    pub(super) filter: Option<&'a Filter>,
     pub(super) threshold: Option<f32>,
 }
 
@@ -134,7 +134,7 @@ impl Retriever {
     /// Everything that changes the result, but for the threshold, which is applied to what was found. The text stands for the whole
     /// vector, since the model is in the key.
     pub(super) fn key(&self, principal: &Principal, query: &Query<'_>, version: i64) -> CacheKey {
-        let filter = query.filter.map(|f| serde_json::Value::Object(f.clone()).to_string()).unwrap_or_default();
+        let filter = query.filter.map(Filter::canonical).unwrap_or_default();
         let parts: [&[u8]; 9] = [
             self.realm.as_bytes(),
             &principal.workspace.0.to_le_bytes(),
@@ -167,13 +167,14 @@ impl Retriever {
 fn above(matches: Vec<Match>, threshold: Option<f32>) -> Vec<Match> {
     match threshold {
         None => matches,
-        Some(least) => matches.into_iter().filter(|m| m.score.unwrap_or(m.similarity) >= least).collect(),
+        Some(least) => matches.into_iter().filter(|m| m.score.or(m.similarity).is_some_and(|score| score >= least)).collect(),
     }
 }
 
-/// Mean cosine, `None` without matches.
+/// Mean cosine, `None` without any.
 pub(super) fn mean_similarity(matches: &[Match]) -> Option<f64> {
-    (!matches.is_empty()).then(|| matches.iter().map(|m| f64::from(m.similarity)).sum::<f64>() / matches.len() as f64)
+    let known: Vec<f64> = matches.iter().filter_map(|m| m.similarity).map(f64::from).collect();
+    (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
 }
 
 pub(super) fn elapsed_ms(begin: Instant) -> f64 {

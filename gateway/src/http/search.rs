@@ -87,7 +87,7 @@ fn checked(body: SearchBody) -> Result<SearchRequest, ApiError> {
     check_limit(limit, MOST_RESULTS)?;
     check_threshold(threshold)?;
     check_filter(filter.as_ref())?;
-    Ok(SearchRequest { query, limit, filter, threshold })
+    Ok(SearchRequest { query, limit, mode: None, filter: filter.map(Into::into), threshold })
 }
 
 pub(super) fn check_question(param: &str, text: &str) -> Result<(), ApiError> {

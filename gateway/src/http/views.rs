@@ -142,8 +142,10 @@ pub struct SourceView {
 /// The figures behind a score.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct ScoresView {
-    /// Cosine of question and passage, -1 to 1.
-    pub vector: f32,
+    /// Cosine of question and passage, -1 to 1; null where the question has no vector.
+    pub vector: Option<f32>,
+    /// BM25 of the passage, 0 or more; null where no word occurs or none was looked for.
+    pub lexical: Option<f32>,
 }
 
 /// A passage that was found.
@@ -166,6 +168,7 @@ impl From<Match> for PassageView {
         let Match {
             chunk_id: _,
             similarity,
+            lexical,
             score,
             text,
             position,
@@ -179,9 +182,9 @@ impl From<Match> for PassageView {
         } = found;
         let document_id = DocumentId(document_id);
         Self {
-            score: score.unwrap_or(similarity).clamp(0.0, 1.0),
+            score: score.or(similarity).unwrap_or_default().clamp(0.0, 1.0),
             calibrated: score.is_some(),
-            scores: ScoresView { vector: similarity },
+            scores: ScoresView { vector: similarity, lexical },
             text,
             source: SourceView { document_id, filename, content_type, position, page, heading_path, ingested_at },
             metadata,

@@ -5,6 +5,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::filter::Filter;
+
 /// The number of a workspace inside the database; never shown outside.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct WorkspaceId(pub i32);
@@ -29,8 +31,43 @@ pub struct NearestQuery {
     pub vector: Vec<f32>,
     /// Chunks wanted; the store fetches more windows than that by itself.
     pub limit: u32,
-    /// Document or chunk metadata must contain this object.
-    pub filter: Option<serde_json::Map<String, serde_json::Value>>,
+    pub filter: Option<Filter>,
+}
+
+/// A search by words.
+#[derive(Clone, Debug)]
+pub struct LexicalQuery {
+    pub workspace: WorkspaceId,
+    /// The question as it was asked; each of its words may match.
+    pub text: String,
+    /// Chunks wanted.
+    pub limit: u32,
+    pub filter: Option<Filter>,
+}
+
+/// What one way of searching found, best first, without texts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Leg {
+    pub hits: Vec<Hit>,
+    /// The workspace's version in the same snapshot as the hits.
+    pub store_version: i64,
+    /// How the rows were found.
+    pub plan: SearchPlan,
+}
+
+/// A chunk and its raw value: the cosine of its best window, or its BM25.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hit {
+    pub chunk_id: i64,
+    pub value: f32,
+}
+
+/// Chunks with their texts.
+#[derive(Clone, Debug)]
+pub struct Passages {
+    pub matches: Vec<Match>,
+    /// The workspace's version in the same snapshot.
+    pub store_version: i64,
 }
 
 /// The chunks that are nearest, best first.
@@ -50,6 +87,8 @@ pub enum SearchPlan {
     Exact,
     IvfFlat,
     Hnsw,
+    /// By words.
+    Lexical,
 }
 
 impl SearchPlan {
@@ -59,6 +98,7 @@ impl SearchPlan {
             Self::Exact => "exact",
             Self::IvfFlat => "ivfflat",
             Self::Hnsw => "hnsw",
+            Self::Lexical => "lexical",
         }
     }
 }
@@ -67,8 +107,10 @@ impl SearchPlan {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Match {
     pub chunk_id: i64,
-    /// Cosine of the best window, -1 to 1.
-    pub similarity: f32,
+    /// Cosine of the best window, -1 to 1; `None` where the question has no vector.
+    pub similarity: Option<f32>,
+    /// BM25, 0 or more; `None` where it was not searched by words or no word occurs.
+    pub lexical: Option<f32>,
     /// The calibrated score, 0 to 1; `None` for a space without calibration.
     pub score: Option<f32>,
     pub text: String,
@@ -88,7 +130,17 @@ pub struct Match {
 /// Searches a workspace.
 #[async_trait]
 pub trait Searcher: Send + Sync + std::fmt::Debug {
+    /// By vector alone, with texts: one statement.
     async fn nearest(&self, query: &NearestQuery) -> Result<Nearest, StoreError>;
+
+    /// By vector, as a leg of a hybrid search.
+    async fn nearest_hits(&self, query: &NearestQuery) -> Result<Leg, StoreError>;
+
+    /// By words.
+    async fn matching(&self, query: &LexicalQuery) -> Result<Leg, StoreError>;
+
+    /// The chunks of these ids in this order, with their cosines where there is a vector; those that are gone are left out.
+    async fn passages(&self, workspace: WorkspaceId, vector: Option<&[f32]>, chunk_ids: &[i64]) -> Result<Passages, StoreError>;
 
     /// The workspace's version: changes with every published or deleted document and with the index that serves. Cheap.
     async fn store_version(&self, workspace: WorkspaceId) -> Result<i64, StoreError>;

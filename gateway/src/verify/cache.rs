@@ -28,8 +28,8 @@ pub(super) async fn key_generation(parts: &VerifyParts) -> Result<Details, Failu
     let retriever = &parts.answerer.retriever;
     let ask = |query: &str| SearchRequest { query: query.to_owned(), ..SearchRequest::default() };
     let filtered = || {
-        let filter = [("department".to_owned(), "legal".into())].into_iter().collect();
-        SearchRequest { filter: Some(filter), ..ask("one two three four") }
+        let filter: crate::traits::ingest::Metadata = [("department".to_owned(), "legal".into())].into_iter().collect();
+        SearchRequest { filter: Some(filter.into()), ..ask("one two three four") }
     };
     let neighbour = Principal { workspace: WorkspaceId(principal.workspace.0 + 1), ..principal.clone() };
     let mut elsewhere = retriever.clone();

@@ -115,7 +115,7 @@ pub(super) async fn storage_and_retrieval(pipeline: &mut Pipeline<'_>) -> Result
     let begin = Instant::now();
     for chunk in &chunks {
         let vector = chunk.vectors.first().ok_or_else(|| Failure::Wrong(format!("chunk {} has no vector", chunk.position)))?;
-        let filter = Some(pipeline.filter());
+        let filter = Some(pipeline.filter().into());
         let query = crate::traits::search::NearestQuery { workspace, vector: vector.clone(), limit: 1, filter };
         let found = parts.searcher.nearest(&query).await?;
         let best = found.matches.first();
@@ -150,7 +150,7 @@ pub(super) async fn semantic_search(pipeline: &mut Pipeline<'_>) -> Result<Detai
         require(passages.clone().any(|m| tells(m, question)), || {
             format!("no passage that was found for {:?} says {:?}", question.text, question.fact)
         })?;
-        similarities.push(f64::from(best.similarity));
+        similarities.push(f64::from(best.similarity.unwrap_or_default()));
     }
     let query_ms = elapsed_ms(begin) / PARAPHRASED.len() as f64;
     let average = similarities.iter().sum::<f64>() / similarities.len() as f64;
@@ -262,14 +262,21 @@ fn tells(found: &Match, question: &Question) -> bool {
 async fn search(pipeline: &Pipeline<'_>, query: &str) -> Result<SearchOutcome, Failure> {
     let principal = pipeline.parts.principal().await?;
     let filter = Some(pipeline.filter());
-    let request = SearchRequest { query: query.to_owned(), limit: Some(RESULTS), filter, threshold: None };
+    let request = SearchRequest {
+        query: query.to_owned(),
+        limit: Some(RESULTS),
+        mode: None,
+        filter: filter.map(Into::into),
+        threshold: None,
+    };
     Ok(pipeline.parts.answerer.search(&principal, &request).await?)
 }
 
 /// `None` where generation is switched off.
 async fn ask(pipeline: &Pipeline<'_>, question: &str) -> Result<Option<AnswerOutcome>, Failure> {
     let principal = pipeline.parts.principal().await?;
-    let request = AnswerRequest { question: question.to_owned(), filter: Some(pipeline.filter()), ..AnswerRequest::default() };
+    let request =
+        AnswerRequest { question: question.to_owned(), filter: Some(pipeline.filter().into()), ..AnswerRequest::default() };
     match pipeline.parts.answerer.answer(&principal, &request).await {
         Ok(outcome) => Ok(Some(outcome)),
         Err(AnswerError::Generate(GenerateError::Disabled)) => Ok(None),

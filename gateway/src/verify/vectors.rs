@@ -36,8 +36,8 @@ pub(super) async fn similarity_search(parts: &VerifyParts) -> Result<Details, Fa
     let begin = Instant::now();
     let found = parts.searcher.nearest(&search).await?;
     let query_time_ms = elapsed_ms(begin);
-    let top = found.matches.first().map(|m| m.similarity);
-    require(descends(found.matches.iter().map(|m| m.similarity)), || {
+    let top = found.matches.first().and_then(|m| m.similarity);
+    require(descends(found.matches.iter().filter_map(|m| m.similarity)), || {
         "the results are not in the order of their similarity".into()
     })?;
     if is_stored {

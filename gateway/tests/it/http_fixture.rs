@@ -58,7 +58,8 @@ impl Drop for TellDrop {
 pub(crate) fn passage() -> Match {
     Match {
         chunk_id: 1,
-        similarity: 0.5,
+        similarity: Some(0.5),
+        lexical: None,
         score: Some(0.9),
         text: "The notice period is three months.".into(),
         position: 4,

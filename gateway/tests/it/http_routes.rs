@@ -22,7 +22,7 @@ async fn a_search_shows_passages_with_their_place() {
         "data": [{
             "score": 0.9,
             "calibrated": true,
-            "scores": {"vector": 0.5},
+            "scores": {"vector": 0.5, "lexical": null},
             "text": "The notice period is three months.",
             "source": {
                 "document_id": "doc_00000000-0000-0000-0000-000000000000",
@@ -41,7 +41,8 @@ async fn a_search_shows_passages_with_their_place() {
     });
     assert_eq!((reply.status.as_u16(), reply.body), (200, expected));
     let asked = api.answering.asked.lock().unwrap().clone().unwrap();
-    assert_eq!((asked.limit, asked.threshold, asked.filter.unwrap()["team"].as_str()), (Some(3), Some(0.5), Some("legal")));
+    let filter = asked.filter.unwrap().canonical();
+    assert_eq!((asked.limit, asked.threshold, filter.as_str()), (Some(3), Some(0.5), r#"{"contains":{"team":"legal"}}"#));
 }
 
 #[tokio::test]

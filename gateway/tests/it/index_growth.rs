@@ -191,7 +191,7 @@ async fn a_filter_is_exact_at_every_selectivity_under_an_index() {
     stored(&store, workspace, "few", vec![chunk(0, "far away", 290)]).await;
     index::run(&database.owner(), &limits()).await.unwrap();
     assert_eq!(plan_of(&store, workspace).await, SearchPlan::Hnsw);
-    let ask = |filter, limit| NearestQuery { workspace, vector: vector(0), limit, filter: Some(object(filter)) };
+    let ask = |filter, limit| NearestQuery { workspace, vector: vector(0), limit, filter: Some(object(filter).into()) };
     let few = store.nearest(&ask(json!({ "source": "few" }), 5)).await.unwrap();
     assert_eq!((few.matches.len(), few.matches[0].text.as_str(), few.plan), (1, "far away", SearchPlan::Exact));
     let many = store.nearest(&ask(json!({ "source": "many" }), 5)).await.unwrap();

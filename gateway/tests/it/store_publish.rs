@@ -32,7 +32,7 @@ async fn a_published_document_is_found_with_all_that_it_carries() {
         (best.document_id, best.filename.as_str(), best.content_type.as_str()),
         (published.document_id, "a.txt", "text/plain")
     );
-    assert!((best.similarity - 0.02_f32.cos()).abs() < 1e-3, "{}", best.similarity);
+    assert!((best.similarity.unwrap() - 0.02_f32.cos()).abs() < 1e-3, "{}", best.similarity.unwrap());
     let document = store.document(workspace, published.document_id).await.unwrap().unwrap();
     assert_eq!((document.chunks, document.title.as_deref(), document.size_bytes), (2, Some("A title"), 5));
 }
@@ -48,7 +48,7 @@ async fn the_best_window_counts_for_its_chunk() {
     let found = nearest(&store, workspace, 120, 10).await;
     let texts: Vec<_> = found.matches.iter().map(|m| m.text.as_str()).collect();
     assert_eq!(texts, ["wide", "narrow"]);
-    assert!(found.matches[0].similarity > 0.999);
+    assert!(found.matches[0].similarity.unwrap() > 0.999);
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn a_chunk_of_a_known_hash_keeps_its_vectors() {
     let replaced = stored(&store, workspace, "a.txt", vec![again]).await;
     assert_eq!((replaced.chunks, replaced.reused), (1, 1));
     let found = nearest(&store, workspace, 30, 10).await;
-    let near: Vec<_> = found.matches.iter().filter(|m| m.similarity > 0.999).map(|m| m.text.as_str()).collect();
+    let near: Vec<_> = found.matches.iter().filter(|m| m.similarity.unwrap() > 0.999).map(|m| m.text.as_str()).collect();
     assert_eq!(near, ["same"; 3]);
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 async fn filtered(store: &Store, workspace: WorkspaceId, filter: Value) -> Vec<String> {
-    let query = NearestQuery { workspace, vector: vector(0), limit: 100, filter: Some(object(filter)) };
+    let query = NearestQuery { workspace, vector: vector(0), limit: 100, filter: Some(object(filter).into()) };
     store.nearest(&query).await.unwrap().matches.into_iter().map(|found| found.text).collect()
 }
 

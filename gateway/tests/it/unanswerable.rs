@@ -53,7 +53,8 @@ impl Corpus {
                 }
                 chunks.push(Match {
                     chunk_id: i64::try_from(chunks.len()).unwrap(),
-                    similarity: 0.0,
+                    similarity: Some(0.0),
+                    lexical: None,
                     score: None,
                     text: chunk.text,
                     position: chunk.position,
@@ -80,7 +81,11 @@ impl Corpus {
         }
         let mut ranked: Vec<(usize, f32)> = best.into_iter().collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-        ranked.iter().take(PASSAGES).map(|&(chunk, similarity)| Match { similarity, ..self.chunks[chunk].clone() }).collect()
+        ranked
+            .iter()
+            .take(PASSAGES)
+            .map(|&(chunk, similarity)| Match { similarity: Some(similarity), ..self.chunks[chunk].clone() })
+            .collect()
     }
 }
 

@@ -25,7 +25,7 @@ pub use self::{
     limits::Limits,
     logging::Logging,
     provider::OpenAiCompatible,
-    search::Search,
+    search::{Search, SearchMode},
     server::Server,
 };
 

@@ -1,10 +1,14 @@
 //! The tier in Valkey. Connects on first use and again by itself; every wait is bounded by cache.timeoutMs. What fails is counted
-//! and is a miss. The log says once that Valkey went away and once that it came back.
+//! and is a miss, and Valkey is left alone for a moment then, so that one question does not wait out the limit once a step. The log
+//! says once that Valkey went away and once that it came back.
 
 use std::{
     path::PathBuf,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -21,6 +25,9 @@ use crate::{
     metrics::Metrics,
     traits::cache::{CacheKey, Namespace},
 };
+
+/// A Valkey that failed is not asked again for this long.
+const REST: Duration = Duration::from_secs(1);
 
 /// Why no client can be made.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +54,8 @@ pub struct ValkeyCache {
     times: TimesToLive,
     metrics: Metrics,
     up: AtomicBool,
+    /// When it may be asked again, after a failure.
+    rests_until: Mutex<Option<Instant>>,
 }
 
 impl std::fmt::Debug for ValkeyCache {
@@ -82,7 +91,7 @@ impl ValkeyCache {
             .set_concurrency_limit(1_024);
         let client = client(config, password)?;
         let connection = ConnectionManager::new_lazy_with_config(client, options).map_err(address)?;
-        Ok(Self { connection, timeout, times, metrics, up: AtomicBool::new(false) })
+        Ok(Self { connection, timeout, times, metrics, up: AtomicBool::new(false), rests_until: Mutex::default() })
     }
 
     /// The values of the keys in one round trip; all absent when Valkey does not answer.
@@ -133,8 +142,9 @@ impl ValkeyCache {
         u64::try_from(ms).ok().map(Duration::from_millis)
     }
 
-    /// Whether it answers a PING.
+    /// Whether it answers a PING. Asks even after a failure.
     pub async fn is_reachable(&self) -> bool {
+        self.rest_until(None);
         let mut connection = self.connection.clone();
         self.watch(redis::cmd("PING").query_async::<String>(&mut connection)).await.is_some()
     }
@@ -149,6 +159,9 @@ impl ValkeyCache {
 
     /// Bounds the wait, counts what fails, and notes when Valkey comes and goes.
     async fn watch<T>(&self, command: impl Future<Output = Result<T, RedisError>>) -> Option<T> {
+        if self.rests() {
+            return None;
+        }
         let failure = match tokio::time::timeout(self.timeout.saturating_mul(2), command).await {
             Ok(Ok(value)) => {
                 if !self.up.swap(true, Ordering::Relaxed) {
@@ -160,11 +173,20 @@ impl ValkeyCache {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };
+        self.rest_until(Some(Instant::now() + REST));
         self.metrics.valkey_connection_error.inc();
         if self.up.swap(false, Ordering::Relaxed) || self.metrics.valkey_connection_error.get() == 1 {
             warn!(error = %failure, "Valkey does not answer; going on without it");
         }
         None
+    }
+
+    fn rests(&self) -> bool {
+        self.rests_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
+    }
+
+    fn rest_until(&self, until: Option<Instant>) {
+        *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 }
 

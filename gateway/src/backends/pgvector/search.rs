@@ -9,11 +9,14 @@ use sqlx::{AssertSqlSafe, Row, postgres::PgRow, types::Json};
 use super::{
     Store, failed,
     filter::{Allowed, allowed},
-    search_sql::SearchSql,
+    search_sql::Statements,
     session::{Tx, commit},
     space::Space,
 };
-use crate::traits::search::{Match, Nearest, NearestQuery, SearchPlan, Searcher, StoreError, WorkspaceId};
+use crate::traits::{
+    filter::Filter,
+    search::{Hit, Leg, LexicalQuery, Match, Nearest, NearestQuery, Passages, SearchPlan, Searcher, StoreError, WorkspaceId},
+};
 
 /// Windows taken from an index for each chunk wanted, and on top: a chunk of 1,024 tokens has seven.
 const WINDOWS_PER_CHUNK: u32 = 4;
@@ -29,6 +32,30 @@ impl Searcher for Store {
             Err(StoreError::Unreachable(_)) => {
                 self.inner.suspicion.raise();
                 self.nearest_once(query).await
+            }
+            other => other,
+        }
+    }
+
+    async fn nearest_hits(&self, query: &NearestQuery) -> Result<Leg, StoreError> {
+        match self.nearest_hits_once(query).await {
+            Err(StoreError::Unreachable(_)) => {
+                self.inner.suspicion.raise();
+                self.nearest_hits_once(query).await
+            }
+            other => other,
+        }
+    }
+
+    async fn matching(&self, _query: &LexicalQuery) -> Result<Leg, StoreError> {
+        Err(StoreError::NotFound { what: "search by words" })
+    }
+
+    async fn passages(&self, workspace: WorkspaceId, vector: Option<&[f32]>, chunk_ids: &[i64]) -> Result<Passages, StoreError> {
+        match self.passages_once(workspace, vector, chunk_ids).await {
+            Err(StoreError::Unreachable(_)) => {
+                self.inner.suspicion.raise();
+                self.passages_once(workspace, vector, chunk_ids).await
             }
             other => other,
         }
@@ -61,21 +88,68 @@ pub(super) struct Opened {
 impl Store {
     async fn nearest_once(&self, query: &NearestQuery) -> Result<Nearest, StoreError> {
         let (space, sql) = self.space().await?;
-        if query.vector.len() != space.dimensions as usize {
-            return Err(StoreError::Failed { action: "searching", source: "the vector has the wrong dimensions".into() });
-        }
+        let (rows, store_version, plan) = self.compare(query, space, &sql.whole).await?;
+        Ok(Nearest { matches: matches(&rows, space)?, store_version, plan })
+    }
+
+    async fn nearest_hits_once(&self, query: &NearestQuery) -> Result<Leg, StoreError> {
+        let (space, sql) = self.space().await?;
+        let (rows, store_version, plan) = self.compare(query, space, &sql.hits).await?;
+        let hit = |row: &PgRow| Ok(Hit { chunk_id: row.try_get("chunk_id")?, value: space.similarity(row.try_get("distance")?) });
+        let hits = rows.iter().map(hit).collect::<Result<_, _>>().map_err(|error| failed("reading hits", error))?;
+        Ok(Leg { hits, store_version, plan })
+    }
+
+    /// Runs one search in a snapshot of its own.
+    async fn compare(
+        &self,
+        query: &NearestQuery,
+        space: &Space,
+        sql: &Statements,
+    ) -> Result<(Vec<PgRow>, i64, SearchPlan), StoreError> {
+        check_dimensions(&query.vector, space)?;
         let mut tx = self.begin_snapshot().await?;
         let opened = open(&mut tx, query.workspace, windows(query.limit)).await?;
         let mut search = Search { tx, query, space, sql, opened };
         let (rows, plan) = search.run().await?;
         commit(search.tx, "searching").await?;
-        let matches = rows
-            .iter()
-            .map(|row| found(row, space))
-            .collect::<Result<_, _>>()
-            .map_err(|error| failed("reading matches", error))?;
-        Ok(Nearest { matches, store_version: search.opened.store_version, plan })
+        Ok((rows, search.opened.store_version, plan))
     }
+
+    async fn passages_once(
+        &self,
+        workspace: WorkspaceId,
+        vector: Option<&[f32]>,
+        chunk_ids: &[i64],
+    ) -> Result<Passages, StoreError> {
+        let (space, sql) = self.space().await?;
+        if let Some(vector) = vector {
+            check_dimensions(vector, space)?;
+        }
+        let mut tx = self.begin_snapshot().await?;
+        let opened = open(&mut tx, workspace, 0).await?;
+        let rows = sqlx::query(AssertSqlSafe(sql.passages.clone()))
+            .bind(vector.map(|vector| pgvector::Vector::from(vector.to_vec())))
+            .bind(opened.relation)
+            .bind(chunk_ids)
+            .bind(space.id.0)
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(|error| failed("reading passages", error))?;
+        commit(tx, "reading passages").await?;
+        Ok(Passages { matches: matches(&rows, space)?, store_version: opened.store_version })
+    }
+}
+
+fn check_dimensions(vector: &[f32], space: &Space) -> Result<(), StoreError> {
+    if vector.len() == space.dimensions as usize {
+        return Ok(());
+    }
+    Err(StoreError::Failed { action: "searching", source: "the vector has the wrong dimensions".into() })
+}
+
+fn matches(rows: &[PgRow], space: &Space) -> Result<Vec<Match>, StoreError> {
+    rows.iter().map(|row| found(row, space)).collect::<Result<_, _>>().map_err(|error| failed("reading matches", error))
 }
 
 /// Chooses the workspace and sets what the planner may do.
@@ -103,13 +177,13 @@ struct Search<'a> {
     tx: Tx,
     query: &'a NearestQuery,
     space: &'a Space,
-    sql: &'a SearchSql,
+    sql: &'a Statements,
     opened: Opened,
 }
 
 impl Search<'_> {
     async fn run(&mut self) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
-        let filter = self.query.filter.as_ref().filter(|filter| !filter.is_empty());
+        let filter = self.query.filter.as_ref().map(contained).transpose()?.filter(|filter| !filter.is_empty());
         match (self.opened.plan, filter) {
             (SearchPlan::Exact, None) => self.exact().await,
             (SearchPlan::Exact, Some(filter)) => self.exact_filtered(filter).await,
@@ -194,17 +268,25 @@ impl Search<'_> {
     }
 }
 
+fn contained(filter: &Filter) -> Result<&Map<String, Value>, StoreError> {
+    match filter {
+        Filter::Contains(metadata) => Ok(metadata),
+        Filter::Compare { .. } | Filter::All(_) | Filter::Any(_) => Err(StoreError::NotFound { what: "typed filter" }),
+    }
+}
+
 fn exactly(rows: Result<Vec<PgRow>, sqlx::Error>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
     rows.map(|rows| (rows, SearchPlan::Exact)).map_err(|error| failed("searching exactly", error))
 }
 
 fn found(row: &PgRow, space: &Space) -> Result<Match, sqlx::Error> {
-    let similarity = space.similarity(row.try_get("distance")?);
+    let similarity = row.try_get::<Option<f64>, _>("distance")?.map(|distance| space.similarity(distance));
     let metadata: Json<Map<String, Value>> = row.try_get("metadata")?;
     Ok(Match {
         chunk_id: row.try_get("chunk_id")?,
         similarity,
-        score: space.score(similarity),
+        lexical: None,
+        score: similarity.and_then(|similarity| space.score(similarity)),
         text: row.try_get("text")?,
         position: row.try_get::<i32, _>("position")?.unsigned_abs(),
         heading_path: row.try_get("heading_path")?,

@@ -6,6 +6,16 @@ use super::space::Space;
 
 #[derive(Clone, Debug)]
 pub(super) struct SearchSql {
+    /// Matches with their texts.
+    pub(super) whole: Statements,
+    /// Ids and distances alone.
+    pub(super) hits: Statements,
+    /// The chunks of the ids in $3, in their order, each with its distance to $1; $2 relation, $4 space. Without a vector: null.
+    pub(super) passages: String,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Statements {
     /// Compares every row of the workspace; exact for any number of windows a chunk.
     pub(super) exact: String,
     /// As `exact`, among the chunks of the ids in $6.
@@ -34,13 +44,46 @@ macro_rules! allowed {
 /// Ids of the chunks that a filter ($1) allows, at most $2 of them.
 pub(super) const ALLOWED: &str = concat!(allowed!("$1"), " LIMIT $2");
 
+/// Everything that a match shows of a chunk.
+macro_rules! shown {
+    () => {
+        "c.text, c.position, c.heading_path, c.page, d.metadata || c.metadata AS metadata, \
+         d.id AS document_id, d.source, d.content_type, d.updated_at"
+    };
+}
+
 /// `best` with everything that a match shows. `windows` is the number of windows that were looked at.
-const HYDRATE: &str = "SELECT b.chunk_id, b.distance, b.windows, c.text, c.position, c.heading_path, c.page, d.metadata || c.metadata AS metadata, \
-      d.id AS document_id, d.source, d.content_type, d.updated_at \
-    FROM best b JOIN chunk c ON c.id = b.chunk_id JOIN document d ON d.id = c.document_id ORDER BY b.distance, b.chunk_id";
+const HYDRATE: &str = concat!(
+    "SELECT b.chunk_id, b.distance, b.windows, ",
+    shown!(),
+    " FROM best b JOIN chunk c ON c.id = b.chunk_id JOIN document d ON d.id = c.document_id ORDER BY b.distance, b.chunk_id"
+);
+
+/// `best` as it is, without what was deleted meanwhile.
+const HITS: &str = "SELECT b.chunk_id, b.distance, b.windows FROM best b ORDER BY b.distance, b.chunk_id";
 
 impl SearchSql {
     pub(super) fn new(space: &Space) -> Self {
+        let (element, operator) = (space.type_name(), space.operator());
+        let passages = format!(
+            concat!(
+                "SELECT c.id AS chunk_id, near.distance, ",
+                shown!(),
+                " FROM unnest($3::bigint[]) WITH ORDINALITY AS wanted(id, place) \
+                  JOIN chunk c ON c.id = wanted.id JOIN document d ON d.id = c.document_id \
+                  LEFT JOIN LATERAL (SELECT min(e.embedding {operator} $1::vector::{element}) AS distance FROM embeddings e \
+                    WHERE e.relation_id = $2 AND e.chunk_id = c.id AND e.space_id = $4) near ON $1 IS NOT NULL \
+                  ORDER BY wanted.place"
+            ),
+            operator = operator,
+            element = element
+        );
+        Self { whole: Statements::new(space, HYDRATE), hits: Statements::new(space, HITS), passages }
+    }
+}
+
+impl Statements {
+    fn new(space: &Space, tail: &str) -> Self {
         let (element, operator, indexed) = (space.type_name(), space.operator(), space.indexed_expression());
         let exact = |condition: &str| {
             // The sum keeps an index of any kind away from the order: exact is exact. OFFSET 0 has the distance computed before the
@@ -50,7 +93,7 @@ impl SearchSql {
                    SELECT chunk_id, min(distance) AS distance, 0::bigint AS windows FROM ( \
                      SELECT chunk_id, (embedding {operator} $1::vector::{element}) + 0 AS distance FROM embeddings \
                      WHERE relation_id = $2 AND workspace_id = $3 AND space_id = $4 {condition} OFFSET 0) compared \
-                   GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) {HYDRATE}"
+                   GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) {tail}"
             )
         };
         let by_index = |condition: &str| {
@@ -61,7 +104,7 @@ impl SearchSql {
                    ORDER BY {indexed} {operator} $1::vector::{element}({}) LIMIT $6), \
                  best AS MATERIALIZED ( \
                    SELECT chunk_id, min(distance) AS distance, (SELECT count(*) FROM near) AS windows FROM near \
-                   GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) {HYDRATE}",
+                   GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) {tail}",
                 space.dimensions
             )
         };

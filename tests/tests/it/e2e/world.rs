@@ -22,7 +22,7 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{
     forward::Forward,
-    programs::{image, kubeconfig, program, repository, run},
+    programs::{image, kubeconfig, kubectl, program, repository, run},
 };
 
 pub(crate) const RELEASE: &str = "ragline";
@@ -63,8 +63,13 @@ fn install() {
         ];
         helm(&sets);
         // The tag of a development image stays the same when the image changes.
-        super::programs::kubectl(&["-n", OPERATOR_NAMESPACE, "rollout", "restart", "deployment", RELEASE]);
-        super::programs::kubectl(&["-n", OPERATOR_NAMESPACE, "rollout", "status", "deployment", RELEASE, "--timeout=120s"]);
+        let before = kubectl(&["-n", OPERATOR_NAMESPACE, "get", "pods", "-o", "name"]);
+        kubectl(&["-n", OPERATOR_NAMESPACE, "rollout", "restart", "deployment", RELEASE]);
+        kubectl(&["-n", OPERATOR_NAMESPACE, "rollout", "status", "deployment", RELEASE, "--timeout=120s"]);
+        // An operator that is still ending would do some of the work, and its metrics would end with it.
+        for pod in before.lines() {
+            kubectl(&["-n", OPERATOR_NAMESPACE, "wait", "--for=delete", pod, "--timeout=60s"]);
+        }
     });
 }
 
