@@ -17,6 +17,28 @@ pub struct Cache {
     /// No cache, neither in Valkey nor in the gateway. Write `{}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<Empty>,
+    /// Seconds that the result of a search is kept. A change of the documents empties it at once, whatever is left of the time.
+    /// Default: `3600`.
+    #[schemars(range(min = 1, max = 2_592_000))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vector_search_ttl_seconds: Option<u64>,
+    /// Seconds that the embedding of a text is kept. Default: `86400`.
+    #[schemars(range(min = 1, max = 2_592_000))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding_ttl_seconds: Option<u64>,
+    /// Seconds that the passages of a question are kept. Default: `1800`.
+    #[schemars(range(min = 1, max = 2_592_000))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_ttl_seconds: Option<u64>,
+    /// Milliseconds after which a Valkey that has not answered is done without, 1 to 10000. Default: `100`.
+    #[schemars(range(min = 1, max = 10_000))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// Bytes of entries that each gateway keeps in its own memory, before Valkey; counted in the gateway's memory limit. `0`
+    /// keeps none. Default: `33554432`.
+    #[schemars(range(min = 0, max = 68_719_476_736_u64))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
 }
 
 /// A Valkey that the operator runs.

@@ -78,6 +78,19 @@ pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems
 }
 
 fn cache(spec: &RagPipelineSpec, name: &str, config: &mut Config) {
+    if let Some(cache) = &spec.cache {
+        let spec::Cache {
+            managed: _,
+            disabled: _,
+            vector_search_ttl_seconds: _,
+            embedding_ttl_seconds: _,
+            context_ttl_seconds: _,
+            timeout_ms: _,
+            memory_bytes: _,
+        } = cache;
+        take!(cache => config.cache; timeout_ms, memory_bytes);
+        take_seconds!(cache => config.cache; vector_search_ttl_seconds, embedding_ttl_seconds, context_ttl_seconds);
+    }
     if spec.cache.as_ref().is_some_and(|cache| cache.disabled.is_some()) {
         config.cache.mode = CacheMode::Disabled;
     } else {
