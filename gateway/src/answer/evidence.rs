@@ -122,27 +122,28 @@ fn statements(paragraph: &str) -> Vec<String> {
     for line in paragraph.lines() {
         let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
         let is_row = words.contains(" | ");
-        let begins = is_row || row_before || is_item(&words);
+        let item = item(&words);
+        let begins = is_row || row_before || item.is_some();
         row_before = is_row;
+        let words = item.unwrap_or(&words);
         match found.last_mut() {
             Some(last) if !begins => {
                 last.push(' ');
-                last.push_str(&words);
+                last.push_str(words);
             }
-            Some(_) | None => found.push(words),
+            Some(_) | None => found.push(words.to_owned()),
         }
     }
     found
 }
 
-/// Whether a line begins an item of a list: `- `, `* `, `• `, `1. ` or `a) `.
-fn is_item(line: &str) -> bool {
-    let Some((marker, _)) = line.split_once(' ') else { return false };
-    let number = |marker: &str| marker.len() <= 3 && marker.chars().all(|c| c.is_ascii_alphanumeric());
-    let numbered = marker
-        .strip_suffix(['.', ')'])
-        .is_some_and(|n| number(n) && (marker.ends_with(')') || n.bytes().all(|b| b.is_ascii_digit())));
-    matches!(marker, "-" | "*" | "+" | "\u{2022}" | "\u{2013}") || numbered
+/// What a line says that begins an item of a list: `- `, `* `, `\u{2022} `, `1. ` or `a) `.
+fn item(line: &str) -> Option<&str> {
+    let (marker, rest) = line.split_once(' ')?;
+    let counts = |n: &str| n.len() <= 3 && n.bytes().all(|b| b.is_ascii_digit());
+    let numbered = marker.strip_suffix('.').is_some_and(counts);
+    let lettered = marker.strip_suffix(')').is_some_and(|n| counts(n) || n.len() == 1);
+    (matches!(marker, "-" | "*" | "+" | "\u{2022}" | "\u{2013}") || numbered || lettered).then_some(rest)
 }
 
 /// Whether a text is a program or its output: many of its characters are of a kind that prose has few of.
@@ -177,9 +178,9 @@ mod tests {
         let text = "The following can be set:\n- the port that the server\n  listens on\n- the folder of its data files\n1. Then start the server.";
         let found = [
             "The following can be set:",
-            "- the port that the server listens on",
-            "- the folder of its data files",
-            "1. Then start the server.",
+            "the port that the server listens on",
+            "the folder of its data files",
+            "Then start the server.",
         ];
         assert_eq!(sentences(text), found);
         assert_eq!(sentences("port | the port it listens on\nhost | the host it listens on").len(), 2);
