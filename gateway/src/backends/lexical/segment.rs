@@ -72,6 +72,12 @@ pub fn decode_members(bytes: &[u8], n: u32) -> Result<Vec<Member>, Corrupt> {
     Ok(pieces.iter().map(member).collect())
 }
 
+/// The id of one chunk, without reading the others.
+pub fn chunk_id_at(bytes: &[u8], ordinal: u32) -> Option<i64> {
+    let begin = (ordinal as usize).checked_mul(MEMBER_BYTES)?;
+    bytes.get(begin..)?.first_chunk().map(|id| i64::from_be_bytes(*id))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +99,7 @@ mod tests {
         let members = [Member { chunk_id: i64::MAX, terms: 3 }, Member { chunk_id: 258, terms: u16::MAX }];
         let bytes = encode_members(&members);
         assert_eq!(decode_members(&bytes, 2).unwrap(), members);
+        assert_eq!((chunk_id_at(&bytes, 1), chunk_id_at(&bytes, 2)), (Some(258), None));
         assert_eq!(decode_members(&bytes, 3), Err(Corrupt::Members { bytes: 20, n: 3 }));
         assert_eq!(decode_members(&bytes[1..], 2), Err(Corrupt::Members { bytes: 19, n: 2 }));
     }

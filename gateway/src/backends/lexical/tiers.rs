@@ -8,7 +8,7 @@ pub const MOST_SMALL_CHUNKS: u64 = 2_000;
 /// An ingest that sees more small segments than this merges before it goes on.
 pub const CROWDED: usize = 64;
 /// Segments of one level that become one of the next.
-const FANOUT: usize = 4;
+pub const FANOUT: usize = 4;
 /// Small segments that one merge takes: it holds them in memory.
 const AT_ONCE: usize = 64;
 
