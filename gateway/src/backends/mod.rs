@@ -4,6 +4,7 @@ pub mod builtin;
 pub mod cache;
 pub mod extractive;
 pub mod http;
+pub mod lexical;
 pub mod off;
 pub mod openai;
 pub mod pgvector;

@@ -109,6 +109,12 @@ impl TestDatabase {
         pool::owner(&self.config, &self.url("DATABASE_OWNER_URL")).unwrap()
     }
 
+    /// A pool of the superuser.
+    pub(crate) async fn superuser(&self) -> PgPool {
+        use secrecy::ExposeSecret;
+        PgPool::connect(self.url("DATABASE_BOOTSTRAP_URL").expose_secret()).await.unwrap()
+    }
+
     /// A pool of the application role without the store around it.
     pub(crate) fn application(&self) -> PgPool {
         pool::application(&self.config, pool::options(&self.config, &self.url("DATABASE_URL")).unwrap(), Suspicion::default())

@@ -99,6 +99,7 @@ async fn a_foreign_workspace_sees_no_row_of_any_table() {
     for sql in [
         "INSERT INTO lex_seg (workspace_id, format, analyzer, level, n, sum_len, ids) VALUES (1, 1, 1, 0, 1, 1, '')",
         "INSERT INTO lex_post SELECT 1, seg, 'term', 1, '' FROM lex_seg",
+        "INSERT INTO lex_pending (document_id, workspace_id) SELECT id, workspace_id FROM document",
         "INSERT INTO api_key (id, workspace_id, name, key_sha256) VALUES (gen_random_uuid(), 1, 'k', sha256('k'))",
     ] {
         sqlx::raw_sql(sql).execute(&owner).await.unwrap();

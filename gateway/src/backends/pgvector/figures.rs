@@ -50,8 +50,12 @@ impl Store {
         sqlx::query_scalar("SELECT sweep()").fetch_one(&self.inner.pool).await.map_err(|error| failed("sweeping", error))
     }
 
-    /// Sweeps now and then, for ever. To be spawned, and aborted on shutdown.
+    /// Sweeps and merges postings now and then, for ever. To be spawned, and aborted on shutdown.
     pub async fn maintain(self) {
+        tokio::join!(self.keep_sweeping(), self.tend_postings());
+    }
+
+    async fn keep_sweeping(&self) {
         let mut ticks = interval(SWEEP_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

@@ -4,7 +4,8 @@
 //! - `Store::connect(&config.database, &database_url, space)` gives the store that implements `Searcher`, `Directory`, `BlobStore`,
 //!   `JobStore` and `DocumentStore`; it connects when first used, so the gateway starts while PostgreSQL is down. Call
 //!   [`Store::prove`] or `Directory::ready` before serving: both refuse a role that row-level security does not bind.
-//! - [`Store::replace_url`] takes a new password without a restart, [`Store::maintain`] is the loop that removes orphaned bytes,
+//! - [`Store::replace_url`] takes a new password without a restart, [`Store::maintain`] is the loop that removes orphaned bytes
+//!   and merges postings,
 //!   [`Store::figures`] are the server's figures for the metrics.
 //! - `pool::owner(&config.database, &database_owner_url)` gives the pool that [`crate::index::run`] wants.
 
@@ -16,6 +17,7 @@ mod figures;
 mod filter;
 mod inspect;
 mod jobs;
+mod lexical;
 pub mod migrate;
 pub mod pool;
 mod proof;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{
     Store, failed,
     jobs::{End, end_item, notify_work},
+    lexical::{count_small, index_document},
     session::{Tx, commit},
     space::Space,
     stage::{LockedItem, lock_item},
@@ -78,7 +79,9 @@ impl Store {
             .map_err(|error| failed("publishing a document", error))?;
         let generation = Generation { item: claim.item_id, document_id, boundary, relation, space: space.id.0 };
         let (chunks, reused) = generation.fill(&mut tx, &item).await?;
+        index_document(&mut tx, claim.workspace, document_id, boundary).await?;
         generation.remove_old(&mut tx).await?;
+        let small_segments = count_small(&mut tx, claim.workspace).await?;
         if let Some(blob) = old_blob.filter(|old| Some(*old) != item.blob_id) {
             remove_blob(&mut tx, blob).await?;
         }
@@ -87,6 +90,7 @@ impl Store {
         let version = bump_version(&mut tx, claim.workspace.0).await?;
         commit(tx, "publishing a document").await?;
         self.inner.signals.learn(claim.workspace.0, version);
+        self.merge_if_crowded(claim.workspace, small_segments).await;
         Ok(Published { document_id, chunks: chunks.unsigned_abs(), reused: reused.unsigned_abs() })
     }
 }

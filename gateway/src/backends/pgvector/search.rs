@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row, postgres::PgRow, types::Json};
 
 use super::{
     Store, failed,
-    filter::{Allowed, allowed},
+    filter::{Allowed, allowed, contained},
     search_sql::Statements,
     session::{Tx, commit},
     space::Space,
@@ -23,6 +23,8 @@ const WINDOWS_PER_CHUNK: u32 = 4;
 const WINDOWS_MORE: u32 = 20;
 /// Times that an index is asked for four times as much, before every row is compared.
 const WIDENINGS: u32 = 2;
+/// Up to this many allowed chunks are compared one by one, which is exact and no slower than an index.
+const FEW: u32 = 10_000;
 
 #[async_trait]
 impl Searcher for Store {
@@ -47,8 +49,14 @@ impl Searcher for Store {
         }
     }
 
-    async fn matching(&self, _query: &LexicalQuery) -> Result<Leg, StoreError> {
-        Err(StoreError::NotFound { what: "search by words" })
+    async fn matching(&self, query: &LexicalQuery) -> Result<Leg, StoreError> {
+        match self.matching_once(query).await {
+            Err(StoreError::Unreachable(_)) => {
+                self.inner.suspicion.raise();
+                self.matching_once(query).await
+            }
+            other => other,
+        }
     }
 
     async fn passages(&self, workspace: WorkspaceId, vector: Option<&[f32]>, chunk_ids: &[i64]) -> Result<Passages, StoreError> {
@@ -191,7 +199,7 @@ impl Search<'_> {
                 Some(rows) => Ok((rows, self.opened.plan)),
                 None => self.exact().await,
             },
-            (_, Some(filter)) => match allowed(&mut self.tx, filter).await? {
+            (_, Some(filter)) => match allowed(&mut self.tx, &Filter::Contains(filter.clone()), FEW).await? {
                 Allowed::Few(ids) => self.exact_of(&ids).await,
                 Allowed::Many => match self.indexed(Some(filter)).await? {
                     Some(rows) => Ok((rows, self.opened.plan)),
@@ -265,13 +273,6 @@ impl Search<'_> {
             .bind(self.query.workspace.0)
             .bind(self.space.id.0)
             .bind(i64::from(self.query.limit))
-    }
-}
-
-fn contained(filter: &Filter) -> Result<&Map<String, Value>, StoreError> {
-    match filter {
-        Filter::Contains(metadata) => Ok(metadata),
-        Filter::Compare { .. } | Filter::All(_) | Filter::Any(_) => Err(StoreError::NotFound { what: "typed filter" }),
     }
 }
 

@@ -44,6 +44,9 @@ macro_rules! allowed {
 /// Ids of the chunks that a filter ($1) allows, at most $2 of them.
 pub(super) const ALLOWED: &str = concat!(allowed!("$1"), " LIMIT $2");
 
+/// Those of the ids ($2) that a filter ($1) allows, in order.
+pub(super) const PASSING: &str = concat!(allowed!("$1"), " AND c.id = ANY($2) ORDER BY 1");
+
 /// Everything that a match shows of a chunk.
 macro_rules! shown {
     () => {

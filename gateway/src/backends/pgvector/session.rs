@@ -22,6 +22,12 @@ impl Store {
         self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".into_sql_str()).await
     }
 
+    /// A transaction of one snapshot of this workspace that writes nothing.
+    pub(super) async fn begin_snapshot_of(&self, workspace: WorkspaceId) -> Result<Tx, StoreError> {
+        let sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL ragline.workspace_id = '{}'", workspace.0);
+        self.begin_with(AssertSqlSafe(sql).into_sql_str()).await
+    }
+
     /// Nothing was done when a transaction could not begin, so a connection that a restart closed is replaced without a word.
     async fn begin_with(&self, statement: SqlStr) -> Result<Tx, StoreError> {
         match self.inner.pool.begin_with(statement.clone()).await {
