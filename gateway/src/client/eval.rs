@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use ragline_config::SearchMode;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -28,6 +29,10 @@ use crate::{
     },
 };
 
+/// The beginning of the workspaces' names; 32 hex digits follow, which nobody chooses by accident.
+const PREFIX: &str = "ragline-eval-";
+/// A workspace that is older is the rest of an evaluation that was killed.
+const LEFT_OVER_AFTER: TimeDelta = TimeDelta::hours(24);
 /// Documents of one upload.
 const DOCUMENTS_AT_ONCE: usize = 50;
 /// Between two looks at a job.
@@ -51,7 +56,7 @@ impl Remote {
     /// Nothing is sent yet.
     pub(super) fn new(connection: ConnectionArgs) -> anyhow::Result<Self> {
         let admin = Api::open(&connection)?;
-        let workspace = format!("ragline-eval-{}", Uuid::new_v4().simple());
+        let workspace = format!("{PREFIX}{}", Uuid::new_v4().simple());
         Ok(Self { connection, admin, inside: None, workspace })
     }
 
@@ -60,6 +65,7 @@ impl Remote {
     }
 
     async fn make_workspace(&mut self) -> anyhow::Result<()> {
+        self.remove_left_over().await?;
         let name = &self.workspace;
         self.admin.send::<Value>(self.admin.post("v1/workspaces").json(&json!({"name": name}))).await?;
         let wanted = json!({"name": "evaluation", "scope": "write"});
@@ -67,6 +73,27 @@ impl Remote {
         let key = made["key"].as_str().context("the gateway gave no key")?.to_owned();
         self.inside = Some(Api::open(&ConnectionArgs { key: Some(key), key_file: None, ..self.connection.clone() })?);
         Ok(())
+    }
+
+    /// What killed evaluations left behind; the names come in order, and a hundred of them are looked at.
+    async fn remove_left_over(&self) -> anyhow::Result<()> {
+        let page: Value = self.admin.send(self.admin.get("v1/workspaces?after=ragline-eval&limit=100")).await?;
+        for workspace in page["data"].as_array().into_iter().flatten() {
+            let (Some(name), Some(made)) = (workspace["name"].as_str(), workspace["created_at"].as_str()) else { continue };
+            let age = Utc::now() - made.parse::<DateTime<Utc>>().context("the gateway's times cannot be read")?;
+            if is_evaluation(name) && age > LEFT_OVER_AFTER {
+                self.delete(name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes a workspace. One that is not there is no error.
+    async fn delete(&self, name: &str) -> anyhow::Result<()> {
+        match self.admin.send::<Value>(self.admin.delete(&format!("v1/workspaces/{name}"))).await {
+            Err(error) if !is_absent(&error) => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// One upload's worth.
@@ -152,16 +179,29 @@ impl Target for Remote {
 
     async fn remove(&mut self) -> Result<(), EvalError> {
         let name = &self.workspace;
-        let removed: anyhow::Result<Value> = self.admin.send(self.admin.delete(&format!("v1/workspaces/{name}"))).await;
-        match removed {
-            Ok(_) => Ok(()),
-            Err(error) if is_absent(&error) => Ok(()),
-            Err(source) => Err(EvalError::NotRemoved { name: name.clone(), source }),
-        }
+        self.delete(name).await.map_err(|source| EvalError::NotRemoved { name: name.clone(), source })
     }
+}
+
+/// Whether only an evaluation can have made a workspace of this name.
+fn is_evaluation(name: &str) -> bool {
+    name.strip_prefix(PREFIX).is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Whether there was nothing to remove.
 fn is_absent(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Refusal>().is_some_and(|refusal| refusal.status.as_u16() == 404)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_somebody_chose_is_no_evaluation() {
+        assert!(is_evaluation(&format!("{PREFIX}{}", Uuid::new_v4().simple())));
+        for name in ["ragline-eval-of-mine", "default", "ragline-eval-"] {
+            assert!(!is_evaluation(name), "{name}");
+        }
+    }
 }
