@@ -50,7 +50,7 @@ set +a
 postgres_programs
 
 export RAGLINE_BENCH_FOLDER=$folder RAGLINE_BENCH_IMAGES=$repository/target/images RAGLINE_BENCH_PGBENCH=$pg/bin/pgbench
-export RAGLINE_BENCH_PAGES_FOLDER=$repository/gateway/tests/it/data
+export RAGLINE_BENCH_TEXTS=$repository/gateway/tests/it/data
 export RAGLINE_API_KEY=bench LOG_LEVEL=warn RAGLINE_CONFIG=$folder/work/ragline.yaml
 printf 'database:\n  tlsMode: disable\n' >"$RAGLINE_CONFIG"
 if [ "$what" = 1m ]; then

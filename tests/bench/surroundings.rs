@@ -54,7 +54,7 @@ impl Surroundings {
             images: text("RAGLINE_BENCH_IMAGES")?.into(),
             pgbench: text("RAGLINE_BENCH_PGBENCH")?.into(),
             model: text("RAGLINE_MODEL_DIR")?.into(),
-            pages: text("RAGLINE_BENCH_PAGES_FOLDER")?.into(),
+            pages: text("RAGLINE_BENCH_TEXTS")?.into(),
             database_urls: [url("DATABASE_BOOTSTRAP_URL")?, url("DATABASE_OWNER_URL")?, url("DATABASE_URL")?],
             valkey_url: format!("redis://:{}@{}:{}/0", text("VALKEY_PASSWORD")?, text("VALKEY_HOST")?, text("VALKEY_PORT")?),
             // Without gateways, as for `make bench-1m`, these are empty and not asked for.

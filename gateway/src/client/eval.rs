@@ -131,8 +131,8 @@ impl Remote {
         let body = json!({"query": question, "limit": DEPTH, "mode": word(mode)});
         let view: SearchView = api.send(api.post("v1/search").json(&body)).await?;
         let sources = view.data.iter().map(|passage| passage.source.filename.as_str());
-        // A gateway refuses a mode that it does not know.
-        Ok(Found { documents: places(sources), by_words: mode != SearchMode::Vector })
+        let by_words = view.data.iter().any(|passage| passage.scores.lexical.is_some());
+        Ok(Found { documents: places(sources), by_words })
     }
 }
 

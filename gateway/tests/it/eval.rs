@@ -9,9 +9,13 @@ use ragline_gateway::{
     settings::Settings,
 };
 use secrecy::ExposeSecret;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::Row;
 use tokio::process::Command;
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{header, method, path_regex},
+};
 
 use crate::{
     database::{TestDatabase, fresh_for},
@@ -160,4 +164,55 @@ async fn what_a_killed_evaluation_left_a_day_ago_is_removed_and_what_only_looks_
     old.remove_left_over().await.unwrap();
     let names: Vec<String> = sqlx::query_scalar("SELECT name FROM workspace ORDER BY 1").fetch_all(&owner).await.unwrap();
     assert_eq!(names, ["default", "ragline-eval-of-mine"]);
+}
+
+/// A gateway that has workspaces, and finds for every question the first document and then the third.
+async fn gateway_with_workspaces() -> MockServer {
+    let server = MockServer::start().await;
+    let answer = |status, body: Value| ResponseTemplate::new(status).set_body_json(body);
+    let is = |wanted: &str, found: &str| Mock::given(method(wanted)).and(path_regex(found));
+    let (job, at) = ("job_0198f2a4-4f6b-7a11-8d0e-6f2c1f0f9b7e", "2026-01-01T00:00:00Z");
+    let ended = json!({"id": job, "object": "job", "status": "completed", "done": 1, "total": 1, "failed": 0, "created_at": at,
+        "finished_at": at, "files": [{"source": "0.txt", "status": "completed", "reason": null, "document_id": null, "chunks_done": 1,
+        "chunks_total": 1}]});
+    let passage = |source: &str| {
+        json!({"score": 0.9, "calibrated": true, "scores": {"vector": 0.9, "lexical": null}, "text": "t", "metadata": {},
+            "source": {"document_id": "doc_0198f2a4-52c5-7d8e-9c51-3f0f8b2f6a10", "filename": source, "content_type": "text/plain",
+            "position": 0, "heading_path": [], "page": null, "ingested_at": at}})
+    };
+    let found = json!({"object": "list", "data": [passage("0.txt"), passage("2.txt")], "plan": "exact", "cache_hit": false, "took_ms": 1.0});
+    let old = json!({"name": format!("ragline-eval-{}", "0".repeat(32)), "created_at": at});
+    let own = "^/v1/workspaces/ragline-eval-[0-9a-f]{32}";
+    let admin = || header("authorization", "Bearer administrator");
+    let inside = || header("authorization", "Bearer inside");
+    is("GET", "^/v1/workspaces$").and(admin()).respond_with(answer(200, json!({"data": [old]}))).expect(1).mount(&server).await;
+    is("POST", "^/v1/workspaces$").and(admin()).respond_with(answer(201, json!({}))).expect(1).mount(&server).await;
+    is("POST", &format!("{own}/keys$"))
+        .and(admin())
+        .respond_with(answer(201, json!({"key": "inside"})))
+        .expect(1)
+        .mount(&server)
+        .await;
+    is("POST", "^/v1/documents$").and(inside()).respond_with(answer(202, json!({"job": ended}))).expect(1).mount(&server).await;
+    is("GET", "^/v1/jobs/").and(inside()).respond_with(answer(200, ended.clone())).expect(1).mount(&server).await;
+    is("POST", "^/v1/search$").and(inside()).respond_with(answer(200, found)).mount(&server).await;
+    // The old one and our own.
+    is("DELETE", &format!("{own}$")).and(admin()).respond_with(answer(202, json!({}))).expect(2).mount(&server).await;
+    server
+}
+
+#[tokio::test]
+async fn a_running_gateway_is_evaluated_in_a_workspace_that_is_removed() {
+    let server = gateway_with_workspaces().await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ragline-gateway"));
+    command.args(["eval", "--json", "--modes", "vector", "--url", &server.uri()]).arg(collection()).env_clear();
+    let output = command.env("RAGLINE_API_KEY", "administrator").stdin(Stdio::null()).output().await.unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect(&error);
+    // Of the eight questions, the first document is relevant for two and the third, which is the second found, for one.
+    let scores = &report["modes"][0];
+    assert!((scores["mrr_at_10"].as_f64().unwrap() - (1.0 + 1.0 + 0.5) / 8.0).abs() < 1e-9, "{report}");
+    assert_eq!(report["index"], Value::Null);
+    server.verify().await;
 }
