@@ -33,6 +33,10 @@ lint: ## Check formatting, lints, licences and sources of dependencies, and shel
 bench: ## Measure against the raw parts in one run; writes target/bench/results.json.
 	tests/bench/bench.sh
 
+.PHONY: bench-1m
+bench-1m: ## Measure a million rows: index build, memory, time per query. Takes an hour; writes target/bench-1m/results.json.
+	tests/bench/bench.sh 1m
+
 .PHONY: images
 images: ## Build the four images of the Dockerfile into target/images.
 	tests/cluster/images.sh

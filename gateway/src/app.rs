@@ -2,6 +2,7 @@
 
 mod api;
 mod background;
+mod evaluation;
 mod models;
 mod verification;
 

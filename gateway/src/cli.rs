@@ -9,7 +9,9 @@ use ragline_config::env;
 use crate::{
     app::{self, App},
     backends::pgvector::{migrate, pool},
-    client, http, index,
+    client,
+    eval::{self, Choice, dataset::Dataset},
+    http, index,
     settings::Settings,
     telemetry, verify,
 };
@@ -43,6 +45,9 @@ enum Command {
     Ask(client::AskArgs),
     /// Search through a gateway.
     Search(client::SearchArgs),
+    /// Measure how well a collection with judged questions is searched, in a workspace of its own that is removed in the end. Ends
+    /// with 1 when a mode asked for is not available.
+    Eval(client::EvalArgs),
     /// Check the configuration file and the environment, and print what would be used.
     CheckConfig,
     /// Print the description of the HTTP API.
@@ -79,6 +84,7 @@ impl Cli {
             Command::Ingest(arguments) => return client::ingest(arguments).await,
             Command::Ask(arguments) => return client::ask(arguments).await,
             Command::Search(arguments) => return client::search(arguments).await,
+            Command::Eval(arguments) => return run_eval(arguments, settings).await,
             Command::CheckConfig => check_config(&settings()?)?,
             Command::Openapi => print(&http::routes::openapi().to_pretty_json()?)?,
             Command::Verify { json } => return run_verify(settings()?, json).await,
@@ -124,6 +130,18 @@ async fn run_verify(settings: Settings, json: bool) -> anyhow::Result<ExitCode> 
     let report = verify::run(&App::verify_parts(settings)?).await;
     print(&if json { report.to_json()? } else { report.to_text() })?;
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Without a log: what is found is in the report.
+async fn run_eval(arguments: client::EvalArgs, settings: impl Fn() -> anyhow::Result<Settings>) -> anyhow::Result<ExitCode> {
+    let dataset = Dataset::read(&arguments.folder)?;
+    let choice = Choice { modes: arguments.modes() };
+    let report = match client::eval_target(&arguments)? {
+        Some(mut remote) => eval::run(&mut remote, &dataset, &choice).await?,
+        None => eval::run(&mut App::eval_parts(settings()?)?.into_target(), &dataset, &choice).await?,
+    };
+    print(&if arguments.json { report.to_json()? } else { report.to_text() })?;
+    Ok(if report.has(&choice.modes) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Writes to standard output. A reader that went away is no error.

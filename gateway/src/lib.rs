@@ -7,6 +7,7 @@ pub mod app;
 pub mod backends;
 pub mod cli;
 pub mod client;
+pub mod eval;
 pub mod http;
 pub mod index;
 pub mod ingest;

@@ -1,10 +1,11 @@
 #!/bin/bash
-# Measures the release gateway on real PostgreSQL and Valkey beside the raw parts, in one run: see README.md. Prints a table and
-# writes target/bench/results.json. Everything that is started here is stopped by its process id.
+# Measures the gateway on real PostgreSQL and Valkey beside the raw parts, in one run: see README.md. Prints a table and writes
+# target/bench/results.json. Everything that is started here is stopped by its process id.
 #
-#   RAGLINE_BENCH_SECONDS=4    how long each measurement of a rate lasts
-#   RAGLINE_BENCH_PAGES=60     documents that are taken in, each of a few pages
-#   RAGLINE_BENCH_ROWS=20000   rows of the larger search, beside what the documents bring
+#   bench.sh        everything but a million rows
+#   bench.sh 1m     a million rows alone; writes target/bench-1m/results.json
+#
+# README.md lists the environment variables that make it smaller.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 repository=$(cd "$here/../.." && pwd)
@@ -12,10 +13,17 @@ repository=$(cd "$here/../.." && pwd)
 . "$repository/tests/cluster/lib/steps.sh"
 # shellcheck source=tests/bench/processes.sh
 . "$here/processes.sh"
-folder=$repository/target/bench
-compiled=${CARGO_TARGET_DIR:-$repository/target}/release
-export RAGLINE_BENCH_SECONDS=${RAGLINE_BENCH_SECONDS:-4} RAGLINE_BENCH_PAGES=${RAGLINE_BENCH_PAGES:-60}
-export RAGLINE_BENCH_ROWS=${RAGLINE_BENCH_ROWS:-20000}
+what=${1:-}
+folder=$repository/target/bench${what:+-$what}
+profile=${RAGLINE_BENCH_PROFILE:-release}
+compiled=${CARGO_TARGET_DIR:-$repository/target}/${profile/#dev/debug}
+export RAGLINE_BENCH_SECONDS=${RAGLINE_BENCH_SECONDS:-4} RAGLINE_BENCH_PAGES=${RAGLINE_BENCH_PAGES:-40}
+export RAGLINE_BENCH_ROWS=${RAGLINE_BENCH_ROWS:-900 20000 100000} RAGLINE_BENCH_DIMENSIONS=${RAGLINE_BENCH_DIMENSIONS:-384 1536}
+export RAGLINE_BENCH_REPLAY=${RAGLINE_BENCH_REPLAY:-10000} RAGLINE_BENCH_MILLION=${RAGLINE_BENCH_MILLION:-1000000}
+case $what in
+  '' | 1m) ;;
+  *) fail "usage: bench.sh [1m]" ;;
+esac
 rm -rf "$folder/work" "$folder/results.json"
 mkdir -p "$folder/work"
 
@@ -28,10 +36,10 @@ trap stop_all EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-step "building the release gateway and the load generator"
-(cd "$repository" && cargo build --release --locked -p ragline-gateway -p ragline-tests --bin ragline-gateway --bin ragline-bench) \
+step "building the gateway and the load generator ($profile)"
+(cd "$repository" && cargo build --profile "$profile" --locked -p ragline-gateway -p ragline-tests --bin ragline-gateway --bin ragline-bench) \
   >"$folder/work/build.log" 2>&1 || fail "the build failed" "$folder/work/build.log"
-export RAGLINE_MODEL_DIR=${RAGLINE_MODEL_DIR:-$folder/model}
+export RAGLINE_MODEL_DIR=${RAGLINE_MODEL_DIR:-$repository/target/bench/model}
 "$repository/tests/servers/fetch_model.sh" "$RAGLINE_MODEL_DIR"
 "$repository/tests/servers/servers.sh" remove "$folder/servers" >/dev/null
 "$repository/tests/servers/servers.sh" start "$folder/servers"
@@ -41,8 +49,18 @@ set -a
 set +a
 postgres_programs
 
+export RAGLINE_BENCH_FOLDER=$folder RAGLINE_BENCH_IMAGES=$repository/target/images RAGLINE_BENCH_PGBENCH=$pg/bin/pgbench
+export RAGLINE_BENCH_TEXTS=$repository/gateway/tests/it/data
 export RAGLINE_API_KEY=bench LOG_LEVEL=warn RAGLINE_CONFIG=$folder/work/ragline.yaml
 printf 'database:\n  tlsMode: disable\n' >"$RAGLINE_CONFIG"
+if [ "$what" = 1m ]; then
+  step "storing $RAGLINE_BENCH_MILLION rows, building the index that the policy wants, and searching"
+  large_builds
+  "$compiled/ragline-bench" measure million
+  "$compiled/ragline-bench" report
+  exit 0
+fi
+
 "$compiled/ragline-gateway" migrate 2>"$folder/work/migrate.log" || fail "migrate failed" "$folder/work/migrate.log"
 
 step "starting the gateways: with a cache, without one, and without the built-in model"
@@ -50,12 +68,9 @@ gateway_start cached
 ENABLE_VECTOR_CACHE=false gateway_start uncached
 remote_gateway_start
 export RAGLINE_BENCH_CACHED=${urls[cached]} RAGLINE_BENCH_UNCACHED=${urls[uncached]}
-export RAGLINE_BENCH_GATEWAY_PID=${pids[cached]} RAGLINE_BENCH_REMOTE_PID=${pids[remote]} RAGLINE_BENCH_PGBENCH=$pg/bin/pgbench
-export RAGLINE_BENCH_FOLDER=$folder RAGLINE_BENCH_IMAGES=$repository/target/images
-
-"$compiled/ragline-bench" measure small
-step "filling up with $RAGLINE_BENCH_ROWS rows and building the index that the policy wants"
-fill "$RAGLINE_BENCH_ROWS"
-"$compiled/ragline-gateway" index run >"$folder/work/index.log" 2>&1 || fail "the index could not be built" "$folder/work/index.log"
-"$compiled/ragline-bench" measure large
+export RAGLINE_BENCH_GATEWAY_PID=${pids[cached]} RAGLINE_BENCH_REMOTE_PID=${pids[remote]}
+step "measuring ingestion and the API"
+"$compiled/ragline-bench" measure api
+step "measuring the database alone: $RAGLINE_BENCH_ROWS rows of $RAGLINE_BENCH_DIMENSIONS dimensions"
+"$compiled/ragline-bench" measure rows
 "$compiled/ragline-bench" report

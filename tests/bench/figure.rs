@@ -24,6 +24,9 @@ pub(crate) struct Figure {
 pub(crate) struct Ratio {
     pub(crate) to: String,
     pub(crate) ratio: f64,
+    /// What it should at least be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) goal: Option<f64>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -45,7 +48,12 @@ impl Figure {
     }
 
     pub(crate) fn beside(self, to: &str, raw: f64) -> Self {
-        Self { ratio: (raw > 0.0).then(|| Ratio { to: to.to_owned(), ratio: self.value / raw }), ..self }
+        Self { ratio: (raw > 0.0).then(|| Ratio { to: to.to_owned(), ratio: self.value / raw, goal: None }), ..self }
+    }
+
+    /// What the ratio should at least be.
+    pub(crate) fn aims_at(self, goal: Option<f64>) -> Self {
+        Self { ratio: self.ratio.map(|ratio| Ratio { goal, ..ratio }), ..self }
     }
 
     pub(crate) fn described(self, bound: Bound) -> Self {
@@ -54,6 +62,13 @@ impl Figure {
             Bound::AtMost(most) => self.value <= most,
         };
         Self { described: Some(Described { bound, met }), ..self }
+    }
+
+    pub(crate) fn maybe_described(self, bound: Option<Bound>) -> Self {
+        match bound {
+            Some(bound) => self.described(bound),
+            None => self,
+        }
     }
 
     /// Tells that it was measured, and keeps it for the report.
@@ -69,7 +84,7 @@ impl Figure {
 
 fn line(figure: &Figure) -> String {
     let Figure { group: _, name, value, unit, ratio, described } = figure;
-    let ratio = ratio.as_ref().map(|Ratio { to, ratio }| format!("{ratio:.2} of {to}")).unwrap_or_default();
+    let ratio = ratio.as_ref().map(ratio_text).unwrap_or_default();
     let described = described.as_ref().map(|Described { bound, met }| {
         let (word, bound) = match bound {
             Bound::AtLeast(bound) => ("at least", bound),
@@ -77,7 +92,13 @@ fn line(figure: &Figure) -> String {
         };
         format!("{}: {word} {bound} {unit}", if *met { "met" } else { "missed" })
     });
-    format!("  {name:<52} {value:>10.1} {unit:<12} {ratio:<28} {}", described.unwrap_or_default()).trim_end().to_owned()
+    format!("  {name:<52} {value:>10.1} {unit:<12} {ratio:<42} {}", described.unwrap_or_default()).trim_end().to_owned()
+}
+
+fn ratio_text(ratio: &Ratio) -> String {
+    let Ratio { to, ratio, goal } = ratio;
+    let goal = goal.map(|goal| format!(" ({}: {goal})", if *ratio >= goal { "reached" } else { "short of" }));
+    format!("{ratio:.2} of {to}{}", goal.unwrap_or_default())
 }
 
 /// Prints all figures by group and writes results.json.
@@ -97,6 +118,13 @@ pub(crate) fn report(folder: &Path) -> anyhow::Result<()> {
     let described: Vec<&Described> = figures.iter().filter_map(|figure| figure.described.as_ref()).collect();
     let met = described.iter().filter(|described| described.met).count();
     println!("\n{met} of {} described figures are met on this machine", described.len());
+    let goals: Vec<bool> =
+        figures.iter().filter_map(|figure| figure.ratio.as_ref()).filter_map(|r| r.goal.map(|goal| r.ratio >= goal)).collect();
+    println!(
+        "{} of {} ratios to the raw parts are where they should be",
+        goals.iter().filter(|reached| **reached).count(),
+        goals.len()
+    );
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let results = serde_json::json!({ "machine": { "cores": cores }, "figures": figures });
     let path = folder.join("results.json");
@@ -120,7 +148,8 @@ mod tests {
     #[test]
     fn a_ratio_is_to_the_raw_part() {
         let figure = Figure::new("g", "n", 50.0, "u").beside("pgbench", 200.0);
-        assert_eq!(figure.ratio.unwrap().ratio, 0.25);
+        assert_eq!(figure.ratio.as_ref().unwrap().ratio, 0.25);
+        assert_eq!(ratio_text(&figure.aims_at(Some(0.85)).ratio.unwrap()), "0.25 of pgbench (short of: 0.85)");
         assert_eq!(Figure::new("g", "n", 50.0, "u").beside("pgbench", 0.0).ratio, None);
     }
 }

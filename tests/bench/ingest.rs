@@ -12,7 +12,8 @@ use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 
 use crate::{
-    figure::{Bound, Figure},
+    described::{self, goal},
+    figure::Figure,
     load,
     search::Parts,
     surroundings::Surroundings,
@@ -21,7 +22,7 @@ use crate::{
 
 const GROUP: &str = "Ingestion";
 /// Everything must be taken in within this time.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(1_800);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Takes the documents in, then embeds their windows without anything around the model.
@@ -43,10 +44,11 @@ pub(crate) async fn measure(around: &Surroundings, parts: &Parts) -> anyhow::Res
     let per = |count: f64, time: Duration| count / time.as_secs_f64();
     Figure::new(GROUP, "chunks through the API", per(chunks, took), "chunks/s")
         .beside("the engine alone", per(chunks, engine))
+        .aims_at(Some(goal::INGESTED))
         .keep(&around.folder)?;
     Figure::new(GROUP, "chunks, embedding engine alone", per(chunks, engine), "chunks/s").keep(&around.folder)?;
     Figure::new(GROUP, "embeddings through the API", 60.0 * per(windows, took), "a minute")
-        .described(Bound::AtLeast(2_000.0))
+        .described(described::EMBEDDINGS_A_MINUTE)
         .keep(&around.folder)
 }
 

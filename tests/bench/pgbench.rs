@@ -4,6 +4,7 @@ use std::{fs, process::Command, time::Duration};
 
 use anyhow::{Context, ensure};
 use ragline_gateway::traits::inspect::Explained;
+use secrecy::ExposeSecret;
 
 use crate::{load::Rate, surroundings::Surroundings};
 
@@ -11,7 +12,13 @@ use crate::{load::Rate, surroundings::Surroundings};
 const VECTORS: usize = 16;
 
 /// The rate of the transaction with so many clients.
-pub(crate) fn rate(around: &Surroundings, explained: &Explained, vectors: &[Vec<f32>], clients: usize) -> anyhow::Result<Rate> {
+pub(crate) fn rate(
+    around: &Surroundings,
+    schema: &str,
+    explained: &Explained,
+    vectors: &[Vec<f32>],
+    clients: usize,
+) -> anyhow::Result<Rate> {
     let folder = around.folder.join("work/pgbench");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
@@ -20,7 +27,9 @@ pub(crate) fn rate(around: &Surroundings, explained: &Explained, vectors: &[Vec<
     let seconds = around.lasts.as_secs().to_string();
     let (clients, threads) = (clients.to_string(), clients.min(2).to_string());
     let mut command = Command::new(&around.pgbench);
-    command.current_dir(&folder).env("PGOPTIONS", "-c plan_cache_mode=force_custom_plan -c jit=off");
+    command
+        .current_dir(&folder)
+        .env("PGOPTIONS", format!("-c plan_cache_mode=force_custom_plan -c jit=off -c search_path={schema},public,pg_temp"));
     command.args(["-n", "-M", "prepared", "-c", &clients, "-j", &threads, "-T", &seconds, "--log", "--log-prefix=times"]);
     for (n, vector) in vectors.iter().take(VECTORS).enumerate() {
         let file = format!("search{n}.sql");
@@ -28,7 +37,7 @@ pub(crate) fn rate(around: &Surroundings, explained: &Explained, vectors: &[Vec<
         let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
         command.args(["-f", &file, "-D", &format!("v{n}=[{}]", numbers.join(","))]);
     }
-    let output = command.arg(&around.database_url).output().context("pgbench cannot be run")?;
+    let output = command.arg(around.database_urls[2].expose_secret()).output().context("pgbench cannot be run")?;
     ensure!(output.status.success(), "pgbench failed: {}", String::from_utf8_lossy(&output.stderr));
     let mut times_ms = Vec::new();
     for entry in fs::read_dir(&folder)? {

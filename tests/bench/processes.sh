@@ -64,8 +64,9 @@ postgres_programs() {
   fail "the wheels of tests/servers hold no pgbench"
 }
 
-# fill ROWS: random vectors for the workspace `default`, as one document.
-fill() {
-  "$pg/bin/psql" --quiet --no-psqlrc -v ON_ERROR_STOP=1 -v rows="$1" -f "$repository/tests/bench/fill.sql" "$DATABASE_OWNER_URL" \
-    >"$folder/work/fill.log" 2>&1 || fail "the rows could not be made" "$folder/work/fill.log"
+# large_builds: lets the owner's index builds have the memory that a million vectors of 384 dimensions want.
+large_builds() {
+  "$compiled/ragline-gateway" migrate 2>"$folder/work/migrate.log" || fail "migrate failed" "$folder/work/migrate.log"
+  "$pg/bin/psql" --quiet --no-psqlrc -v ON_ERROR_STOP=1 -c "ALTER ROLE ragline_owner SET maintenance_work_mem = '2GB'" \
+    "$DATABASE_BOOTSTRAP_URL" >"$folder/work/memory.log" 2>&1 || fail "the memory cannot be set" "$folder/work/memory.log"
 }

@@ -8,8 +8,8 @@ const WORDS: &str = "water river stone bridge market winter summer letter number
     carries follows opens closes builds measures finds loses keeps brings changes shows turns reaches holds leaves returns crosses \
     small large quick slow bright dark old new early late narrow wide gentle steep quiet distant familiar foreign";
 
-/// Words of a document: two or three chunks.
-const DOCUMENT_WORDS: usize = 1_800;
+/// Words of a document: about 25 chunks.
+const DOCUMENT_WORDS: usize = 18_000;
 const SENTENCE_WORDS: usize = 14;
 const PARAGRAPH_SENTENCES: usize = 6;
 /// Words of a question.
@@ -29,23 +29,50 @@ pub(crate) fn document(number: u64) -> String {
 }
 
 pub(crate) fn questions() -> Vec<String> {
-    (0..QUESTIONS).map(|n| format!("{}?", Words::new(1_000_000 + n).sentence(QUESTION_WORDS))).collect()
+    (0..QUESTIONS).map(|n| question(1_000_000 + n)).collect()
+}
+
+/// A question of its own for each number.
+pub(crate) fn question(number: u64) -> String {
+    format!("{}?", Words::new(number).sentence(QUESTION_WORDS))
+}
+
+/// Numbers that look random and are the same in every run.
+#[derive(Debug)]
+pub(crate) struct Chance {
+    state: u64,
+}
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) }
+    }
+
+    /// 31 bits.
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.state >> 33
+    }
+
+    /// At least 0 and below 1.
+    pub(crate) fn share(&mut self) -> f64 {
+        self.next() as f64 / (1_u64 << 31) as f64
+    }
 }
 
 /// A sequence of words that depends on its seed alone.
 struct Words {
     list: Vec<&'static str>,
-    state: u64,
+    chance: Chance,
 }
 
 impl Words {
     fn new(seed: u64) -> Self {
-        Self { list: WORDS.split_whitespace().collect(), state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) }
+        Self { list: WORDS.split_whitespace().collect(), chance: Chance::new(seed) }
     }
 
     fn next(&mut self) -> &'static str {
-        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let index = usize::try_from(self.state >> 33).unwrap_or_default();
+        let index = usize::try_from(self.chance.next()).unwrap_or_default();
         self.list[index % self.list.len()]
     }
 

@@ -61,9 +61,21 @@ pub(super) fn start(app: &App, shutdown: &CancellationToken) -> anyhow::Result<B
             }
         });
     }
+    let parts = ingestion(app);
+    let stop = shutdown.clone();
+    tasks.spawn(async move {
+        worker::run(parts, stop).await;
+        Ok(())
+    });
+    Ok(Background { tasks })
+}
+
+/// What the workers work with.
+pub(super) fn ingestion(app: &App) -> job::Parts {
+    let config = &app.settings.config;
     let store = Arc::new(app.store.clone());
     let settings = WorkerSettings::of(config);
-    let parts = job::Parts {
+    job::Parts {
         blobs: Arc::clone(&store) as _,
         jobs: Arc::clone(&store) as _,
         documents: store,
@@ -72,13 +84,7 @@ pub(super) fn start(app: &App, shutdown: &CancellationToken) -> anyhow::Result<B
         threads: job::Parts::threads(&settings),
         settings,
         metrics: app.metrics.clone(),
-    };
-    let stop = shutdown.clone();
-    tasks.spawn(async move {
-        worker::run(parts, stop).await;
-        Ok(())
-    });
-    Ok(Background { tasks })
+    }
 }
 
 impl Background {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use ragline_config::env;
+use clap::{Args, ValueEnum};
+use ragline_config::{SearchMode, env};
 use url::Url;
 
 /// Where the gateway is and how to get in.
@@ -84,4 +84,57 @@ pub struct SearchArgs {
     /// Print the gateway's JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Evaluates a collection.
+#[derive(Args, Clone, Debug)]
+pub struct EvalArgs {
+    /// Folder in BEIR's layout: corpus.jsonl, queries.jsonl, qrels/test.tsv.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Address of a gateway to evaluate, with an administrator's key; without it, this process opens the configured database itself,
+    /// with DATABASE_URL and DATABASE_OWNER_URL.
+    #[arg(long)]
+    pub url: Option<Url>,
+    /// File that holds the API key; without it the key is taken from RAGLINE_API_KEY.
+    #[arg(long, env = KEY_FILE, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// The API key, as for the other commands.
+    #[arg(skip = std::env::var(env::API_KEY).ok())]
+    pub key: Option<String>,
+    /// PEM certificates to trust beside the system's.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub ca_file: Option<PathBuf>,
+    /// Ways of searching to measure; without it, all that are available.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub modes: Vec<ModeArg>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A way of searching on the command line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ModeArg {
+    Vector,
+    Lexical,
+    Hybrid,
+}
+
+impl EvalArgs {
+    /// The ways of searching asked for, each once.
+    pub fn modes(&self) -> Vec<SearchMode> {
+        let mut modes = Vec::new();
+        for mode in &self.modes {
+            let mode = match mode {
+                ModeArg::Vector => SearchMode::Vector,
+                ModeArg::Lexical => SearchMode::Lexical,
+                ModeArg::Hybrid => SearchMode::Hybrid,
+            };
+            if !modes.contains(&mode) {
+                modes.push(mode);
+            }
+        }
+        modes
+    }
 }

@@ -1,8 +1,9 @@
-//! The commands that talk to a running gateway: `ingest`, `ask`, `search`. They know the API and nothing of what is behind it.
+//! The commands that talk to a running gateway: `ingest`, `ask`, `search`, `eval --url`. They know the API and nothing of what is behind it.
 
 mod api;
 mod args;
 mod ask;
+mod eval;
 mod files;
 mod ingest;
 mod output;
@@ -12,7 +13,10 @@ mod watch;
 
 use std::process::ExitCode;
 
-pub use args::{AskArgs, ConnectionArgs, IngestArgs, SearchArgs};
+pub use self::{
+    args::{AskArgs, ConnectionArgs, EvalArgs, IngestArgs, ModeArg, SearchArgs},
+    eval::Remote,
+};
 
 use self::{api::Api, output::Output};
 
@@ -38,4 +42,14 @@ pub async fn ask(arguments: AskArgs) -> anyhow::Result<ExitCode> {
 /// As [`ingest`].
 pub async fn search(arguments: SearchArgs) -> anyhow::Result<ExitCode> {
     search::run(&Api::open(&arguments.connection)?, &arguments, &mut Output::stdout()).await
+}
+
+/// The gateway that a collection is to be evaluated on; `None` without an address.
+///
+/// # Errors
+/// As [`ingest`].
+pub fn eval_target(arguments: &EvalArgs) -> anyhow::Result<Option<Remote>> {
+    let EvalArgs { folder: _, url: Some(url), key_file, key, ca_file, modes: _, json: _ } = arguments else { return Ok(None) };
+    let (url, key_file, key, ca_file) = (url.clone(), key_file.clone(), key.clone(), ca_file.clone());
+    Remote::new(ConnectionArgs { url, key_file, key, ca_file }).map(Some)
 }

@@ -81,6 +81,18 @@ pub enum IndexError {
 /// # Errors
 /// The first relation that failed, after the others were looked after; its state keeps the reason.
 pub async fn run(owner: &PgPool, config: &Index) -> Result<RunReport, IndexError> {
+    run_where(owner, config, |_| true).await
+}
+
+/// As [`run`], for one relation alone.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_of(owner: &PgPool, config: &Index, relation: i32) -> Result<RunReport, IndexError> {
+    run_where(owner, config, |other| other == relation).await
+}
+
+async fn run_where(owner: &PgPool, config: &Index, wanted: impl Fn(i32) -> bool) -> Result<RunReport, IndexError> {
     let space = space::stored(owner).await.map_err(IndexError::Store)?.ok_or(IndexError::NoSpace)?;
     // A connection of our own: its end, however it comes, gives the lock back.
     let mut connection =
@@ -90,7 +102,7 @@ pub async fn run(owner: &PgPool, config: &Index) -> Result<RunReport, IndexError
     }
     let mut report = RunReport { busy: false, relations: Vec::new() };
     let mut failure = None;
-    for serving in state::all(&mut connection).await? {
+    for serving in state::all(&mut connection).await?.into_iter().filter(|serving| wanted(serving.relation)) {
         match follow(&mut connection, config, &space, serving).await {
             Ok(relation) => report.relations.push(relation),
             Err(error) => {

@@ -7,6 +7,7 @@ mod database_servers;
 mod env;
 mod env_fixture;
 mod env_tls;
+mod eval;
 mod http_client;
 mod http_errors;
 mod http_fakes;

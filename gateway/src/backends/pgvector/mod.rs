@@ -13,6 +13,7 @@ mod blobs;
 mod directory;
 mod documents;
 mod error;
+pub mod evaluation;
 mod figures;
 mod filter;
 mod inspect;

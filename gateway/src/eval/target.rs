@@ -1,0 +1,113 @@
+//! What an evaluation needs of a gateway, and how the documents are named there.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ragline_config::SearchMode;
+
+use super::{dataset::Question, report::IndexRecall};
+
+/// Chunks that each question asks for; the most that a search gives.
+pub(crate) const DEPTH: u32 = 100;
+
+/// A gateway that a collection is evaluated on.
+#[async_trait]
+pub trait Target: Send {
+    /// Makes a workspace of its own. What a killed evaluation left behind a day ago is removed on the way.
+    async fn open(&mut self) -> Result<(), EvalError>;
+
+    /// Takes documents in as [`source`] names them, and waits until they can be searched. Blank ones are left out.
+    async fn take_in(&mut self, documents: &[String]) -> Result<(), EvalError>;
+
+    /// The documents of the best chunks, best first.
+    async fn search(&self, mode: SearchMode, question: &str) -> Result<Found, EvalError>;
+
+    /// Gives the workspace the vector index that the policy wants, and compares what it finds with what comparing every row finds.
+    /// `None` where that cannot be looked into.
+    async fn index_recall(&mut self, questions: &[Question]) -> Result<Option<IndexRecall>, EvalError>;
+
+    /// Removes the workspace and everything in it. Called whatever happened before.
+    async fn remove(&mut self) -> Result<(), EvalError>;
+}
+
+/// What one search found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// Places of documents, best first, each once: that of its best chunk.
+    pub documents: Vec<usize>,
+    /// Whether words took part in finding them.
+    pub by_words: bool,
+}
+
+/// Why an evaluation ended early, or a mode has no figures.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    #[error("the {act} failed")]
+    Failed {
+        act: &'static str,
+        #[source]
+        source: anyhow::Error,
+    },
+    #[error("document {place} of the collection was not taken in: {reason}")]
+    NotTakenIn { place: usize, reason: String },
+    #[error("it was interrupted")]
+    Interrupted,
+    #[error("it panicked")]
+    Panicked,
+    #[error("the workspace {name} was not removed; a later evaluation removes it")]
+    NotRemoved {
+        name: String,
+        #[source]
+        source: anyhow::Error,
+    },
+    #[error("the removal took longer than {} s", after.as_secs())]
+    SlowRemoval { after: Duration },
+}
+
+impl EvalError {
+    pub(crate) fn failed(act: &'static str) -> impl Fn(anyhow::Error) -> Self {
+        move |source| Self::Failed { act, source }
+    }
+
+    /// The whole chain of causes in one line.
+    pub(crate) fn chain(&self) -> String {
+        let causes = std::iter::successors(Some(self as &dyn std::error::Error), |error| error.source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    }
+}
+
+/// The name of a document in the workspace.
+pub(crate) fn source(place: usize) -> String {
+    format!("{place}.txt")
+}
+
+/// The places of the documents that these sources name, each once. A foreign source, of which there can be none, is left out.
+pub(crate) fn places<'a>(sources: impl Iterator<Item = &'a str>) -> Vec<usize> {
+    let mut places = Vec::new();
+    for place in sources.filter_map(|source| source.strip_suffix(".txt")?.parse().ok()) {
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    places
+}
+
+/// The mode as requests name it.
+pub(crate) fn word(mode: SearchMode) -> &'static str {
+    match mode {
+        SearchMode::Vector => "vector",
+        SearchMode::Lexical => "lexical",
+        SearchMode::Hybrid => "hybrid",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_stands_where_its_best_chunk_does() {
+        assert_eq!(places(["3.txt", "0.txt", "3.txt", "x"].into_iter()), [3, 0]);
+        assert_eq!(places([source(12).as_str()].into_iter()), [12]);
+    }
+}
