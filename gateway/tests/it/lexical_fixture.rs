@@ -30,7 +30,8 @@ pub(crate) async fn found(store: &Store, workspace: WorkspaceId, text: &str) -> 
 
 /// A text of some words, of which the first are the most frequent.
 pub(crate) fn text(random: &mut StdRng) -> String {
-    let words = (0..random.random_range(1..25)).map(|_| WORDS[random.random_range(0..WORDS.len()).min(random.random_range(0..WORDS.len()))]);
+    let words = (0..random.random_range(1..25))
+        .map(|_| WORDS[random.random_range(0..WORDS.len()).min(random.random_range(0..WORDS.len()))]);
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -75,7 +76,10 @@ pub(crate) fn check(hits: &[Hit], expected: &BTreeMap<i64, f32>, limit: usize) {
 
 /// Number and chunks of the segments of each level.
 pub(crate) async fn levels(owner: &PgPool) -> Vec<(i16, i64, i64)> {
-    sqlx::query_as("SELECT level, count(*), sum(n)::bigint FROM lex_seg GROUP BY level ORDER BY level").fetch_all(owner).await.unwrap()
+    sqlx::query_as("SELECT level, count(*), sum(n)::bigint FROM lex_seg GROUP BY level ORDER BY level")
+        .fetch_all(owner)
+        .await
+        .unwrap()
 }
 
 /// Chunks that are in no segment or in several, and postings whose segment is gone.

@@ -21,6 +21,7 @@ mod http_serve;
 mod index_growth;
 mod ingest_job;
 mod lexical_fixture;
+mod measure_cisi;
 mod model;
 mod providers;
 mod store_fixture;

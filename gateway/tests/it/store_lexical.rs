@@ -27,7 +27,8 @@ async fn a_document_is_found_by_its_words_at_once_on_every_gateway() {
     let database = fresh().await;
     let (here, there) = (database.store(), database.store());
     let workspace = default_workspace(&here).await;
-    let published = stored(&here, workspace, "a.txt", vec![chunk(0, "The cat sat.", 0), chunk(1, "Dogs and cats, cats!", 1)]).await;
+    let published =
+        stored(&here, workspace, "a.txt", vec![chunk(0, "The cat sat.", 0), chunk(1, "Dogs and cats, cats!", 1)]).await;
     let leg = matching(&there, workspace, "What does a cat do?", 10).await;
     assert_eq!((leg.hits.len(), leg.plan), (2, SearchPlan::Lexical));
     assert_eq!(leg.store_version, here.store_version(workspace).await.unwrap());

@@ -80,10 +80,21 @@ impl<'a> Postings<'a> {
         Ok(Self { rest: versioned(bytes)?, next: 0, n })
     }
 
+    #[inline]
     fn read(&mut self) -> Result<Posting, Corrupt> {
-        let distance = take_number(&mut self.rest)?;
-        let [frequency, length, rest @ ..] = self.rest else { return Err(Corrupt::CutShort) };
-        self.rest = rest;
+        let (distance, frequency, length) = match self.rest {
+            // Most chunks with a frequent term lie near each other.
+            [distance @ 0..0x80, frequency, length, rest @ ..] => {
+                self.rest = rest;
+                (u32::from(*distance), frequency, length)
+            }
+            _ => {
+                let distance = take_number(&mut self.rest)?;
+                let [frequency, length, rest @ ..] = self.rest else { return Err(Corrupt::CutShort) };
+                self.rest = rest;
+                (distance, frequency, length)
+            }
+        };
         if !(1..=MOST_FREQUENCY).contains(frequency) {
             return Err(Corrupt::Frequency { found: *frequency });
         }
@@ -122,7 +133,6 @@ pub(super) fn push_number(bytes: &mut Vec<u8>, mut number: u32) {
     bytes.push(number as u8);
 }
 
-#[inline]
 pub(super) fn take_number(bytes: &mut &[u8]) -> Result<u32, Corrupt> {
     let mut number = 0_u64;
     for shift in (0..35).step_by(7) {

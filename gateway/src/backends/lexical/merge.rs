@@ -88,7 +88,8 @@ mod tests {
             let parts: Vec<_> = segments.iter().zip(&places).filter_map(part).collect();
             merge(&parts.iter().map(|(places, bytes)| Part { places, bytes }).collect::<Vec<_>>()).unwrap()
         };
-        let lists: BTreeMap<_, _> = terms.iter().map(|term| ((*term).clone(), list(term))).filter(|(_, list)| list.chunks > 0).collect();
+        let lists: BTreeMap<_, _> =
+            terms.iter().map(|term| ((*term).clone(), list(term))).filter(|(_, list)| list.chunks > 0).collect();
         Segment { members, lists }
     }
 

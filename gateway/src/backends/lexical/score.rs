@@ -141,13 +141,12 @@ fn idf(chunks: f32, with_term: f32) -> f32 {
 }
 
 /// Adds one term's share to the scores of a segment.
-fn add(values: &mut [f32], found: &Found<'_>, n: u32, factor: f32, weights: &[[f32; 256]]) -> Result<(), Corrupt> {
+fn add(values: &mut [f32], found: &Found<'_>, n: u32, factor: f32, weights: &Weights) -> Result<(), Corrupt> {
     let mut counted = 0;
     for posting in Postings::new(found.bytes, n)? {
         let posting = posting?;
-        let weight = weights.get(usize::from(posting.frequency)).map_or(0.0, |row| row[usize::from(posting.length)]);
         if let Some(value) = values.get_mut(posting.ordinal as usize) {
-            *value += factor * weight;
+            *value += factor * weights[usize::from(posting.frequency % FREQUENCIES)][usize::from(posting.length)];
         }
         counted += 1;
     }
@@ -155,14 +154,19 @@ fn add(values: &mut [f32], found: &Found<'_>, n: u32, factor: f32, weights: &[[f
 }
 
 /// What an occurrence is worth, by frequency and by the byte of the chunk's length.
-fn weights(mean_length: f32) -> Vec<[f32; 256]> {
+type Weights = [[f32; 256]; FREQUENCIES as usize];
+const FREQUENCIES: u8 = MOST_FREQUENCY + 1;
+
+fn weights(mean_length: f32) -> Box<Weights> {
     let mean = mean_length.max(1.0);
-    let mut norms = [0.0_f32; 256];
-    for (byte, norm) in (0..=u8::MAX).zip(&mut norms) {
-        *norm = K1 * (1.0 - B + B * length_of(byte) / mean);
+    let norms: [f32; 256] = std::array::from_fn(|byte| K1 * (1.0 - B + B * length_of(byte as u8) / mean));
+    let mut weights = Box::new([[0.0_f32; 256]; FREQUENCIES as usize]);
+    for (frequency, row) in (0..=MOST_FREQUENCY).map(f32::from).zip(weights.iter_mut()) {
+        for (norm, weight) in norms.iter().zip(row) {
+            *weight = frequency * (K1 + 1.0) / (frequency + norm);
+        }
     }
-    let row = |frequency: u8| norms.map(|norm| f32::from(frequency) * (K1 + 1.0) / (f32::from(frequency) + norm));
-    (0..=MOST_FREQUENCY).map(row).collect()
+    weights
 }
 
 impl Scores {
@@ -272,9 +276,8 @@ mod tests {
     #[test]
     fn of_equals_the_first_wins_and_more_begin_like_fewer() {
         let scores = Scores { values: vec![1.0, 2.0, 1.0, 0.0, 1.0, 2.0], begins: vec![0, 2] };
-        let places = |count| {
-            scores.best(count, |_, _| true).iter().map(|ranked| (ranked.source, ranked.ordinal)).collect::<Vec<_>>()
-        };
+        let places =
+            |count| scores.best(count, |_, _| true).iter().map(|ranked| (ranked.source, ranked.ordinal)).collect::<Vec<_>>();
         let all = [(0, 1), (1, 3), (0, 0), (1, 0), (1, 2)];
         for count in 0..8 {
             assert_eq!(places(count), all[..count.min(5)], "{count}");

@@ -33,8 +33,7 @@ const LIVE: &str = "SELECT id FROM chunk WHERE id = ANY($1)";
 
 const READ: &str = "SELECT seg, ids, blob, n FROM lex_seg WHERE workspace_id = $1 AND seg = ANY($2) ORDER BY seg";
 
-const READ_LISTS: &str =
-    "SELECT term, p FROM lex_post WHERE workspace_id = $1 AND seg = $2 AND term > $3 ORDER BY term LIMIT $4";
+const READ_LISTS: &str = "SELECT term, p FROM lex_post WHERE workspace_id = $1 AND seg = $2 AND term > $3 ORDER BY term LIMIT $4";
 
 const INSERT_LARGE: &str = "INSERT INTO lex_seg (workspace_id, format, analyzer, level, n, sum_len, ids) \
     VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING seg";
@@ -86,8 +85,10 @@ pub(super) async fn put_together(tx: &mut Tx, workspace: WorkspaceId, wanted: &M
 /// Removes segments with their postings; refused when one is gone already.
 pub(super) async fn remove(tx: &mut Tx, workspace: WorkspaceId, segments: &[i64]) -> Result<(), StoreError> {
     let mut removed = 0;
-    for sql in ["DELETE FROM lex_post WHERE workspace_id = $1 AND seg = ANY($2)", "DELETE FROM lex_seg WHERE workspace_id = $1 AND seg = ANY($2)"]
-    {
+    for sql in [
+        "DELETE FROM lex_post WHERE workspace_id = $1 AND seg = ANY($2)",
+        "DELETE FROM lex_seg WHERE workspace_id = $1 AND seg = ANY($2)",
+    ] {
         let done = sqlx::query(sql).bind(workspace.0).bind(segments).execute(&mut **tx).await;
         removed = done.map_err(|error| failed("removing segments", error))?.rows_affected();
     }
@@ -172,11 +173,8 @@ async fn write_lists(
             break;
         };
         let taken: Vec<_> = streams.iter_mut().map(|stream| take(stream, &term)).collect();
-        let parts: Vec<_> = taken
-            .iter()
-            .zip(places)
-            .filter_map(|(bytes, places)| bytes.as_ref().map(|bytes| Part { places, bytes }))
-            .collect();
+        let parts: Vec<_> =
+            taken.iter().zip(places).filter_map(|(bytes, places)| bytes.as_ref().map(|bytes| Part { places, bytes })).collect();
         let List { chunks, bytes } = merge(&parts).map_err(corrupt)?;
         if chunks > 0 {
             batch.bytes += bytes.len();

@@ -242,8 +242,7 @@ impl Search<'_> {
         let (scored, limit) = (Arc::clone(&self.scored), self.query.limit as usize);
         off_the_reactor(move || {
             let mut by_segment: HashMap<i64, Vec<u8>> = rows.into_iter().collect();
-            let members: Vec<_> =
-                scored.segments.iter().map(|segment| by_segment.remove(segment).unwrap_or_default()).collect();
+            let members: Vec<_> = scored.segments.iter().map(|segment| by_segment.remove(segment).unwrap_or_default()).collect();
             let chunk = |source: usize, ordinal| members.get(source).and_then(|bytes| chunk_id_at(bytes, ordinal));
             let passes = |source, ordinal| chunk(source, ordinal).is_some_and(|id| allowed.binary_search(&id).is_ok());
             let hit = |rank: Ranked| chunk(rank.source, rank.ordinal).map(|chunk_id| Hit { chunk_id, value: rank.value });

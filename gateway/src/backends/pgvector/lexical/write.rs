@@ -19,9 +19,11 @@ use crate::{
 /// Chunks of one segment of level 0, and texts that are in memory at once.
 pub(super) const CHUNKS_AT_ONCE: i64 = 1_000;
 
-const TEXTS: &str = "SELECT id, text, position FROM chunk WHERE document_id = $1 AND id > $2 AND position > $3 ORDER BY position LIMIT $4";
+const TEXTS: &str =
+    "SELECT id, text, position FROM chunk WHERE document_id = $1 AND id > $2 AND position > $3 ORDER BY position LIMIT $4";
 
-const INSERT_SMALL: &str = "INSERT INTO lex_seg (workspace_id, format, analyzer, level, n, sum_len, ids, blob) VALUES ($1, $2, $3, 0, $4, $5, $6, $7)";
+const INSERT_SMALL: &str =
+    "INSERT INTO lex_seg (workspace_id, format, analyzer, level, n, sum_len, ids, blob) VALUES ($1, $2, $3, 0, $4, $5, $6, $7)";
 
 /// Writes the postings of a document's chunks above an id; the document no longer waits for them.
 pub(in crate::backends::pgvector) async fn index_document(
@@ -43,7 +45,8 @@ pub(in crate::backends::pgvector) async fn index_document(
             .map_err(error)?;
         let Some(last) = rows.last() else { break };
         position = last.try_get("position").map_err(error)?;
-        let texts = rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("text")?))).collect::<Result<_, _>>().map_err(error)?;
+        let texts =
+            rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("text")?))).collect::<Result<_, _>>().map_err(error)?;
         insert_small(tx, workspace, texts).await?;
     }
     sqlx::query("DELETE FROM lex_pending WHERE document_id = $1")
