@@ -4,11 +4,15 @@ mod rehearse;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-use sqlx::{AssertSqlSafe, Row, postgres::PgRow, types::Json};
+use sqlx::{
+    Arguments, AssertSqlSafe, Row,
+    postgres::{PgArguments, PgRow},
+    types::Json,
+};
 
 use super::{
     Store, failed,
-    filter::{Allowed, allowed},
+    filter::{Allowed, Builder, allowed, push_in_set, push_one_by_one},
     search_sql::Statements,
     session::{Tx, commit},
     space::Space,
@@ -21,6 +25,8 @@ use crate::traits::{
 /// Windows taken from an index for each chunk wanted, and on top: a chunk of 1,024 tokens has seven.
 const WINDOWS_PER_CHUNK: u32 = 4;
 const WINDOWS_MORE: u32 = 20;
+/// Up to this many allowed chunks are compared one by one, which is exact and no slower than an index.
+const FEW: u32 = 10_000;
 /// Times that an index is asked for four times as much, before every row is compared.
 const WIDENINGS: u32 = 2;
 
@@ -183,53 +189,70 @@ struct Search<'a> {
 
 impl Search<'_> {
     async fn run(&mut self) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
-        let filter = self.query.filter.as_ref().map(contained).transpose()?.filter(|filter| !filter.is_empty());
-        match (self.opened.plan, filter) {
-            (SearchPlan::Exact, None) => self.exact().await,
-            (SearchPlan::Exact, Some(filter)) => self.exact_filtered(filter).await,
-            (_, None) => match self.indexed(None).await? {
-                Some(rows) => Ok((rows, self.opened.plan)),
-                None => self.exact().await,
-            },
-            (_, Some(filter)) => match allowed(&mut self.tx, filter).await? {
-                Allowed::Few(ids) => self.exact_of(&ids).await,
-                Allowed::Many => match self.indexed(Some(filter)).await? {
-                    Some(rows) => Ok((rows, self.opened.plan)),
-                    None => self.exact_filtered(filter).await,
-                },
-            },
+        let query = self.query;
+        let Some(filter) = query.filter.as_ref().filter(|filter| !filter.is_empty()) else {
+            return match self.opened.plan {
+                SearchPlan::Exact => self.exact(None).await,
+                SearchPlan::IvfFlat | SearchPlan::Hnsw | SearchPlan::Lexical => self.indexed_or_exact(None).await,
+            };
+        };
+        self.planner_decides().await?;
+        match (allowed(&mut self.tx, filter, FEW).await?, self.opened.plan) {
+            (Allowed::Few(ids), _) => self.exact_of(&ids).await,
+            (Allowed::Many, SearchPlan::Exact) => self.exact(Some(filter)).await,
+            (Allowed::Many, SearchPlan::IvfFlat | SearchPlan::Hnsw | SearchPlan::Lexical) => {
+                self.index_decides().await?;
+                self.indexed_or_exact(Some(filter)).await
+            }
         }
     }
 
-    async fn exact(&mut self) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
+    async fn indexed_or_exact(&mut self, filter: Option<&Filter>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
+        if let Some(rows) = self.indexed(filter).await? {
+            return Ok((rows, self.opened.plan));
+        }
         self.planner_decides().await?;
-        let rows = self.bind(&self.sql.exact).fetch_all(&mut *self.tx).await;
+        self.exact(filter).await
+    }
+
+    async fn exact(&mut self, filter: Option<&Filter>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
+        let rows = match filter {
+            None => self.bind(&self.sql.exact).fetch_all(&mut *self.tx).await,
+            Some(filter) => {
+                let [before, after] = &self.sql.exact_around;
+                let mut sql = Builder::with_arguments(before.as_str(), self.arguments()?);
+                push_in_set(&mut sql, "chunk_id", filter);
+                sql.push(after).build().persistent(false).fetch_all(&mut *self.tx).await
+            }
+        };
         exactly(rows)
     }
 
     async fn exact_of(&mut self, ids: &[i64]) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
-        self.planner_decides().await?;
+        if ids.is_empty() {
+            return Ok((Vec::new(), SearchPlan::Exact));
+        }
         let rows = self.bind(&self.sql.exact_of).bind(ids).fetch_all(&mut *self.tx).await;
         exactly(rows)
     }
 
-    async fn exact_filtered(&mut self, filter: &Map<String, Value>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
-        self.planner_decides().await?;
-        let rows = self.bind(&self.sql.exact_filtered).bind(Value::Object(filter.clone())).fetch_all(&mut *self.tx).await;
-        exactly(rows)
-    }
-
     /// `None`: the index gave fewer chunks than were asked for and cannot give more.
-    async fn indexed(&mut self, filter: Option<&Map<String, Value>>) -> Result<Option<Vec<PgRow>>, StoreError> {
+    async fn indexed(&mut self, filter: Option<&Filter>) -> Result<Option<Vec<PgRow>>, StoreError> {
         let wanted = self.query.limit as usize;
         let mut asked = windows(self.query.limit);
         for _ in 0..=WIDENINGS {
-            let sql = if filter.is_some() { &self.sql.indexed_filtered } else { &self.sql.indexed };
-            let mut statement = self.bind(sql).bind(i64::from(asked));
-            if let Some(filter) = filter {
-                statement = statement.bind(Value::Object(filter.clone()));
-            }
-            let rows = statement.fetch_all(&mut *self.tx).await.map_err(|error| failed("searching by the index", error))?;
+            let rows = match filter {
+                None => self.bind(&self.sql.indexed).bind(i64::from(asked)).fetch_all(&mut *self.tx).await,
+                Some(filter) => {
+                    let [before, after] = &self.sql.indexed_around;
+                    let mut arguments = self.arguments()?;
+                    add(&mut arguments, i64::from(asked))?;
+                    let mut sql = Builder::with_arguments(before.as_str(), arguments);
+                    push_one_by_one(&mut sql, "e.chunk_id", filter);
+                    sql.push(after).build().persistent(false).fetch_all(&mut *self.tx).await
+                }
+            };
+            let rows = rows.map_err(|error| failed("searching by the index", error))?;
             if rows.len() >= wanted {
                 return Ok(Some(rows));
             }
@@ -247,17 +270,23 @@ impl Search<'_> {
 
     /// Takes back what `open_search` forbade in favour of the index.
     async fn planner_decides(&mut self) -> Result<(), StoreError> {
+        self.set("SET LOCAL enable_seqscan = on; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on").await
+    }
+
+    /// Forbids again what `open_search` forbade.
+    async fn index_decides(&mut self) -> Result<(), StoreError> {
+        self.set("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off").await
+    }
+
+    async fn set(&mut self, settings: &'static str) -> Result<(), StoreError> {
         if self.opened.plan == SearchPlan::Exact {
             return Ok(());
         }
-        sqlx::raw_sql("SET LOCAL enable_seqscan = on; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on")
-            .execute(&mut *self.tx)
-            .await
-            .map_err(|error| failed("searching", error))?;
+        sqlx::raw_sql(settings).execute(&mut *self.tx).await.map_err(|error| failed("searching", error))?;
         Ok(())
     }
 
-    fn bind(&self, sql: &str) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments> {
+    fn bind(&self, sql: &str) -> sqlx::query::Query<'static, sqlx::Postgres, PgArguments> {
         // Made from constants, the type, the operator and the dimensions of the space.
         sqlx::query(AssertSqlSafe(sql.to_owned()))
             .bind(pgvector::Vector::from(self.query.vector.clone()))
@@ -266,13 +295,24 @@ impl Search<'_> {
             .bind(self.space.id.0)
             .bind(i64::from(self.query.limit))
     }
+
+    /// The same values for a statement that is put together.
+    fn arguments(&self) -> Result<PgArguments, StoreError> {
+        let mut arguments = PgArguments::default();
+        add(&mut arguments, pgvector::Vector::from(self.query.vector.clone()))?;
+        add(&mut arguments, self.opened.relation)?;
+        add(&mut arguments, self.query.workspace.0)?;
+        add(&mut arguments, self.space.id.0)?;
+        add(&mut arguments, i64::from(self.query.limit))?;
+        Ok(arguments)
+    }
 }
 
-fn contained(filter: &Filter) -> Result<&Map<String, Value>, StoreError> {
-    match filter {
-        Filter::Contains(metadata) => Ok(metadata),
-        Filter::Compare { .. } | Filter::All(_) | Filter::Any(_) => Err(StoreError::NotFound { what: "typed filter" }),
-    }
+fn add<'a, T>(arguments: &mut PgArguments, value: T) -> Result<(), StoreError>
+where
+    T: sqlx::Encode<'a, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + 'a,
+{
+    arguments.add(value).map_err(|source| StoreError::Failed { action: "searching", source })
 }
 
 fn exactly(rows: Result<Vec<PgRow>, sqlx::Error>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
