@@ -82,6 +82,8 @@ CREATE FUNCTION chunks_went() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   DELETE FROM attribute a USING gone g WHERE a.document_id = g.document_id AND a.chunk_id = g.id;
+  -- A key may have been kept for each chunk because of one that is gone.
+  PERFORM fill_attributes(ARRAY(SELECT DISTINCT document_id FROM gone WHERE metadata <> '{}'));
   RETURN NULL;
 END $$;
 CREATE TRIGGER chunks_went AFTER DELETE ON chunk REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION chunks_went();

@@ -25,8 +25,6 @@ use crate::traits::{
 /// Windows taken from an index for each chunk wanted, and on top: a chunk of 1,024 tokens has seven.
 const WINDOWS_PER_CHUNK: u32 = 4;
 const WINDOWS_MORE: u32 = 20;
-/// Up to this many allowed chunks are compared one by one, which is exact and no slower than an index.
-const FEW: u32 = 10_000;
 /// Times that an index is asked for four times as much, before every row is compared.
 const WIDENINGS: u32 = 2;
 
@@ -116,7 +114,7 @@ impl Store {
         check_dimensions(&query.vector, space)?;
         let mut tx = self.begin_snapshot().await?;
         let opened = open(&mut tx, query.workspace, windows(query.limit)).await?;
-        let mut search = Search { tx, query, space, sql, opened };
+        let mut search = Search { tx, query, space, sql, opened, few_allowed: self.few_allowed };
         let (rows, plan) = search.run().await?;
         commit(search.tx, "searching").await?;
         Ok((rows, search.opened.store_version, plan))
@@ -185,6 +183,8 @@ struct Search<'a> {
     space: &'a Space,
     sql: &'a Statements,
     opened: Opened,
+    /// Chunks that a filter may leave to be compared one by one.
+    few_allowed: u32,
 }
 
 impl Search<'_> {
@@ -197,7 +197,7 @@ impl Search<'_> {
             };
         };
         self.planner_decides().await?;
-        match (allowed(&mut self.tx, filter, FEW).await?, self.opened.plan) {
+        match (allowed(&mut self.tx, filter, self.few_allowed).await?, self.opened.plan) {
             (Allowed::Few(ids), _) => self.exact_of(&ids).await,
             (Allowed::Many, SearchPlan::Exact) => self.exact(Some(filter)).await,
             (Allowed::Many, SearchPlan::IvfFlat | SearchPlan::Hnsw | SearchPlan::Lexical) => {
