@@ -91,3 +91,6 @@ CREATE TRIGGER chunks_went AFTER DELETE ON chunk REFERENCING OLD TABLE AS gone F
 -- What is stored already, a thousand documents at a time. Searches go on meanwhile, publishing waits.
 SELECT fill_attributes(array_agg(id)) FROM (SELECT id, row_number() OVER (ORDER BY id) / 1000 AS batch FROM document) stored GROUP BY batch;
 ANALYZE attribute;
+
+-- What of a vector the index of the space holds.
+ALTER TABLE embedding_space ADD COLUMN quantization text NOT NULL DEFAULT 'none' CHECK (quantization IN ('none', 'binary'));

@@ -56,6 +56,7 @@ impl Parts {
             dimensions: builtin::DIMENSIONS,
             element_type: index.element_type,
             distance_metric: index.distance_metric,
+            quantization: index.quantization,
         };
         let store = Store::connect(&database, &SecretString::from(around.database_url.as_str()), space)?;
         let workspace = store.workspace("default").await?.context("there is no workspace `default`")?;

@@ -10,67 +10,18 @@ use ragline_gateway::{
         search::{NearestQuery, SearchPlan, Searcher, WorkspaceId},
     },
 };
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{SeedableRng, rngs::StdRng};
 
-use crate::database::{DIMENSIONS, TestDatabase, default_workspace, fresh};
+use crate::{
+    database::{DIMENSIONS, TestDatabase, default_workspace, fresh},
+    store_bulk::{centres, fill, near},
+    store_fixture::object,
+};
 
-const ROWS: u32 = 24_000;
+const ROWS: u32 = 8_000;
 const CLUSTERS: u32 = 40;
 /// What is compared one by one; the rest of the selectivities walk the index.
-const FEW: u32 = 500;
-
-/// Fills the tables as the owner, since 24,000 documents through the queue would take minutes: one chunk a document, its rank at
-/// random, and its cluster, which says where its vector is.
-async fn filled(database: &TestDatabase, centres: &[Vec<f32>], random: &mut StdRng) {
-    let owner = database.owner();
-    let mut ranks: Vec<i32> = (0..ROWS as i32).collect();
-    for place in (1..ranks.len()).rev() {
-        ranks.swap(place, random.random_range(0..=place));
-    }
-    let vectors: Vec<pgvector::Vector> =
-        (0..ROWS).map(|row| pgvector::Vector::from(near(&centres[(row % CLUSTERS) as usize], random))).collect();
-    let mut tx = owner.begin().await.unwrap();
-    sqlx::query(
-        "INSERT INTO document (id, workspace_id, collection_id, source, content_type, metadata, size_bytes, content_hash, \
-           chunking_fingerprint, space_id, chunks) \
-         SELECT gen_random_uuid(), 1, c.id, 's' || r.n, 'text/plain', \
-           jsonb_build_object('rank', r.rank, 'cluster', 'c' || (r.n - 1) % $2, 'far', (r.n - 1) % $2 >= $2 / 2), \
-           0, sha256('x'), sha256('x'), 1, 1 FROM collection c, unnest($1::int[]) WITH ORDINALITY r(rank, n) WHERE c.workspace_id = 1",
-    )
-    .bind(ranks)
-    .bind(CLUSTERS as i32)
-    .execute(&mut *tx)
-    .await
-    .unwrap();
-    sqlx::raw_sql(
-        "INSERT INTO chunk (workspace_id, collection_id, document_id, position, text, tokens, content_hash) \
-           SELECT 1, collection_id, id, 0, source, 1, sha256('x') FROM document ORDER BY length(source), source",
-    )
-    .execute(&mut *tx)
-    .await
-    .unwrap();
-    sqlx::query(
-        "INSERT INTO embeddings (relation_id, workspace_id, collection_id, chunk_id, window_number, space_id, embedding) \
-         SELECT 1, 1, c.collection_id, c.id, 0, 1, v.embedding FROM unnest($1::vector[]) WITH ORDINALITY v(embedding, n) \
-           JOIN chunk c ON c.text = 's' || v.n",
-    )
-    .bind(vectors)
-    .execute(&mut *tx)
-    .await
-    .unwrap();
-    tx.commit().await.unwrap();
-    sqlx::raw_sql("ANALYZE").execute(&owner).await.unwrap();
-}
-
-fn unit(mut vector: Vec<f32>) -> Vec<f32> {
-    let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
-    vector.iter_mut().for_each(|number| *number /= length);
-    vector
-}
-
-fn near(centre: &[f32], random: &mut StdRng) -> Vec<f32> {
-    unit(centre.iter().map(|number| number + (random.random::<f32>() - 0.5) * 0.4).collect())
-}
+const FEW: u32 = 200;
 
 fn compare(key: &str, comparison: Comparison) -> Filter {
     Filter::Compare { key: key.into(), comparison }
@@ -86,9 +37,9 @@ async fn found(store: &Store, workspace: WorkspaceId, vector: &[f32], filter: &F
 async fn recall_holds_at_every_selectivity_on_every_index() {
     let database = fresh().await;
     let mut random = StdRng::seed_from_u64(7);
-    let centres: Vec<Vec<f32>> =
-        (0..CLUSTERS).map(|_| unit((0..DIMENSIONS).map(|_| random.random::<f32>() - 0.5).collect())).collect();
-    filled(&database, &centres, &mut random).await;
+    let centres = centres(CLUSTERS, DIMENSIONS, &mut random);
+    let vectors = (0..ROWS).map(|row| near(&centres[(row % CLUSTERS) as usize], &mut random)).collect();
+    fill(&database, vectors, CLUSTERS, &mut random).await;
     let store = database.store().with_few_allowed(FEW);
     let workspace = default_workspace(&store).await;
     let below = |share: f64| compare("rank", Comparison::Lt(Scalar::Number((f64::from(ROWS) * share).ceil())));
@@ -107,7 +58,7 @@ async fn recall_holds_at_every_selectivity_on_every_index() {
         ("one or few", Filter::Any(vec![compare("cluster", Comparison::Eq(Scalar::Text("c3".into()))), below(0.01)])),
     ];
     // Questions near the clusters that are not far.
-    let questions: Vec<Vec<f32>> = (0..20).map(|n| near(&centres[n % (CLUSTERS as usize / 2)], &mut random)).collect();
+    let questions: Vec<Vec<f32>> = (0..12).map(|n| near(&centres[n % (CLUSTERS as usize / 2)], &mut random)).collect();
     let exact_store = database.store().with_few_allowed(u32::MAX / 2);
     let mut exact = Vec::new();
     for (_, filter) in &filters {
@@ -149,7 +100,7 @@ async fn by_the_indexes(database: &TestDatabase, workspace: WorkspaceId, questio
     let cases = [
         ("attribute_text", compare("cluster", Comparison::Eq(Scalar::Text("c7".into())))),
         ("attribute_text", compare("source", Comparison::In(vec![Scalar::Text("s7".into()), Scalar::Text("s9".into())]))),
-        ("attribute_text", crate::store_fixture::object(serde_json::json!({ "cluster": "c7" })).into()),
+        ("attribute_text", object(serde_json::json!({ "cluster": "c7" })).into()),
         ("attribute_number", compare("rank", Comparison::Lt(Scalar::Number(20.0)))),
     ];
     for (index, filter) in cases {

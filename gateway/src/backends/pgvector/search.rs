@@ -25,6 +25,8 @@ use crate::traits::{
 /// Windows taken from an index for each chunk wanted, and on top: a chunk of 1,024 tokens has seven.
 const WINDOWS_PER_CHUNK: u32 = 4;
 const WINDOWS_MORE: u32 = 20;
+/// Times as many under a filter: the first that pass need not be the nearest where most of what is near does not pass.
+const WINDOWS_FILTERED: u32 = 2;
 /// Times that an index is asked for four times as much, before every row is compared.
 const WIDENINGS: u32 = 2;
 
@@ -113,7 +115,7 @@ impl Store {
     ) -> Result<(Vec<PgRow>, i64, SearchPlan), StoreError> {
         check_dimensions(&query.vector, space)?;
         let mut tx = self.begin_snapshot().await?;
-        let opened = open(&mut tx, query.workspace, windows(query.limit)).await?;
+        let opened = open(&mut tx, query.workspace, windows(query.limit).saturating_mul(space.candidates_per_row())).await?;
         let mut search = Search { tx, query, space, sql, opened, few_allowed: self.few_allowed };
         let (rows, plan) = search.run().await?;
         commit(search.tx, "searching").await?;
@@ -240,6 +242,9 @@ impl Search<'_> {
     async fn indexed(&mut self, filter: Option<&Filter>) -> Result<Option<Vec<PgRow>>, StoreError> {
         let wanted = self.query.limit as usize;
         let mut asked = windows(self.query.limit);
+        if filter.is_some() {
+            asked = asked.saturating_mul(WINDOWS_FILTERED);
+        }
         for _ in 0..=WIDENINGS {
             let rows = match filter {
                 None => self.bind(&self.sql.indexed).bind(i64::from(asked)).fetch_all(&mut *self.tx).await,
@@ -273,9 +278,15 @@ impl Search<'_> {
         self.set("SET LOCAL enable_seqscan = on; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on").await
     }
 
-    /// Forbids again what `open_search` forbade.
+    /// Forbids again what `open_search` forbade, and has more of the index looked at: what passes may lie far from the question, where
+    /// the parts of the index that are nearest hold little of it.
     async fn index_decides(&mut self) -> Result<(), StoreError> {
-        self.set("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off").await
+        self.set(
+            "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off; \
+             SELECT set_config('ivfflat.probes', (3 * current_setting('ivfflat.probes')::int)::text, true), \
+               set_config('hnsw.ef_search', least(2 * current_setting('hnsw.ef_search')::int, 1000)::text, true)",
+        )
+        .await
     }
 
     async fn set(&mut self, settings: &'static str) -> Result<(), StoreError> {

@@ -22,7 +22,7 @@ pub(super) struct Statements {
     pub(super) exact_of: String,
     /// As `exact`, with a condition on `chunk_id` between the two parts.
     pub(super) exact_around: [String; 2],
-    /// Takes the $6 nearest windows from the index.
+    /// Takes the $6 nearest windows from the index, or that many times [`Space::candidates_per_row`].
     pub(super) indexed: String,
     /// As `indexed`, with a condition on `e.chunk_id` between the two parts.
     pub(super) indexed_around: [String; 2],
@@ -69,6 +69,8 @@ impl SearchSql {
 impl Statements {
     fn new(space: &Space, tail: &str) -> Self {
         let (element, operator, indexed) = (space.type_name(), space.operator(), space.indexed_expression());
+        let (indexed_operator, question) = (space.indexed_operator(), space.indexed(&format!("$1::vector::{element}")));
+        let candidates = space.candidates_per_row();
         // The sum keeps an index of any kind away from the order: exact is exact. OFFSET 0 has the distance computed before the rows
         // are grouped: without statistics the planner sorts for that, and would sort whole vectors.
         let exact_around = [
@@ -87,11 +89,10 @@ impl Statements {
                    WHERE e.relation_id = $2 AND e.workspace_id = $3 AND e.space_id = $4"
             ),
             format!(
-                " ORDER BY {indexed} {operator} $1::vector::{element}({}) LIMIT $6), \
+                " ORDER BY {indexed} {indexed_operator} {question} LIMIT $6 * {candidates}), \
                  best AS MATERIALIZED ( \
                    SELECT chunk_id, min(distance) AS distance, (SELECT count(*) FROM near) AS windows FROM near \
-                   GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) {tail}",
-                space.dimensions
+                   GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) {tail}"
             ),
         ];
         Self {
