@@ -37,7 +37,7 @@ pub struct Index {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hysteresis_percent: Option<u32>,
     /// How near two vectors are: `Cosine`, `L2` or `InnerProduct`. Vectors are stored with length 1, so all three give the same
-    /// order, and scores are cosines whichever it is; `InnerProduct` compares fastest. Cannot be changed later. Default: `Cosine`.
+    /// order, and scores are cosines whichever it is. Cannot be changed later. Default: `Cosine`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distance_metric: Option<DistanceMetric>,
     /// How a number of a vector is stored: `Halfvec` takes two bytes and indexes up to 4000 dimensions, `Vector` takes four and

@@ -126,7 +126,16 @@ fn checked(body: AnswerBody) -> Result<AnswerRequest, ApiError> {
     if let Some(tokens) = max_tokens.filter(|tokens| !(1..=MOST_TOKENS).contains(tokens)) {
         return Err(ApiError::invalid("max_tokens", format!("max_tokens is {tokens}; it must be 1 to {MOST_TOKENS}")));
     }
-    Ok(AnswerRequest { question, limit, mode: None, filter: filter::parse(filter)?, threshold, temperature, max_tokens, top_p })
+    Ok(AnswerRequest {
+        question,
+        limit,
+        mode: None,
+        filter: filter::parse("filter", filter)?,
+        threshold,
+        temperature,
+        max_tokens,
+        top_p,
+    })
 }
 
 fn check_range(param: &str, value: Option<f32>, most: f32) -> Result<(), ApiError> {

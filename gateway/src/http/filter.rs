@@ -71,13 +71,13 @@ pub(super) struct CompoundView {
     filters: Vec<FilterView>,
 }
 
-/// Reads the field.
-pub(super) fn parse(filter: Option<Metadata>) -> Result<Option<Filter>, ApiError> {
+/// Reads the field, called `param` in what is said about it.
+pub(super) fn parse(param: &str, filter: Option<Metadata>) -> Result<Option<Filter>, ApiError> {
     let Some(object) = filter else { return Ok(None) };
     if kind(&object).is_some() {
-        return Reader::default().filter("filter", object, 0).map(Some);
+        return Reader { param, conditions: 0 }.filter(param, object, 0).map(Some);
     }
-    metadata::check(&object).map_err(|error| ApiError::invalid("filter", format!("filter: {error}")))?;
+    metadata::check(&object).map_err(|error| ApiError::invalid(param, format!("{param}: {error}")))?;
     Ok(Some(Filter::Contains(object)))
 }
 
@@ -108,16 +108,17 @@ fn kind(object: &Metadata) -> Option<Kind> {
     (object.contains_key("key") || object.contains_key("filters")).then_some(kind)
 }
 
-#[derive(Default)]
-struct Reader {
+struct Reader<'a> {
+    param: &'a str,
     conditions: usize,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn filter(&mut self, path: &str, mut object: Metadata, depth: usize) -> Result<Filter, ApiError> {
         self.conditions += 1;
         if self.conditions > MOST_CONDITIONS {
-            return Err(ApiError::invalid("filter", format!("filter has more than {MOST_CONDITIONS} conditions")));
+            let param = self.param;
+            return Err(ApiError::invalid(param, format!("{param} has more than {MOST_CONDITIONS} conditions")));
         }
         let Some(kind) = kind(&object) else {
             let message = format!(
@@ -161,7 +162,8 @@ impl Reader {
 
     fn filters(&mut self, path: &str, filters: Value, depth: usize) -> Result<Vec<Filter>, ApiError> {
         if depth > MOST_DEPTH {
-            return Err(ApiError::invalid("filter", format!("filter is nested deeper than {MOST_DEPTH} levels")));
+            let param = self.param;
+            return Err(ApiError::invalid(param, format!("{param} is nested deeper than {MOST_DEPTH} levels")));
         }
         let path = format!("{path}.filters");
         let Value::Array(filters) = filters else {
@@ -237,7 +239,7 @@ mod tests {
 
     fn parsed(value: Value) -> Result<Filter, ApiError> {
         let Value::Object(object) = value else { panic!("no object") };
-        parse(Some(object)).map(|filter| filter.expect("a filter"))
+        parse("filter", Some(object)).map(|filter| filter.expect("a filter"))
     }
 
     #[test]
@@ -250,7 +252,7 @@ mod tests {
         ] {
             assert!(matches!(parsed(plain.clone()), Ok(Filter::Contains(object)) if Value::Object(object.clone()) == plain));
         }
-        assert!(parse(None).unwrap().is_none());
+        assert!(parse("filter", None).unwrap().is_none());
     }
 
     #[test]

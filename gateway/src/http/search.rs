@@ -86,7 +86,7 @@ fn checked(body: SearchBody) -> Result<SearchRequest, ApiError> {
     check_question("query", &query)?;
     check_limit(limit, MOST_RESULTS)?;
     check_threshold(threshold)?;
-    Ok(SearchRequest { query, limit, mode: None, filter: filter::parse(filter)?, threshold })
+    Ok(SearchRequest { query, limit, mode: None, filter: filter::parse("filter", filter)?, threshold })
 }
 
 pub(super) fn check_question(param: &str, text: &str) -> Result<(), ApiError> {

@@ -283,7 +283,7 @@ impl Search<'_> {
     async fn index_decides(&mut self) -> Result<(), StoreError> {
         self.set(
             "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off; \
-             SELECT set_config('ivfflat.probes', (3 * current_setting('ivfflat.probes')::int)::text, true), \
+             SELECT set_config('ivfflat.probes', least(3 * current_setting('ivfflat.probes')::int, 32768)::text, true), \
                set_config('hnsw.ef_search', least(2 * current_setting('hnsw.ef_search')::int, 1000)::text, true)",
         )
         .await
