@@ -60,6 +60,21 @@ use crate::{
     )
     .message("the embedding model cannot change, since stored vectors of two models cannot be compared: make a new pipeline"),
     validation = Rule::new(
+        "(has(self.index) && has(self.index.distanceMetric) ? self.index.distanceMetric : 'Cosine') \
+         == (has(oldSelf.index) && has(oldSelf.index.distanceMetric) ? oldSelf.index.distanceMetric : 'Cosine')"
+    )
+    .message("index.distanceMetric cannot change (left out, it is Cosine): stored scores and the index follow it; make a new pipeline"),
+    validation = Rule::new(
+        "(has(self.index) && has(self.index.elementType) ? self.index.elementType : 'Halfvec') \
+         == (has(oldSelf.index) && has(oldSelf.index.elementType) ? oldSelf.index.elementType : 'Halfvec')"
+    )
+    .message("index.elementType cannot change (left out, it is Halfvec): stored vectors have it; make a new pipeline"),
+    validation = Rule::new(
+        "(has(self.index) && has(self.index.quantization) ? self.index.quantization : 'None') \
+         == (has(oldSelf.index) && has(oldSelf.index.quantization) ? oldSelf.index.quantization : 'None')"
+    )
+    .message("index.quantization cannot change (left out, it is None): the index is made of it; make a new pipeline"),
+    validation = Rule::new(
         "(has(self.postgres) && has(self.postgres.managed) && has(self.postgres.managed.storage) \
          && has(self.postgres.managed.storage.size) ? quantity(self.postgres.managed.storage.size) : quantity('10Gi'))\
          .compareTo(has(oldSelf.postgres) && has(oldSelf.postgres.managed) && has(oldSelf.postgres.managed.storage) \

@@ -40,6 +40,7 @@ impl Parts {
             dimensions: builtin::DIMENSIONS,
             element_type: index.element_type,
             distance_metric: index.distance_metric,
+            quantization: index.quantization,
         };
         let store = Store::connect(&around.database(), &around.database_urls[2], space)?;
         let workspace = store.workspace("default").await?.context("there is no workspace `default`")?;

@@ -36,6 +36,44 @@ pub struct Index {
     #[schemars(range(min = 0, max = 90))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hysteresis_percent: Option<u32>,
+    /// How near two vectors are: `Cosine`, `L2` or `InnerProduct`. Vectors are stored with length 1, so all three give the same
+    /// order, and scores are cosines whichever it is. Cannot be changed later. Default: `Cosine`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance_metric: Option<DistanceMetric>,
+    /// How a number of a vector is stored: `Halfvec` takes two bytes and indexes up to 4000 dimensions, `Vector` takes four and
+    /// indexes up to 2000. Cannot be changed later. Default: `Halfvec`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub element_type: Option<ElementType>,
+    /// What of a vector is indexed. `None` indexes it as it is stored. `Binary` indexes one bit a number: the index is a fraction
+    /// of the size, and a search takes more candidates and compares them by their vectors. For vectors of 1000 dimensions and
+    /// more. Cannot be changed later. Default: `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<Quantization>,
+}
+
+/// How near two vectors are.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum DistanceMetric {
+    #[default]
+    Cosine,
+    L2,
+    InnerProduct,
+}
+
+/// How a number of a vector is stored.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum ElementType {
+    #[default]
+    Halfvec,
+    Vector,
+}
+
+/// What of a vector is indexed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum Quantization {
+    #[default]
+    None,
+    Binary,
 }
 
 /// Whether an index is built.

@@ -16,7 +16,7 @@ pub use embedding::{BuiltinEmbedding, Embedding, OpenAiCompatibleEmbedding, Secr
 pub use empty::Empty;
 pub use gateway::{Gateway, Limits, LogLevel, Logging};
 pub use generation::{Generation, OpenAiCompatibleGeneration};
-pub use index::{Index, IndexMode};
+pub use index::{DistanceMetric, ElementType, Index, IndexMode, Quantization};
 pub use ingest::{Chunking, Dataset, DeletionPolicy, Search};
 pub use postgres::{ManagedPostgres, Postgres, Storage};
 pub use resources::{Quantities, Quantity, Resources};

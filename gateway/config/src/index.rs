@@ -75,6 +75,17 @@ pub enum ElementType {
     Vector,
 }
 
+/// What of a vector is indexed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Quantization {
+    /// The vector as it is stored.
+    #[default]
+    None,
+    /// One bit a number. A search takes more than it needs by the bits, and compares those by the vectors.
+    Binary,
+}
+
 /// What a relation has now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Measured {

@@ -27,7 +27,8 @@ pub fn space_wanted(config: &Config) -> SpaceWanted {
         EmbeddingProvider::Builtin { .. } => (builtin::MODEL_NAME.to_owned(), builtin::DIMENSIONS),
         EmbeddingProvider::OpenAiCompatible(server) => (server.model.clone(), server.dimensions.unwrap_or_default()),
     };
-    SpaceWanted { model, dimensions, element_type: config.index.element_type, distance_metric: config.index.distance_metric }
+    let ragline_config::Index { element_type, distance_metric, quantization, .. } = config.index;
+    SpaceWanted { model, dimensions, element_type, distance_metric, quantization }
 }
 
 /// The embedder, with the cache before it where that is wanted. The built-in model pays for itself in microseconds only when it

@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 use super::{
     body::JsonBody,
     error::{ApiError, ErrorBody},
+    filter::{self, FilterView},
     params::Caller,
-    search::{check_filter, check_limit, check_question, check_threshold},
+    search::{check_limit, check_question, check_threshold},
     state::ApiState,
     views::{PassageView, SourceView},
 };
@@ -34,8 +35,8 @@ pub(super) struct AnswerBody {
     /// Passages to answer from, 1 to 20; the pipeline's `search.answerLimit` when absent.
     #[schema(minimum = 1, maximum = 20)]
     limit: Option<u32>,
-    /// Only passages whose metadata contains this object.
-    #[schema(value_type = Option<Object>)]
+    /// Only passages that pass.
+    #[schema(value_type = Option<FilterView>)]
     filter: Option<Metadata>,
     /// Leave passages out whose score is lower, 0 to 1.
     #[schema(minimum = 0, maximum = 1)]
@@ -120,13 +121,21 @@ fn checked(body: AnswerBody) -> Result<AnswerRequest, ApiError> {
     check_question("question", &question)?;
     check_limit(limit, MOST_PASSAGES)?;
     check_threshold(threshold)?;
-    check_filter(filter.as_ref())?;
     check_range("temperature", temperature, 2.0)?;
     check_range("top_p", top_p, 1.0)?;
     if let Some(tokens) = max_tokens.filter(|tokens| !(1..=MOST_TOKENS).contains(tokens)) {
         return Err(ApiError::invalid("max_tokens", format!("max_tokens is {tokens}; it must be 1 to {MOST_TOKENS}")));
     }
-    Ok(AnswerRequest { question, limit, mode: None, filter: filter.map(Into::into), threshold, temperature, max_tokens, top_p })
+    Ok(AnswerRequest {
+        question,
+        limit,
+        mode: None,
+        filter: filter::parse("filter", filter)?,
+        threshold,
+        temperature,
+        max_tokens,
+        top_p,
+    })
 }
 
 fn check_range(param: &str, value: Option<f32>, most: f32) -> Result<(), ApiError> {

@@ -14,6 +14,7 @@ pub mod views;
 mod auth;
 mod body;
 mod embeddings;
+mod filter;
 mod guard;
 mod health;
 mod index;

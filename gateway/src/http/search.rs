@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 use super::{
     body::JsonBody,
     error::{ApiError, ErrorBody, ErrorCode},
+    filter::{self, FilterView},
     params::Caller,
     state::ApiState,
     views::PassageView,
 };
 use crate::{
     answer::SearchRequest,
-    ingest::metadata,
     traits::{ingest::Metadata, search::SearchPlan},
 };
 
@@ -37,8 +37,8 @@ pub(super) struct SearchBody {
     /// How to search: `vector`.
     #[schema(example = "vector")]
     mode: Option<String>,
-    /// Only passages whose metadata contains this object.
-    #[schema(value_type = Option<Object>)]
+    /// Only passages that pass.
+    #[schema(value_type = Option<FilterView>)]
     filter: Option<Metadata>,
     /// Leave passages out whose score is lower, 0 to 1.
     #[schema(minimum = 0, maximum = 1)]
@@ -86,8 +86,7 @@ fn checked(body: SearchBody) -> Result<SearchRequest, ApiError> {
     check_question("query", &query)?;
     check_limit(limit, MOST_RESULTS)?;
     check_threshold(threshold)?;
-    check_filter(filter.as_ref())?;
-    Ok(SearchRequest { query, limit, mode: None, filter: filter.map(Into::into), threshold })
+    Ok(SearchRequest { query, limit, mode: None, filter: filter::parse("filter", filter)?, threshold })
 }
 
 pub(super) fn check_question(param: &str, text: &str) -> Result<(), ApiError> {
@@ -116,9 +115,4 @@ pub(super) fn check_threshold(threshold: Option<f32>) -> Result<(), ApiError> {
         }
         Some(_) | None => Ok(()),
     }
-}
-
-pub(super) fn check_filter(filter: Option<&Metadata>) -> Result<(), ApiError> {
-    let Some(filter) = filter else { return Ok(()) };
-    metadata::check(filter).map_err(|error| ApiError::invalid("filter", format!("filter: {error}")))
 }

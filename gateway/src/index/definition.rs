@@ -67,29 +67,41 @@ pub(super) fn quoted(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ragline_config::index::{DistanceMetric, ElementType};
+    use ragline_config::index::{DistanceMetric, ElementType, Quantization};
 
     use super::*;
     use crate::traits::search::SpaceId;
 
-    fn sql(kind: IndexKind, distance_metric: DistanceMetric) -> String {
+    fn sql(kind: IndexKind, distance_metric: DistanceMetric, quantization: Quantization) -> String {
         let element_type = ElementType::Halfvec;
-        let space =
-            Space { id: SpaceId(1), model: "m".into(), dimensions: 384, element_type, distance_metric, calibration: None };
+        let space = Space {
+            id: SpaceId(1),
+            model: "m".into(),
+            dimensions: 384,
+            element_type,
+            distance_metric,
+            quantization,
+            calibration: None,
+        };
         Definition::named("n".into(), 1, kind, &space).sql
     }
 
     #[test]
     fn the_statement_follows_the_kind_and_the_space() {
         assert_eq!(
-            sql(IndexKind::IvfFlat { lists: 100 }, DistanceMetric::Cosine),
+            sql(IndexKind::IvfFlat { lists: 100 }, DistanceMetric::Cosine, Quantization::None),
             "CREATE INDEX CONCURRENTLY \"n\" ON \"embeddings_1\" USING ivfflat ((embedding::halfvec(384)) halfvec_cosine_ops) \
              WITH (lists = 100) WHERE space_id = 1"
         );
         assert_eq!(
-            sql(IndexKind::Hnsw { m: 16, ef_construction: 64 }, DistanceMetric::InnerProduct),
+            sql(IndexKind::Hnsw { m: 16, ef_construction: 64 }, DistanceMetric::InnerProduct, Quantization::None),
             "CREATE INDEX CONCURRENTLY \"n\" ON \"embeddings_1\" USING hnsw ((embedding::halfvec(384)) halfvec_ip_ops) \
              WITH (m = 16, ef_construction = 64) WHERE space_id = 1"
+        );
+        assert_eq!(
+            sql(IndexKind::IvfFlat { lists: 100 }, DistanceMetric::L2, Quantization::Binary),
+            "CREATE INDEX CONCURRENTLY \"n\" ON \"embeddings_1\" USING ivfflat ((binary_quantize(embedding)::bit(384)) bit_hamming_ops) \
+             WITH (lists = 100) WHERE space_id = 1"
         );
     }
 

@@ -1,4 +1,8 @@
-//! Which passages a search may return, by their metadata: the document's with the chunk's on top.
+//! Which passages a search may return, by their metadata: what the document is (source, filename, title, content_type, created_at,
+//! updated_at), the document's metadata on top, and the chunk's on top of both. [`Filter::holds`] is the meaning; the store's SQL
+//! is held to it by a test.
+
+mod holds;
 
 use serde::Serialize;
 
@@ -8,9 +12,10 @@ use super::ingest::Metadata;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Filter {
-    /// The metadata contain this object.
+    /// The metadata contain this object, as PostgreSQL's `@>` has it. What the document is by itself is no part of them here.
     Contains(Metadata),
-    /// The value of a key of the outermost object; a passage without the key passes `Ne` and `Nin` alone.
+    /// The value of a key of the outermost object. One value of a list is enough, so `Ne` and `Nin` want none that is equal; a
+    /// passage without the key passes these two alone.
     Compare { key: String, comparison: Comparison },
     /// Every one holds. Without any: holds.
     All(Vec<Filter>),
@@ -18,7 +23,8 @@ pub enum Filter {
     Any(Vec<Filter>),
 }
 
-/// How a value is compared. A value of another type is unequal, and neither greater nor less.
+/// How a value is compared. A value of another type is unequal, and neither greater nor less. Texts are in the order of their code
+/// points, and false is less than true.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Comparison {
@@ -47,9 +53,30 @@ impl From<Metadata> for Filter {
     }
 }
 
+impl Scalar {
+    /// A string, a number or a boolean; `None` for null, a list and an object.
+    pub fn of(value: &serde_json::Value) -> Option<Self> {
+        match value {
+            serde_json::Value::Bool(truth) => Some(Self::Bool(*truth)),
+            serde_json::Value::Number(number) => number.as_f64().map(Self::Number),
+            serde_json::Value::String(text) => Some(Self::Text(text.clone())),
+            serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => None,
+        }
+    }
+}
+
 impl Filter {
     /// The same bytes for the same condition, for keys of caches.
     pub fn canonical(&self) -> String {
         serde_json::to_string(self).expect("a filter has keys of text and finite numbers")
+    }
+
+    /// Lets everything pass, whatever the metadata.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Contains(object) => object.is_empty(),
+            Self::All(filters) => filters.iter().all(Self::is_empty),
+            Self::Compare { .. } | Self::Any(_) => false,
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use ragline_config::{
     Database,
-    index::{DistanceMetric, ElementType},
+    index::{DistanceMetric, ElementType, Quantization},
 };
 use ragline_gateway::{
     backends::pgvector::{
@@ -43,11 +43,15 @@ pub(crate) async fn fresh() -> TestDatabase {
 
 /// A database for a given model.
 pub(crate) async fn fresh_for(model: &str, dimensions: u32) -> TestDatabase {
-    static TEMPLATES: Mutex<Option<HashMap<(String, u32), String>>> = Mutex::const_new(None);
+    fresh_in(space(model, dimensions)).await
+}
+
+/// A database for a given space.
+pub(crate) async fn fresh_in(space: SpaceWanted) -> TestDatabase {
+    static TEMPLATES: Mutex<Option<HashMap<String, String>>> = Mutex::const_new(None);
     let mut guard = TEMPLATES.lock().await;
     let templates = guard.get_or_insert_default();
-    let space = space(model, dimensions);
-    let key = (model.to_owned(), dimensions);
+    let key = format!("{space:?}");
     if !templates.contains_key(&key) {
         let name = unused_name("template");
         migrate_database(&name, &space).await;
@@ -65,6 +69,7 @@ pub(crate) fn space(model: &str, dimensions: u32) -> SpaceWanted {
         dimensions,
         element_type: ElementType::default(),
         distance_metric: DistanceMetric::default(),
+        quantization: Quantization::default(),
     }
 }
 

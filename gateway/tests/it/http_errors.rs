@@ -61,6 +61,8 @@ async fn a_search_that_cannot_be_meant_is_refused_by_field() {
         (json!({"query": "a", "threshold": -0.1}), "invalid_value", Some("threshold")),
         (json!({"query": "a", "filter": [1]}), "invalid_value", Some("filter")),
         (json!({"query": "a", "filter": deep}), "invalid_value", Some("filter")),
+        (json!({"query": "a", "filter": {"type": "in", "key": "a", "value": 1}}), "invalid_value", Some("filter.value")),
+        (json!({"query": "a", "filter": {"type": "eq", "key": "a"}}), "missing_field", Some("filter.value")),
         (json!({"query": "a", "filter": {"a": "\u{0}"}}), "invalid_value", Some("filter")),
     ];
     for (body, code, param) in cases {

@@ -49,6 +49,11 @@ async fn what_is_uploaded_can_be_searched_and_deleted() {
     assert_eq!(found(&live, json!({"query": "shade for ferns", "limit": 1})).await, ["plants.html"]);
     assert_eq!(found(&live, json!({"query": "ferns", "filter": {"team": "legal"}, "limit": 1})).await, ["guide.md"]);
     assert_eq!(found(&live, json!({"query": "ferns", "filter": {"team": "other"}})).await, Vec::<String>::new());
+    let typed = json!({"type": "and", "filters": [
+        {"type": "in", "key": "team", "value": ["legal", "sales"]}, {"type": "ne", "key": "filename", "value": "other.md"}]});
+    assert_eq!(found(&live, json!({"query": "ferns", "filter": typed, "limit": 1})).await, ["guide.md"]);
+    let typed = json!({"type": "ne", "key": "team", "value": "legal"});
+    assert!(!found(&live, json!({"query": "ferns", "filter": typed})).await.contains(&"guide.md".to_owned()));
 
     let list = live.send(get("/v1/documents")).await.body;
     let sources: Vec<_> = list["data"].as_array().unwrap().iter().map(|document| document["source"].as_str().unwrap()).collect();

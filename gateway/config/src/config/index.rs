@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::index::{DistanceMetric, ElementType, Tiers};
+use crate::index::{DistanceMetric, ElementType, Quantization, Tiers};
 
 /// How the vector index follows the data. The counts are explained at [`Tiers`].
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -15,6 +15,7 @@ pub struct Index {
     pub hysteresis_percent: u32,
     pub distance_metric: DistanceMetric,
     pub element_type: ElementType,
+    pub quantization: Quantization,
     /// The gateway builds the index itself. Off where an operator starts a Job for it.
     pub build_in_process: bool,
 }
@@ -56,6 +57,7 @@ impl Default for Index {
             hysteresis_percent,
             distance_metric: DistanceMetric::default(),
             element_type: ElementType::default(),
+            quantization: Quantization::default(),
             build_in_process: false,
         }
     }

@@ -12,7 +12,7 @@ use super::{
     error::{code, is_starting},
     pool,
     roles::{RoleWanted, bootstrap, check_extension, check_server},
-    space::{SpaceWanted, distance_metric_word, element_type_word, from_row, wrong_model},
+    space::{SpaceWanted, distance_metric_word, element_type_word, from_row, quantization_word, wrong_model},
 };
 use crate::traits::search::StoreError;
 
@@ -193,12 +193,13 @@ async fn ensure_space(connection: &mut PgConnection, wanted: &SpaceWanted) -> Re
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await.map_err(failed)?;
     }
     let id: i32 = sqlx::query_scalar(
-        "INSERT INTO embedding_space (model, dimensions, element_type, distance_metric) VALUES ($1, $2, $3, $4) RETURNING id",
+        "INSERT INTO embedding_space (model, dimensions, element_type, distance_metric, quantization) VALUES ($1, $2, $3, $4, $5) RETURNING id",
     )
     .bind(&wanted.model)
     .bind(i32::try_from(wanted.dimensions).unwrap_or(i32::MAX))
     .bind(element_type_word(wanted.element_type))
     .bind(distance_metric_word(wanted.distance_metric))
+    .bind(quantization_word(wanted.quantization))
     .fetch_one(&mut *tx)
     .await
     .map_err(failed)?;

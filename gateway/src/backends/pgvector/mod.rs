@@ -47,10 +47,14 @@ use self::{
 };
 use crate::traits::search::StoreError;
 
+/// Up to this many chunks that a filter allows are compared one by one, which is exact and no slower than an index.
+const FEW_ALLOWED: u32 = 10_000;
+
 /// The store of the application role.
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<Inner>,
+    few_allowed: u32,
 }
 
 #[derive(Debug)]
@@ -78,7 +82,13 @@ impl Store {
         let signals = Signals::listen(&options, &database.schema);
         let database = database.clone();
         let inner = Inner { pool, suspicion, database, wanted, space: OnceCell::new(), proven: OnceCell::new(), signals };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), few_allowed: FEW_ALLOWED })
+    }
+
+    /// The same store that walks the index for a filter which leaves more than `few` chunks, instead of comparing them one by one.
+    #[must_use]
+    pub fn with_few_allowed(self, few: u32) -> Self {
+        Self { few_allowed: few, ..self }
     }
 
     /// Takes another URL for connections made from now on, as after a change of the password.

@@ -4,11 +4,15 @@ mod rehearse;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-use sqlx::{AssertSqlSafe, Row, postgres::PgRow, types::Json};
+use sqlx::{
+    Arguments, AssertSqlSafe, Row,
+    postgres::{PgArguments, PgRow},
+    types::Json,
+};
 
 use super::{
     Store, failed,
-    filter::{Allowed, allowed, contained},
+    filter::{Allowed, Builder, allowed, push_in_set, push_one_by_one},
     search_sql::Statements,
     session::{Tx, commit},
     space::Space,
@@ -21,10 +25,10 @@ use crate::traits::{
 /// Windows taken from an index for each chunk wanted, and on top: a chunk of 1,024 tokens has seven.
 const WINDOWS_PER_CHUNK: u32 = 4;
 const WINDOWS_MORE: u32 = 20;
+/// Times as many under a filter: the first that pass need not be the nearest where most of what is near does not pass.
+const WINDOWS_FILTERED: u32 = 2;
 /// Times that an index is asked for four times as much, before every row is compared.
 const WIDENINGS: u32 = 2;
-/// Up to this many allowed chunks are compared one by one, which is exact and no slower than an index.
-const FEW: u32 = 10_000;
 
 #[async_trait]
 impl Searcher for Store {
@@ -117,8 +121,8 @@ impl Store {
     ) -> Result<(Vec<PgRow>, i64, SearchPlan), StoreError> {
         check_dimensions(&query.vector, space)?;
         let mut tx = self.begin_snapshot().await?;
-        let opened = open(&mut tx, query.workspace, windows(query.limit)).await?;
-        let mut search = Search { tx, query, space, sql, opened };
+        let opened = open(&mut tx, query.workspace, windows(query.limit).saturating_mul(space.candidates_per_row())).await?;
+        let mut search = Search { tx, query, space, sql, opened, few_allowed: self.few_allowed };
         let (rows, plan) = search.run().await?;
         commit(search.tx, "searching").await?;
         Ok((rows, search.opened.store_version, plan))
@@ -187,57 +191,79 @@ struct Search<'a> {
     space: &'a Space,
     sql: &'a Statements,
     opened: Opened,
+    /// Chunks that a filter may leave to be compared one by one.
+    few_allowed: u32,
 }
 
 impl Search<'_> {
     async fn run(&mut self) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
-        let filter = self.query.filter.as_ref().map(contained).transpose()?.filter(|filter| !filter.is_empty());
-        match (self.opened.plan, filter) {
-            (SearchPlan::Exact, None) => self.exact().await,
-            (SearchPlan::Exact, Some(filter)) => self.exact_filtered(filter).await,
-            (_, None) => match self.indexed(None).await? {
-                Some(rows) => Ok((rows, self.opened.plan)),
-                None => self.exact().await,
-            },
-            (_, Some(filter)) => match allowed(&mut self.tx, &Filter::Contains(filter.clone()), FEW).await? {
-                Allowed::Few(ids) => self.exact_of(&ids).await,
-                Allowed::Many => match self.indexed(Some(filter)).await? {
-                    Some(rows) => Ok((rows, self.opened.plan)),
-                    None => self.exact_filtered(filter).await,
-                },
-            },
+        let query = self.query;
+        let Some(filter) = query.filter.as_ref().filter(|filter| !filter.is_empty()) else {
+            return match self.opened.plan {
+                SearchPlan::Exact => self.exact(None).await,
+                SearchPlan::IvfFlat | SearchPlan::Hnsw | SearchPlan::Lexical => self.indexed_or_exact(None).await,
+            };
+        };
+        self.planner_decides().await?;
+        match (allowed(&mut self.tx, filter, self.few_allowed).await?, self.opened.plan) {
+            (Allowed::Few(ids), _) => self.exact_of(&ids).await,
+            (Allowed::Many, SearchPlan::Exact) => self.exact(Some(filter)).await,
+            (Allowed::Many, SearchPlan::IvfFlat | SearchPlan::Hnsw | SearchPlan::Lexical) => {
+                self.index_decides().await?;
+                self.indexed_or_exact(Some(filter)).await
+            }
         }
     }
 
-    async fn exact(&mut self) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
+    async fn indexed_or_exact(&mut self, filter: Option<&Filter>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
+        if let Some(rows) = self.indexed(filter).await? {
+            return Ok((rows, self.opened.plan));
+        }
         self.planner_decides().await?;
-        let rows = self.bind(&self.sql.exact).fetch_all(&mut *self.tx).await;
+        self.exact(filter).await
+    }
+
+    async fn exact(&mut self, filter: Option<&Filter>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
+        let rows = match filter {
+            None => self.bind(&self.sql.exact).fetch_all(&mut *self.tx).await,
+            Some(filter) => {
+                let [before, after] = &self.sql.exact_around;
+                let mut sql = Builder::with_arguments(before.as_str(), self.arguments()?);
+                push_in_set(&mut sql, "chunk_id", filter);
+                sql.push(after).build().persistent(false).fetch_all(&mut *self.tx).await
+            }
+        };
         exactly(rows)
     }
 
     async fn exact_of(&mut self, ids: &[i64]) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
-        self.planner_decides().await?;
+        if ids.is_empty() {
+            return Ok((Vec::new(), SearchPlan::Exact));
+        }
         let rows = self.bind(&self.sql.exact_of).bind(ids).fetch_all(&mut *self.tx).await;
         exactly(rows)
     }
 
-    async fn exact_filtered(&mut self, filter: &Map<String, Value>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
-        self.planner_decides().await?;
-        let rows = self.bind(&self.sql.exact_filtered).bind(Value::Object(filter.clone())).fetch_all(&mut *self.tx).await;
-        exactly(rows)
-    }
-
     /// `None`: the index gave fewer chunks than were asked for and cannot give more.
-    async fn indexed(&mut self, filter: Option<&Map<String, Value>>) -> Result<Option<Vec<PgRow>>, StoreError> {
+    async fn indexed(&mut self, filter: Option<&Filter>) -> Result<Option<Vec<PgRow>>, StoreError> {
         let wanted = self.query.limit as usize;
         let mut asked = windows(self.query.limit);
+        if filter.is_some() {
+            asked = asked.saturating_mul(WINDOWS_FILTERED);
+        }
         for _ in 0..=WIDENINGS {
-            let sql = if filter.is_some() { &self.sql.indexed_filtered } else { &self.sql.indexed };
-            let mut statement = self.bind(sql).bind(i64::from(asked));
-            if let Some(filter) = filter {
-                statement = statement.bind(Value::Object(filter.clone()));
-            }
-            let rows = statement.fetch_all(&mut *self.tx).await.map_err(|error| failed("searching by the index", error))?;
+            let rows = match filter {
+                None => self.bind(&self.sql.indexed).bind(i64::from(asked)).fetch_all(&mut *self.tx).await,
+                Some(filter) => {
+                    let [before, after] = &self.sql.indexed_around;
+                    let mut arguments = self.arguments()?;
+                    add(&mut arguments, i64::from(asked))?;
+                    let mut sql = Builder::with_arguments(before.as_str(), arguments);
+                    push_one_by_one(&mut sql, "e.chunk_id", filter);
+                    sql.push(after).build().persistent(false).fetch_all(&mut *self.tx).await
+                }
+            };
+            let rows = rows.map_err(|error| failed("searching by the index", error))?;
             if rows.len() >= wanted {
                 return Ok(Some(rows));
             }
@@ -255,17 +281,29 @@ impl Search<'_> {
 
     /// Takes back what `open_search` forbade in favour of the index.
     async fn planner_decides(&mut self) -> Result<(), StoreError> {
+        self.set("SET LOCAL enable_seqscan = on; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on").await
+    }
+
+    /// Forbids again what `open_search` forbade, and has more of the index looked at: what passes may lie far from the question, where
+    /// the parts of the index that are nearest hold little of it.
+    async fn index_decides(&mut self) -> Result<(), StoreError> {
+        self.set(
+            "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off; \
+             SELECT set_config('ivfflat.probes', least(3 * current_setting('ivfflat.probes')::int, 32768)::text, true), \
+               set_config('hnsw.ef_search', least(2 * current_setting('hnsw.ef_search')::int, 1000)::text, true)",
+        )
+        .await
+    }
+
+    async fn set(&mut self, settings: &'static str) -> Result<(), StoreError> {
         if self.opened.plan == SearchPlan::Exact {
             return Ok(());
         }
-        sqlx::raw_sql("SET LOCAL enable_seqscan = on; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on")
-            .execute(&mut *self.tx)
-            .await
-            .map_err(|error| failed("searching", error))?;
+        sqlx::raw_sql(settings).execute(&mut *self.tx).await.map_err(|error| failed("searching", error))?;
         Ok(())
     }
 
-    fn bind(&self, sql: &str) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments> {
+    fn bind(&self, sql: &str) -> sqlx::query::Query<'static, sqlx::Postgres, PgArguments> {
         // Made from constants, the type, the operator and the dimensions of the space.
         sqlx::query(AssertSqlSafe(sql.to_owned()))
             .bind(pgvector::Vector::from(self.query.vector.clone()))
@@ -274,6 +312,24 @@ impl Search<'_> {
             .bind(self.space.id.0)
             .bind(i64::from(self.query.limit))
     }
+
+    /// The same values for a statement that is put together.
+    fn arguments(&self) -> Result<PgArguments, StoreError> {
+        let mut arguments = PgArguments::default();
+        add(&mut arguments, pgvector::Vector::from(self.query.vector.clone()))?;
+        add(&mut arguments, self.opened.relation)?;
+        add(&mut arguments, self.query.workspace.0)?;
+        add(&mut arguments, self.space.id.0)?;
+        add(&mut arguments, i64::from(self.query.limit))?;
+        Ok(arguments)
+    }
+}
+
+fn add<'a, T>(arguments: &mut PgArguments, value: T) -> Result<(), StoreError>
+where
+    T: sqlx::Encode<'a, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + 'a,
+{
+    arguments.add(value).map_err(|source| StoreError::Failed { action: "searching", source })
 }
 
 fn exactly(rows: Result<Vec<PgRow>, sqlx::Error>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {

@@ -20,32 +20,13 @@ pub(super) struct Statements {
     pub(super) exact: String,
     /// As `exact`, among the chunks of the ids in $6.
     pub(super) exact_of: String,
-    /// As `exact`, among the chunks whose metadata contain $6.
-    pub(super) exact_filtered: String,
-    /// Takes the $6 nearest windows from the index.
+    /// As `exact`, with a condition on `chunk_id` between the two parts.
+    pub(super) exact_around: [String; 2],
+    /// Takes the $6 nearest windows from the index, or that many times [`Space::candidates_per_row`].
     pub(super) indexed: String,
-    /// As `indexed`, skipping chunks whose metadata do not contain $7.
-    pub(super) indexed_filtered: String,
+    /// As `indexed`, with a condition on `e.chunk_id` between the two parts.
+    pub(super) indexed_around: [String; 2],
 }
-
-/// The document's metadata with the chunk's on top contain the object: what a caller sees is what is compared.
-macro_rules! allowed {
-    ($parameter:literal) => {
-        concat!(
-            "SELECT c.id FROM chunk c JOIN document d ON d.id = c.document_id \
-             WHERE c.workspace_id = NULLIF(current_setting('ragline.workspace_id', true), '')::int \
-             AND (d.metadata || c.metadata) @> ",
-            $parameter,
-            "::jsonb"
-        )
-    };
-}
-
-/// Ids of the chunks that a filter ($1) allows, at most $2 of them.
-pub(super) const ALLOWED: &str = concat!(allowed!("$1"), " LIMIT $2");
-
-/// Those of the ids ($2) that a filter ($1) allows, in order.
-pub(super) const PASSING: &str = concat!(allowed!("$1"), " AND c.id = ANY($2) ORDER BY 1");
 
 /// Everything that a match shows of a chunk.
 macro_rules! shown {
@@ -88,35 +69,38 @@ impl SearchSql {
 impl Statements {
     fn new(space: &Space, tail: &str) -> Self {
         let (element, operator, indexed) = (space.type_name(), space.operator(), space.indexed_expression());
-        let exact = |condition: &str| {
-            // The sum keeps an index of any kind away from the order: exact is exact. OFFSET 0 has the distance computed before the
-            // rows are grouped: without statistics the planner sorts for that, and would sort whole vectors.
+        let (indexed_operator, question) = (space.indexed_operator(), space.indexed(&format!("$1::vector::{element}")));
+        let candidates = space.candidates_per_row();
+        // The sum keeps an index of any kind away from the order: exact is exact. OFFSET 0 has the distance computed before the rows
+        // are grouped: without statistics the planner sorts for that, and would sort whole vectors.
+        let exact_around = [
             format!(
                 "WITH best AS MATERIALIZED ( \
                    SELECT chunk_id, min(distance) AS distance, 0::bigint AS windows FROM ( \
                      SELECT chunk_id, (embedding {operator} $1::vector::{element}) + 0 AS distance FROM embeddings \
-                     WHERE relation_id = $2 AND workspace_id = $3 AND space_id = $4 {condition} OFFSET 0) compared \
-                   GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) {tail}"
-            )
-        };
-        let by_index = |condition: &str| {
+                     WHERE relation_id = $2 AND workspace_id = $3 AND space_id = $4"
+            ),
+            format!(" OFFSET 0) compared GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) {tail}"),
+        ];
+        let indexed_around = [
             format!(
                 "WITH near AS MATERIALIZED ( \
                    SELECT e.chunk_id, e.embedding {operator} $1::vector::{element} AS distance FROM embeddings e \
-                   WHERE e.relation_id = $2 AND e.workspace_id = $3 AND e.space_id = $4 {condition} \
-                   ORDER BY {indexed} {operator} $1::vector::{element}({}) LIMIT $6), \
+                   WHERE e.relation_id = $2 AND e.workspace_id = $3 AND e.space_id = $4"
+            ),
+            format!(
+                " ORDER BY {indexed} {indexed_operator} {question} LIMIT $6 * {candidates}), \
                  best AS MATERIALIZED ( \
                    SELECT chunk_id, min(distance) AS distance, (SELECT count(*) FROM near) AS windows FROM near \
-                   GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) {tail}",
-                space.dimensions
-            )
-        };
+                   GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) {tail}"
+            ),
+        ];
         Self {
-            exact: exact(""),
-            exact_of: exact("AND chunk_id = ANY($6::bigint[])"),
-            exact_filtered: exact(concat!("AND chunk_id IN (", allowed!("$6"), ")")),
-            indexed: by_index(""),
-            indexed_filtered: by_index(concat!("AND e.chunk_id IN (", allowed!("$7"), ")")),
+            exact: exact_around.concat(),
+            exact_of: exact_around.join(" AND chunk_id = ANY($6::bigint[])"),
+            exact_around,
+            indexed: indexed_around.concat(),
+            indexed_around,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Embedding spaces: a model with its dimensions, and how distances are measured in it. The operator and the element type are
 //! written here and nowhere else.
 
-use ragline_config::index::{DistanceMetric, ElementType};
+use ragline_config::index::{DistanceMetric, ElementType, Quantization};
 use sqlx::{PgPool, Row, postgres::PgRow};
 
 use super::failed;
@@ -16,6 +16,7 @@ pub struct SpaceWanted {
     /// Take effect when the space is made, not later.
     pub element_type: ElementType,
     pub distance_metric: DistanceMetric,
+    pub quantization: Quantization,
 }
 
 /// A space as it is stored.
@@ -26,6 +27,7 @@ pub struct Space {
     pub dimensions: u32,
     pub element_type: ElementType,
     pub distance_metric: DistanceMetric,
+    pub quantization: Quantization,
     /// Slope and intercept of the logistic curve.
     pub calibration: Option<(f32, f32)>,
 }
@@ -48,8 +50,19 @@ impl Space {
         }
     }
 
-    /// The operator class that an index needs to serve [`Space::operator`].
+    /// The operator that an index orders by.
+    pub fn indexed_operator(&self) -> &'static str {
+        match self.quantization {
+            Quantization::None => self.operator(),
+            Quantization::Binary => "<~>",
+        }
+    }
+
+    /// The operator class that an index needs to serve [`Space::indexed_operator`].
     pub fn operator_class(&self) -> &'static str {
+        if self.quantization == Quantization::Binary {
+            return "bit_hamming_ops";
+        }
         match (self.element_type, self.distance_metric) {
             (ElementType::Halfvec, DistanceMetric::Cosine) => "halfvec_cosine_ops",
             (ElementType::Halfvec, DistanceMetric::L2) => "halfvec_l2_ops",
@@ -62,7 +75,24 @@ impl Space {
 
     /// What is indexed. A query must order by the very same expression to use the index.
     pub fn indexed_expression(&self) -> String {
-        format!("(embedding::{}({}))", self.type_name(), self.dimensions)
+        self.indexed("embedding")
+    }
+
+    /// The same of another value of the column's type.
+    pub fn indexed(&self, value: &str) -> String {
+        match self.quantization {
+            Quantization::None => format!("({value}::{}({}))", self.type_name(), self.dimensions),
+            Quantization::Binary => format!("(binary_quantize({value})::bit({}))", self.dimensions),
+        }
+    }
+
+    /// Rows that an index must give for each that is wanted: bits tell less than numbers do, the fewer the less.
+    pub fn candidates_per_row(&self) -> u32 {
+        match self.quantization {
+            Quantization::None => 1,
+            Quantization::Binary if self.dimensions < 1_000 => 8,
+            Quantization::Binary => 4,
+        }
     }
 
     /// Vectors have length 1, so every metric can be turned into the cosine.
@@ -96,7 +126,14 @@ pub(super) fn distance_metric_word(metric: DistanceMetric) -> &'static str {
     }
 }
 
-const SELECT: &str = "SELECT id, model, dimensions, element_type, distance_metric, calibration_slope, calibration_intercept \
+pub(super) fn quantization_word(quantization: Quantization) -> &'static str {
+    match quantization {
+        Quantization::None => "none",
+        Quantization::Binary => "binary",
+    }
+}
+
+const SELECT: &str = "SELECT id, model, dimensions, element_type, distance_metric, quantization, calibration_slope, calibration_intercept \
                       FROM embedding_space ORDER BY id LIMIT 1";
 
 /// The stored space, `None` before `migrate` has made one.
@@ -138,6 +175,10 @@ pub(super) fn from_row(row: &PgRow) -> Result<Space, sqlx::Error> {
         "inner_product" => DistanceMetric::InnerProduct,
         _ => DistanceMetric::Cosine,
     };
+    let quantization = match row.try_get::<&str, _>("quantization")? {
+        "binary" => Quantization::Binary,
+        _ => Quantization::None,
+    };
     let slope: Option<f32> = row.try_get("calibration_slope")?;
     let intercept: Option<f32> = row.try_get("calibration_intercept")?;
     Ok(Space {
@@ -146,6 +187,7 @@ pub(super) fn from_row(row: &PgRow) -> Result<Space, sqlx::Error> {
         dimensions: row.try_get::<i32, _>("dimensions")?.unsigned_abs(),
         element_type,
         distance_metric,
+        quantization,
         calibration: slope.zip(intercept),
     })
 }

@@ -2,7 +2,9 @@
 //! that the two cannot part.
 
 use ragline_config::{
-    CacheMode, Config, ConfigError, EmbeddingProvider, GenerationProvider, IndexMode, OpenAiCompatible, Seconds, TlsMode, ports,
+    CacheMode, Config, ConfigError, EmbeddingProvider, GenerationProvider, IndexMode, OpenAiCompatible, Seconds, TlsMode,
+    index::{DistanceMetric, ElementType, Quantization},
+    ports,
 };
 use ragline_crds::{
     RagPipelineSpec,
@@ -46,11 +48,33 @@ pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems
         take!(search => config.search; limit, answer_limit);
     }
     if let Some(index) = &spec.index {
-        let spec::Index { mode, exact_below: _, small_below: _, medium_below: _, hysteresis_percent: _ } = index;
+        let spec::Index {
+            mode,
+            exact_below: _,
+            small_below: _,
+            medium_below: _,
+            hysteresis_percent: _,
+            distance_metric,
+            element_type,
+            quantization,
+        } = index;
         take!(index => config.index; exact_below, small_below, medium_below, hysteresis_percent);
         config.index.mode = match mode.unwrap_or_default() {
             spec::IndexMode::Auto => IndexMode::Auto,
             spec::IndexMode::None => IndexMode::None,
+        };
+        config.index.distance_metric = match distance_metric.unwrap_or_default() {
+            spec::DistanceMetric::Cosine => DistanceMetric::Cosine,
+            spec::DistanceMetric::L2 => DistanceMetric::L2,
+            spec::DistanceMetric::InnerProduct => DistanceMetric::InnerProduct,
+        };
+        config.index.element_type = match element_type.unwrap_or_default() {
+            spec::ElementType::Halfvec => ElementType::Halfvec,
+            spec::ElementType::Vector => ElementType::Vector,
+        };
+        config.index.quantization = match quantization.unwrap_or_default() {
+            spec::Quantization::None => Quantization::None,
+            spec::Quantization::Binary => Quantization::Binary,
         };
     }
     if let Some(limits) = &spec.limits {

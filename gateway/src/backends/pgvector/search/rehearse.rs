@@ -38,7 +38,7 @@ impl Store {
         let mut tx = self.begin_snapshot().await?;
         let opened = open(&mut tx, query.workspace, windows(query.limit)).await?;
         let plan = opened.plan;
-        let mut search = Search { tx, query, space, sql: &sql.whole, opened };
+        let mut search = Search { tx, query, space, sql: &sql.whole, opened, few_allowed: self.few_allowed };
         let statement = if plan == SearchPlan::Exact { sql.whole.exact.clone() } else { sql.whole.indexed.clone() };
         let keys = [search.opened.relation, query.workspace.0, space.id.0];
         let mut counts = vec![i64::from(query.limit)];
@@ -75,7 +75,7 @@ impl Store {
         let inserted = insert(&mut tx, &opened, query.workspace, space.id.0, document, vectors).await?;
         let insert_ms = elapsed_ms(begin);
         let begin = Instant::now();
-        let mut search = Search { tx, query, space, sql: &sql.whole, opened };
+        let mut search = Search { tx, query, space, sql: &sql.whole, opened, few_allowed: self.few_allowed };
         let (rows, plan) = search.run().await?;
         let search_ms = elapsed_ms(begin);
         search.tx.rollback().await.map_err(|error| failed("rolling back", error))?;
