@@ -13,7 +13,6 @@ use crate::surroundings::Surroundings;
 const LEAST_CHARS: usize = 60;
 /// Longer ones are cut by the model.
 const MOST_CHARS: usize = 600;
-const MOST_SENTENCES: usize = 2_000;
 
 /// Texts with unit vectors.
 #[derive(Clone, Debug)]
@@ -27,7 +26,7 @@ pub(crate) struct Sentences {
 
 impl Sentences {
     pub(crate) async fn load(around: &Surroundings, embedder: &dyn Embedder) -> anyhow::Result<Self> {
-        let texts = texts(&around.pages)?;
+        let texts = texts(&around.pages, around.sentences)?;
         let questions = questions(&around.pages)?;
         let all: Vec<String> = texts.iter().chain(&questions).cloned().collect();
         let dimensions = embedder.dimensions() as usize;
@@ -66,7 +65,7 @@ fn widened(vector: Vec<f32>, dimensions: usize) -> Vec<f32> {
     wide.into_iter().map(|number| number / norm).collect()
 }
 
-fn texts(pages: &Path) -> anyhow::Result<Vec<String>> {
+fn texts(pages: &Path, most: usize) -> anyhow::Result<Vec<String>> {
     let folder = pages.join("postgresql");
     let mut paths: Vec<_> = fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
@@ -79,8 +78,8 @@ fn texts(pages: &Path) -> anyhow::Result<Vec<String>> {
     }
     texts.sort();
     texts.dedup();
-    texts.truncate(MOST_SENTENCES);
-    ensure!(texts.len() > 100, "{} holds too few sentences", folder.display());
+    texts.truncate(most);
+    ensure!(texts.len() == most, "{} holds only {} sentences", folder.display(), texts.len());
     Ok(texts)
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Surroundings {
     pub(crate) documents: u32,
     /// Sizes of the database that is searched, in rising order.
     pub(crate) rows: Vec<usize>,
+    /// Real sentences that rows are made of.
+    pub(crate) sentences: usize,
     /// Numbers in a vector.
     pub(crate) dimensions: Vec<u32>,
     /// Questions of the replay.
@@ -66,6 +68,7 @@ impl Surroundings {
             lasts: Duration::from_secs(number("RAGLINE_BENCH_SECONDS")?.clamp(1, 60).into()),
             documents: number("RAGLINE_BENCH_PAGES")?.clamp(1, 100),
             rows,
+            sentences: number("RAGLINE_BENCH_SENTENCES")?.clamp(2, 2_000) as usize,
             dimensions: list("RAGLINE_BENCH_DIMENSIONS")?,
             replayed: number("RAGLINE_BENCH_REPLAY")?.clamp(10, 1_000_000) as usize,
             million: number("RAGLINE_BENCH_MILLION")?.clamp(1, 10_000_000) as usize,
