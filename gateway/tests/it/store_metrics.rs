@@ -1,5 +1,7 @@
 //! Each distance metric, element type and quantisation: the same order, cosines as scores, and an index that serves.
 
+#![expect(clippy::print_stdout, reason = "with --nocapture it tells the recall")]
+
 use ragline_config::{
     Index,
     index::{DistanceMetric, ElementType, Quantization},

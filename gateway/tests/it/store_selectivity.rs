@@ -1,6 +1,8 @@
 //! Filters of every selectivity on many rows: recall on each kind of index, and that PostgreSQL finds what passes by the indexes on
 //! attributes, as the application role under the policy.
 
+#![expect(clippy::print_stdout, reason = "with --nocapture it tells the recall")]
+
 use ragline_config::Index;
 use ragline_gateway::{
     backends::pgvector::Store,
