@@ -46,8 +46,9 @@ pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems
         take!(search => config.search; limit, answer_limit);
     }
     if let Some(index) = &spec.index {
-        let spec::Index { mode, exact_below: _, small_below: _, medium_below: _, hysteresis_percent: _ } = index;
+        let spec::Index { mode, exact_below: _, small_below: _, medium_below: _, hysteresis_percent: _, recall_target } = index;
         take!(index => config.index; exact_below, small_below, medium_below, hysteresis_percent);
+        config.index.recall_target = recall_target.map_or(config.index.recall_target, narrow);
         config.index.mode = match mode.unwrap_or_default() {
             spec::IndexMode::Auto => IndexMode::Auto,
             spec::IndexMode::None => IndexMode::None,
