@@ -164,6 +164,7 @@ reasons! {
     SpecPaused [Paused, Reconciling] "The spec says `paused`.";
     NotPaused [Paused] "The spec does not say `paused`.";
     NothingToWarnOf [ConfigurationWarning] "Nothing to warn of.";
+    RecallBelowTarget [ConfigurationWarning] "An index finds fewer of the true neighbours than `index.recallTarget` asks for.";
     IndexTierMismatch [ConfigurationWarning] "The data has outgrown `dataset.expectedVectors` and deserves another index.";
 }
 

@@ -62,10 +62,14 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum IndexCommand {
-    /// Measure, plan, and build the index that the size of the data asks for.
+    /// Move workspaces that have outgrown the pool, measure, plan, and build the index that the size of the data asks for.
     Run,
-    /// Print how the indexes stand, as JSON.
-    Status,
+    /// Print how the indexes stand.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl Cli {
@@ -80,7 +84,7 @@ impl Cli {
             Command::Serve => app::serve(with_log(settings()?)?).await?,
             Command::Migrate => run_migrate(&with_log(settings()?)?).await?,
             Command::Index(IndexCommand::Run) => run_index(&with_log(settings()?)?).await?,
-            Command::Index(IndexCommand::Status) => print_index_status(&settings()?).await?,
+            Command::Index(IndexCommand::Status { json }) => print_index_status(&settings()?, json).await?,
             Command::Ingest(arguments) => return client::ingest(arguments).await,
             Command::Ask(arguments) => return client::ask(arguments).await,
             Command::Search(arguments) => return client::search(arguments).await,
@@ -114,10 +118,10 @@ async fn run_index(settings: &Settings) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(&report)?)
 }
 
-async fn print_index_status(settings: &Settings) -> anyhow::Result<()> {
+async fn print_index_status(settings: &Settings, json: bool) -> anyhow::Result<()> {
     let store = app::connect(settings)?;
     let status = index::status(store.pool(), &settings.config.index).await?;
-    print(&serde_json::to_string_pretty(&status)?)
+    print(&if json { serde_json::to_string_pretty(&status)? } else { status.to_text() })
 }
 
 fn check_config(settings: &Settings) -> anyhow::Result<()> {

@@ -36,6 +36,12 @@ pub struct Index {
     #[schemars(range(min = 0, max = 90))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hysteresis_percent: Option<u32>,
+    /// The share of the true neighbours that a search by an index is to find, 0.5 to 1. Every index is measured before it serves and
+    /// as its vectors change; searches look at more of it, and are slower, the higher this is. Where an index cannot reach it, the
+    /// best that it gives is used and the condition `ConfigurationWarning` says so. Default: `0.95`.
+    #[schemars(range(min = 0.5, max = 1.0))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recall_target: Option<f64>,
     /// How near two vectors are: `Cosine`, `L2` or `InnerProduct`. Vectors are stored with length 1, so all three give the same
     /// order, and scores are cosines whichever it is. Cannot be changed later. Default: `Cosine`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

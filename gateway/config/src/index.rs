@@ -3,8 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::recall::{falls_short, moved_by_a_tenth};
+
 /// Row counts at which the index changes. Rows are vectors, not documents.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tiers {
     /// Fewer rows are searched exactly. 0 gives the smallest collection an index.
     pub exact_below: u64,
@@ -14,11 +16,13 @@ pub struct Tiers {
     pub medium_below: u64,
     /// An index stays until the count has passed a limit by this share of it.
     pub hysteresis_percent: u32,
+    /// The share of the true neighbours that a search by index is to find.
+    pub recall_target: f32,
 }
 
 impl Default for Tiers {
     fn default() -> Self {
-        Self { exact_below: 10_000, small_below: 100_000, medium_below: 1_000_000, hysteresis_percent: 20 }
+        Self { exact_below: 10_000, small_below: 100_000, medium_below: 1_000_000, hysteresis_percent: 20, recall_target: 0.95 }
     }
 }
 
@@ -87,7 +91,7 @@ pub enum Quantization {
 }
 
 /// What a relation has now.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measured {
     /// Rows of the relation.
     pub rows: u64,
@@ -95,6 +99,8 @@ pub struct Measured {
     pub current: IndexKind,
     /// Rows when that index was built.
     pub rows_at_build: u64,
+    /// The best recall that it reaches however it is used, where that was measured.
+    pub recall: Option<f32>,
 }
 
 /// What is to be done, and why.
@@ -112,7 +118,7 @@ pub enum Action {
     Keep,
     /// Another tier: build beside the old one, swap, drop.
     Build,
-    /// The same tier, but the rows have doubled since it was built.
+    /// The same tier, but the rows have doubled since it was built, or it finds too little.
     Rebuild,
     /// Shrunk below the first tier: drop the index, search exactly.
     Drop,
@@ -122,6 +128,8 @@ pub enum Action {
 pub const HNSW_M: u32 = 16;
 /// HNSW's `ef_construction`.
 pub const HNSW_EF_CONSTRUCTION: u32 = 64;
+/// Rows that a workspace may have in the pool where `exact_below` is 0.
+const POOL_FLOOR: u64 = 1_000;
 /// Lists of the small tier.
 pub const SMALL_LISTS: u32 = 100;
 /// Lists of the medium tier.
@@ -147,12 +155,29 @@ pub fn plan(tiers: &Tiers, measured: &Measured) -> Plan {
     let kind = if rank(&wanted) >= rank(&measured.current) { wanted } else { shrunk(tiers, measured) };
     let action = match (kind == measured.current, kind) {
         (true, IndexKind::Exact) => Action::Keep,
-        (true, _) if measured.rows >= measured.rows_at_build.saturating_mul(2) => Action::Rebuild,
+        (true, _) if measured.rows >= measured.rows_at_build.saturating_mul(2) || is_stale(tiers, measured) => Action::Rebuild,
         (true, _) => Action::Keep,
         (false, IndexKind::Exact) => Action::Drop,
         (false, _) => Action::Build,
     };
     Plan { kind, query: query_parameters(&kind), action }
+}
+
+/// Whether the index finds too little and another build may find more: on the same rows it would be the same index, so they must
+/// have moved since by a tenth.
+fn is_stale(tiers: &Tiers, measured: &Measured) -> bool {
+    measured.recall.is_some_and(|recall| falls_short(recall, tiers.recall_target))
+        && moved_by_a_tenth(measured.rows_at_build, measured.rows)
+}
+
+/// Rows beyond which a workspace gets a relation of its own; `None`: never. With exact search switched off a pool is kept all the
+/// same, for the workspaces that are hardly begun.
+pub fn own_relation_above(tiers: &Tiers) -> Option<u64> {
+    match tiers.exact_below {
+        0 => Some(POOL_FLOOR),
+        u64::MAX => None,
+        below => Some(below),
+    }
 }
 
 /// The tier after a shrink: the one of the count raised by the hysteresis, never above what is there.
@@ -233,8 +258,32 @@ mod tests {
             (3, LARGE, 1_000_000, IndexKind::Exact, Action::Drop),
         ];
         for (rows, current, rows_at_build, kind, action) in cases {
-            let plan = plan(&Tiers::default(), &Measured { rows, current, rows_at_build });
+            let plan = plan(&Tiers::default(), &Measured { rows, current, rows_at_build, recall: None });
             assert_eq!((plan.kind, plan.action), (kind, action), "{rows} rows on {current:?}");
         }
+    }
+    #[test]
+    fn an_index_that_finds_too_little_is_rebuilt_once_its_rows_have_moved() {
+        let cases = [
+            (20_000, 18_000, None, Action::Keep),
+            (20_000, 18_000, Some(0.95), Action::Keep),
+            // Within the noise of a sample.
+            (20_000, 18_000, Some(0.935), Action::Keep),
+            (20_000, 18_000, Some(0.92), Action::Rebuild),
+            (16_000, 18_000, Some(0.92), Action::Rebuild),
+            // Built on these very rows: another build would be the same.
+            (20_000, 20_000, Some(0.5), Action::Keep),
+            (20_000, 19_000, Some(0.5), Action::Keep),
+        ];
+        for (rows, rows_at_build, recall, action) in cases {
+            let measured = Measured { rows, current: SMALL, rows_at_build, recall };
+            assert_eq!(plan(&Tiers::default(), &measured).action, action, "{measured:?}");
+        }
+    }
+
+    #[test]
+    fn a_workspace_leaves_the_pool_where_it_would_get_an_index() {
+        let above = |exact_below| own_relation_above(&Tiers { exact_below, ..Tiers::default() });
+        assert_eq!((above(10_000), above(300), above(0), above(u64::MAX)), (Some(10_000), Some(300), Some(1_000), None));
     }
 }

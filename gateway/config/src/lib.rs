@@ -7,6 +7,7 @@ pub mod env;
 pub mod index;
 pub mod paths;
 pub mod ports;
+pub mod recall;
 mod report;
 mod schema;
 mod validate;
@@ -16,6 +17,6 @@ pub use config::{
     GenerationProvider, Index, IndexMode, Limits, Logging, OpenAiCompatible, Search, SearchMode, Server, TlsMode,
 };
 pub use duration::Seconds;
-pub use report::{BuildReport, INDEX_REPORT_PATH, IndexReport};
+pub use report::{BuildReport, INDEX_REPORT_PATH, IndexReport, RelationReport, TierCounts};
 pub use schema::SCHEMA_VERSION;
 pub use validate::{ConfigError, Problem};

@@ -114,6 +114,7 @@ impl Config {
             "exactBelow, smallBelow and mediumBelow must not decrease",
         );
         require(index.hysteresis_percent <= 90, "index.hysteresisPercent", "must be at most 90");
+        require((0.5..=1.0).contains(&index.recall_target), "index.recallTarget", "must be 0.5 to 1");
         require(self.limits.file_bytes <= self.limits.request_bytes, "limits.fileBytes", "must be at most limits.requestBytes");
         require(self.limits.concurrent_requests > 0, "limits.concurrentRequests", "must be at least 1");
         found

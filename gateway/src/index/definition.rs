@@ -16,9 +16,11 @@ pub(super) struct Definition {
 }
 
 impl Definition {
-    /// The name says what it is, and the time tells two generations apart.
-    pub(super) fn new(relation: i32, kind: IndexKind, space: &Space) -> Self {
-        Self::named(format!("{}{}", prefix(relation, &kind), Utc::now().timestamp_millis()), relation, kind, space)
+    /// The name says what it is; the time tells two generations apart, and so does the wording of its condition.
+    pub(super) fn new(relation: i32, kind: IndexKind, space: &Space, serving: Option<&str>) -> Self {
+        let wording = serving.map_or(Wording::First, |name| Wording::of(name).other());
+        let name = format!("{}{}{}", prefix(relation, &kind), Utc::now().timestamp_millis(), wording.suffix());
+        Self::named(name, relation, kind, space)
     }
 
     fn named(name: String, relation: i32, kind: IndexKind, space: &Space) -> Self {
@@ -28,16 +30,62 @@ impl Definition {
             IndexKind::IvfFlat { lists } => ("ivfflat", format!(" WITH (lists = {lists})")),
             IndexKind::Hnsw { m, ef_construction } => ("hnsw", format!(" WITH (m = {m}, ef_construction = {ef_construction})")),
         };
-        // Partial, so that vectors of another space, with other dimensions, cannot break it.
+        let condition = Wording::of(&name).condition(space);
         let sql = format!(
-            "CREATE INDEX CONCURRENTLY {} ON {} USING {method} ({} {}){options} WHERE space_id = {}",
+            "CREATE INDEX CONCURRENTLY {} ON {} USING {method} ({} {}){options} WHERE {condition}",
             quoted(&name),
             quoted(&table(relation)),
             space.indexed_expression(),
             space.operator_class(),
-            space.id.0
         );
         Self { relation, kind, name, sql }
+    }
+}
+
+/// How the condition of an index is worded. It is partial, so that vectors of another space, with other dimensions, cannot break it.
+///
+/// All wordings say `space_id = N`, and a search that says so may use an index of any. From the words of one, PostgreSQL cannot prove
+/// another: a session that measures an index uses its words, and no other index can answer for it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Wording {
+    First,
+    Second,
+    /// Of indexes that were built before there were two.
+    Plain,
+}
+
+impl Wording {
+    /// The wording of an index, by its name.
+    pub(super) fn of(name: &str) -> Self {
+        match name.as_bytes().last() {
+            Some(b'a') => Self::First,
+            Some(b'b') => Self::Second,
+            Some(_) | None => Self::Plain,
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second | Self::Plain => Self::First,
+        }
+    }
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::First => "a",
+            Self::Second => "b",
+            Self::Plain => "",
+        }
+    }
+
+    pub(super) fn condition(self, space: &Space) -> String {
+        let id = space.id.0;
+        match self {
+            Self::First => format!("space_id > {} AND space_id <= {id}", id - 1),
+            Self::Second => format!("space_id >= {id} AND space_id < {}", id + 1),
+            Self::Plain => format!("space_id = {id}"),
+        }
     }
 }
 
@@ -72,9 +120,9 @@ mod tests {
     use super::*;
     use crate::traits::search::SpaceId;
 
-    fn sql(kind: IndexKind, distance_metric: DistanceMetric, quantization: Quantization) -> String {
+    fn space(distance_metric: DistanceMetric, quantization: Quantization) -> Space {
         let element_type = ElementType::Halfvec;
-        let space = Space {
+        Space {
             id: SpaceId(1),
             model: "m".into(),
             dimensions: 384,
@@ -82,8 +130,26 @@ mod tests {
             distance_metric,
             quantization,
             calibration: None,
-        };
-        Definition::named("n".into(), 1, kind, &space).sql
+        }
+    }
+
+    fn sql(kind: IndexKind, distance_metric: DistanceMetric, quantization: Quantization) -> String {
+        Definition::named("n".into(), 1, kind, &space(distance_metric, quantization)).sql
+    }
+
+    #[test]
+    fn two_generations_of_an_index_are_worded_apart() {
+        let space = space(DistanceMetric::Cosine, Quantization::None);
+        let kind = IndexKind::IvfFlat { lists: 100 };
+        let mut name = "embeddings_1_near_ivfflat_100_1".to_owned();
+        let mut condition = Wording::of(&name).condition(&space);
+        for _ in 0..3 {
+            let next = Definition::new(1, kind, &space, Some(&name));
+            let worded = Wording::of(&next.name).condition(&space);
+            assert_ne!(worded, condition);
+            assert!(next.sql.ends_with(&format!("WHERE {worded}")) && next.name.starts_with(&prefix(1, &kind)), "{}", next.sql);
+            (name, condition) = (next.name, worded);
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a killed run left behind: an index that is not valid is dropped; one that was finished and is still wanted is swapped in.
+//! What a killed run left behind: an index that is not valid is dropped; one that was finished and is still wanted is taken up.
 
 use ragline_config::index::{Action, Plan};
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -6,14 +6,14 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::{
     IndexError,
     definition::{any_prefix, prefix, quoted, table},
-    state::{Serving, end_build, swap},
+    state::{Serving, end_build, retired},
 };
 
 const OURS: &str = "SELECT c.relname::text, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
     WHERE i.indrelid = to_regclass($1) AND starts_with(c.relname::text, $2) AND c.relname::text IS DISTINCT FROM $3";
 
-/// Settles what is there beside the serving index. Gives whether one was swapped in for the plan.
-pub(super) async fn settle(connection: &mut PgConnection, serving: &Serving, plan: &Plan, rows: u64) -> Result<bool, IndexError> {
+/// Drops what is there beside the serving index, but for a finished one that the plan asks for: its name.
+pub(super) async fn settle(connection: &mut PgConnection, serving: &Serving, plan: &Plan) -> Result<Option<String>, IndexError> {
     let relation = serving.relation;
     let found: Vec<(String, bool)> = sqlx::query_as(OURS)
         .bind(table(relation))
@@ -22,24 +22,23 @@ pub(super) async fn settle(connection: &mut PgConnection, serving: &Serving, pla
         .fetch_all(&mut *connection)
         .await
         .map_err(|source| IndexError::Sql { act: "looking for leftovers", source })?;
-    let mut adopted = false;
+    let mut adopted = None;
     for (name, valid) in found {
         let finished = valid && serving.building_index.as_deref() == Some(name.as_str());
         let wanted = matches!(plan.action, Action::Build | Action::Rebuild) && name.starts_with(&prefix(relation, &plan.kind));
-        if finished && wanted && !adopted {
-            tracing::info!(index = name, "an index that a killed run had finished is swapped in");
-            swap(connection, relation, Some(&name), plan, rows).await?;
-            adopted = true;
-            if let Some(old) = &serving.index_name {
-                drop_index(connection, old).await?;
-            }
+        if finished && wanted && adopted.is_none() {
+            tracing::info!(index = name, "an index that a killed run had finished is taken up");
+            adopted = Some(name);
         } else {
             tracing::info!(index = name, valid, "dropping what a killed run left behind");
             drop_index(connection, &name).await?;
         }
     }
-    if !adopted && serving.building_index.is_some() {
+    if adopted.is_none() && serving.building_index.is_some() {
         end_build(connection, relation, None).await?;
+    }
+    if serving.is_retiring {
+        retired(connection, relation).await?;
     }
     Ok(adopted)
 }

@@ -1,26 +1,43 @@
-//! The index follows the data: measure → plan (ragline-config) → build beside the old index → check → swap → drop the old one.
+//! The index follows the data: drop relations of nobody → move workspaces that have outgrown the pool → for each relation: measure →
+//! plan (ragline-config) → build beside the old index → calibrate → swap → drop the old one.
 //! Runs with the owner role: as the index Job (`ragline-gateway index run`) or in the gateway's process. No question waits for it,
 //! none fails by it. Knows SQL as [`crate::backends::pgvector`] does.
 
 mod build;
+mod calibrate;
 mod definition;
 mod leftovers;
 mod memory;
+mod moves;
+mod relations;
 mod state;
 mod status;
+mod table;
 
 use std::time::Instant;
 
 use ragline_config::{
     Index,
     index::{Action, IndexKind, Measured, Plan, QueryParameters, plan},
+    recall::is_measure_due,
 };
 use serde::Serialize;
 use sqlx::{Connection, PgConnection, PgPool};
 
-pub use self::status::{IndexStatus, RelationStatus, status};
-use self::{definition::Definition, state::Serving};
-use crate::{backends::pgvector::space, traits::search::StoreError};
+use self::{
+    calibrate::Subject,
+    definition::Definition,
+    state::{Found, Served, Serving},
+};
+pub use self::{
+    moves::MoveReport,
+    relations::drop_relation,
+    status::{IndexStatus, RelationStatus, status},
+};
+use crate::{
+    backends::pgvector::space::{self, Space},
+    traits::search::StoreError,
+};
 
 /// The pool of the small workspaces: always searched exactly, by a B-tree on the workspace.
 const POOL_RELATION: i32 = 0;
@@ -31,6 +48,8 @@ const POOL_RELATION: i32 = 0;
 pub struct RunReport {
     /// Another run holds the lock; this one did nothing.
     pub busy: bool,
+    /// Workspaces that left the pool.
+    pub moves: Vec<MoveReport>,
     pub relations: Vec<RelationReport>,
 }
 
@@ -44,6 +63,9 @@ pub struct RelationReport {
     pub after: IndexKind,
     /// Whether an index was built, rebuilt, adopted from a run that was killed, or dropped.
     pub changed: bool,
+    /// The share of the true neighbours that the index finds, as last measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recall: Option<f32>,
     pub took_ms: u64,
 }
 
@@ -97,11 +119,20 @@ async fn run_where(owner: &PgPool, config: &Index, wanted: impl Fn(i32) -> bool)
     // A connection of our own: its end, however it comes, gives the lock back.
     let mut connection =
         owner.acquire().await.map_err(|source| IndexError::Sql { act: "connecting as the owner", source })?.detach();
-    if !lock(&mut connection).await? {
-        return Ok(RunReport { busy: true, relations: Vec::new() });
+    let mut report = RunReport { busy: !lock(&mut connection).await?, moves: Vec::new(), relations: Vec::new() };
+    if report.busy {
+        return Ok(report);
     }
-    let mut report = RunReport { busy: false, relations: Vec::new() };
     let mut failure = None;
+    if let Err(error) = relations::drop_unused(&mut connection).await {
+        failure.get_or_insert(error);
+    }
+    match moves::run(&mut connection, config).await {
+        Ok(moves) => report.moves = moves,
+        Err(error) => {
+            failure.get_or_insert(error);
+        }
+    }
     for serving in state::all(&mut connection).await?.into_iter().filter(|serving| wanted(serving.relation)) {
         match follow(&mut connection, config, &space, serving).await {
             Ok(relation) => report.relations.push(relation),
@@ -118,48 +149,82 @@ async fn run_where(owner: &PgPool, config: &Index, wanted: impl Fn(i32) -> bool)
 async fn follow(
     connection: &mut PgConnection,
     config: &Index,
-    space: &space::Space,
+    space: &Space,
     serving: Serving,
 ) -> Result<RelationReport, IndexError> {
     let begun = Instant::now();
     let relation = serving.relation;
     let rows = state::rows(connection, relation).await?;
-    let plan = plan_for(config, relation, &Measured { rows, current: serving.kind, rows_at_build: serving.rows_at_build });
-    let adopted = leftovers::settle(connection, &serving, &plan, rows).await?;
-    let changed = adopted || plan.action != Action::Keep;
-    if changed && !adopted {
-        change(connection, &serving, &plan, space, rows).await?;
-    }
+    let recall = watch(connection, config, space, &serving, rows).await?;
+    let measured = Measured { rows, current: serving.kind, rows_at_build: serving.rows_at_build, recall };
+    let plan = plan_for(config, relation, &measured);
+    let finished = leftovers::settle(connection, &serving, &plan).await?;
+    let changed = plan.action != Action::Keep;
+    let recall = if changed { change(connection, config, &serving, (plan, rows), space, finished).await? } else { recall };
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     if changed {
         tracing::info!(relation, rows, took_ms, "the vector index was changed from {:?} to {:?}", serving.kind, plan.kind);
     }
-    Ok(RelationReport { relation, rows, before: serving.kind, after: plan.kind, changed, took_ms })
+    Ok(RelationReport { relation, rows, before: serving.kind, after: plan.kind, changed, recall, took_ms })
 }
 
+/// Measures the index that serves, where that is due and it is to stay, and searches it with other parameters where it finds too
+/// little. Gives the recall that it reaches.
+async fn watch(
+    connection: &mut PgConnection,
+    config: &Index,
+    space: &Space,
+    serving: &Serving,
+    rows: u64,
+) -> Result<Option<f32>, IndexError> {
+    let measured = Measured { rows, current: serving.kind, rows_at_build: serving.rows_at_build, recall: None };
+    let stays = plan_for(config, serving.relation, &measured).action == Action::Keep;
+    let due = is_measure_due(&config.tiers(), &serving.kind, rows, serving.measured.as_ref());
+    let Some(name) = serving.index_name.as_deref().filter(|_| stays && due) else { return Ok(serving.recall) };
+    let subject = Subject { relation: serving.relation, kind: serving.kind, name, space, rows };
+    let found = calibrate::calibrate(connection, &subject, config.recall_target, Some(serving.query), serving.query).await?;
+    state::retune(connection, serving, rows, &found).await?;
+    Ok(found.recall)
+}
+
+/// Builds what the plan asks for, or takes up what is `finished` already, and puts it in the place of what serves. Gives its recall.
 async fn change(
     connection: &mut PgConnection,
+    config: &Index,
     serving: &Serving,
-    plan: &Plan,
-    space: &space::Space,
-    rows: u64,
-) -> Result<(), IndexError> {
+    (plan, rows): (Plan, u64),
+    space: &Space,
+    finished: Option<String>,
+) -> Result<Option<f32>, IndexError> {
     let relation = serving.relation;
-    if plan.kind == IndexKind::Exact {
-        state::swap(connection, relation, None, plan, rows).await?;
-    } else {
-        let definition = Definition::new(relation, plan.kind, space);
-        if let Err(error) = build::build(connection, &definition, space, rows).await {
-            build::give_up(connection, &definition, &error).await;
-            return Err(error);
+    let index_name = match (plan.kind, finished) {
+        (IndexKind::Exact, _) => None,
+        (_, Some(finished)) => Some(finished),
+        (kind, None) => {
+            let definition = Definition::new(relation, kind, space, serving.index_name.as_deref());
+            if let Err(error) = build::build(connection, &definition, space, rows).await {
+                build::give_up(connection, &definition, &error).await;
+                return Err(error);
+            }
+            Some(definition.name)
         }
-        state::swap(connection, relation, Some(&definition.name), plan, rows).await?;
-    }
+    };
+    let target = config.recall_target;
+    let found = match index_name.as_deref() {
+        None => Found { query: plan.query, recall: None, target, warning: None },
+        Some(name) => {
+            let subject = Subject { relation, kind: plan.kind, name, space, rows };
+            calibrate::calibrate(connection, &subject, target, None, plan.query).await?
+        }
+    };
+    let recall = found.recall;
+    state::swap(connection, relation, &Served { kind: plan.kind, index_name, rows, found }).await?;
     // The old index goes once the new state is committed.
-    match &serving.index_name {
-        Some(old) => leftovers::drop_index(connection, old).await,
-        None => Ok(()),
+    if let Some(old) = &serving.index_name {
+        leftovers::drop_index(connection, old).await?;
+        state::retired(connection, relation).await?;
     }
+    Ok(recall)
 }
 
 /// The policy's plan, but for the pool, which never has an index: its workspaces would find each other's neighbours in it.

@@ -99,7 +99,7 @@ pub(super) async fn bulk_operations(parts: &VerifyParts) -> Result<Details, Fail
 pub(super) async fn index_performance(parts: &VerifyParts) -> Result<Details, Failure> {
     let workspace = parts.principal().await?.workspace;
     let serving = parts.inspector.serving(workspace).await?;
-    let measured = Measured { rows: serving.rows, current: serving.kind, rows_at_build: serving.rows_at_build };
+    let measured = Measured { rows: serving.rows, current: serving.kind, rows_at_build: serving.rows_at_build, recall: None };
     let wanted = plan(&parts.config.index.tiers(), &measured);
     let rows = serving.rows;
     if wanted.action == Action::Build || wanted.action == Action::Drop {

@@ -1,11 +1,12 @@
 //! The index follows a table that grows and shrinks, under searches that never stop.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ragline_config::{Index, index::IndexKind};
@@ -34,48 +35,119 @@ fn limits() -> Index {
     Index { exact_below: 300, small_below: 1_200, medium_below: 2_500, ..Index::default() }
 }
 
+/// A unit vector of the plane, and a little beside it.
+fn spread(n: u32) -> Vec<f32> {
+    let mut spread = vector(n % 300);
+    for (place, number) in spread.iter_mut().enumerate().skip(2) {
+        *number = ((n as usize * 31 + place * 17) % 97) as f32 / 400.0;
+    }
+    let length = spread.iter().map(|number| number * number).sum::<f32>().sqrt();
+    spread.iter().map(|number| number / length).collect()
+}
+
 /// Adds documents of `count` chunks whose vectors are spread over the plane and a little beside it.
 async fn grow(store: &Store, workspace: WorkspaceId, name: &str, count: u32) {
     let chunks = (0..count)
         .map(|n| {
             let mut chunk = chunk(n, &format!("{name} {n}"), n % 300);
-            let mut spread = vector(n % 300);
-            for (place, number) in spread.iter_mut().enumerate().skip(2) {
-                *number = ((n as usize * 31 + place * 17) % 97) as f32 / 400.0;
-            }
-            let length = spread.iter().map(|number| number * number).sum::<f32>().sqrt();
-            chunk.windows = Some(vec![spread.iter().map(|number| number / length).collect()]);
+            chunk.windows = Some(vec![spread(n)]);
             chunk
         })
         .collect();
     stored(store, workspace, name, chunks).await;
 }
 
-/// Searches all the time until told to stop; every one must give ten chunks.
+/// Vectors that are searched for; none of them is stored.
+fn query(step: u32) -> Vec<f32> {
+    spread(40_000 + step)
+}
+
+/// The similarity of the tenth of the true neighbours of each query.
+async fn truth(owner: &PgPool) -> HashMap<u32, f32> {
+    let sql = "SELECT 1 - max(distance) FROM (SELECT (embedding <=> $1::vector::halfvec) + 0 AS distance FROM embeddings_1 \
+               ORDER BY 1 LIMIT 10) nearest";
+    let mut tenths = HashMap::new();
+    for step in (0..300).step_by(6) {
+        let tenth: f64 = sqlx::query_scalar(sql).bind(pgvector::Vector::from(query(step))).fetch_one(owner).await.unwrap();
+        tenths.insert(step, tenth as f32);
+    }
+    tenths
+}
+
+/// What the searches of one stretch of time found, and how long they took.
+#[derive(Debug, Default)]
+struct Stretch {
+    found: usize,
+    wanted: usize,
+    took_ms: Vec<f64>,
+}
+
+impl Stretch {
+    fn recall(&self) -> f64 {
+        self.found as f64 / self.wanted.max(1) as f64
+    }
+
+    fn p95_ms(&mut self) -> f64 {
+        self.took_ms.sort_by(f64::total_cmp);
+        self.took_ms.get(self.took_ms.len() * 95 / 100).copied().unwrap_or_default()
+    }
+}
+
+/// Searches all the time until told to stop; every one must give ten chunks. Where the true neighbours are known, and nobody writes,
+/// it is counted how many of them were found.
 struct Searching {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicU64>,
+    known: Arc<Mutex<(HashMap<u32, f32>, Stretch)>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Searching {
     fn start(store: &Store, workspace: WorkspaceId) -> Self {
-        let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (stop, done, known) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)), Arc::default());
         let task = |worker: u32| {
-            let (store, stop, done) = (store.clone(), Arc::clone(&stop), Arc::clone(&done));
+            let (store, stop, done, known) = (store.clone(), Arc::clone(&stop), Arc::clone(&done), Arc::clone(&known));
             tokio::spawn(async move {
                 let mut step = worker;
                 while !stop.load(Ordering::Relaxed) {
-                    step = (step + 7) % 300;
-                    let query = NearestQuery { workspace, vector: vector(step), limit: 10, filter: None };
+                    step = (step + 6) % 300;
+                    let tenth = known_of(&known).0.get(&step).copied();
+                    let query = NearestQuery { workspace, vector: query(step), limit: 10, filter: None };
+                    let begun = Instant::now();
                     let found = store.nearest(&query).await.expect("a search failed");
+                    let took_ms = begun.elapsed().as_secs_f64() * 1_000.0;
                     assert_eq!(found.matches.len(), 10, "a search came back short under {:?}", found.plan);
+                    let mut known = known_of(&known);
+                    // The same before and after: nobody wrote in between.
+                    if let Some(tenth) = tenth.filter(|tenth| known.0.get(&step) == Some(tenth)) {
+                        let near = |similarity: f32| similarity >= tenth - 1e-5;
+                        known.1.found += found.matches.iter().filter(|m| m.similarity.is_some_and(near)).count();
+                        known.1.wanted += 10;
+                        known.1.took_ms.push(took_ms);
+                    }
+                    drop(known);
                     done.fetch_add(1, Ordering::Relaxed);
                 }
             })
         };
-        let tasks = (0..2).map(task).collect();
-        Self { stop, done, tasks }
+        // Both go through queries whose neighbours are known.
+        let tasks = [0, 150].map(task).into();
+        Self { stop, done, known, tasks }
+    }
+
+    /// Begins another stretch; gives the one that ends. Nothing is known while somebody writes.
+    fn turn(&self, known: HashMap<u32, f32>) -> Stretch {
+        std::mem::replace(&mut *known_of(&self.known), (known, Stretch::default())).1
+    }
+
+    /// A stretch of some searches under which nothing changes.
+    async fn calm(&self, known: &HashMap<u32, f32>) -> Stretch {
+        self.turn(known.clone());
+        let aim = self.done.load(Ordering::Relaxed) + 100;
+        while self.done.load(Ordering::Relaxed) < aim && self.tasks.iter().all(|task| !task.is_finished()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.turn(HashMap::new())
     }
 
     async fn finish(self) -> u64 {
@@ -85,6 +157,10 @@ impl Searching {
         }
         self.done.load(Ordering::Relaxed)
     }
+}
+
+fn known_of<T>(known: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    known.lock().unwrap()
 }
 
 /// The plan of the indexed search as the application role would run it.
@@ -130,7 +206,16 @@ async fn a_growing_table_gets_each_index_in_turn_while_it_is_searched() {
         grow(&store, workspace, name, count).await;
         assert!(active(&database, &config).await.1, "nothing is due at {name}");
         let before = store.store_version(workspace).await.unwrap();
+        let known = truth(&owner).await;
+        let calm = searching.calm(&known).await;
+        searching.turn(known.clone());
         let report = index::run(&owner, &config).await.unwrap();
+        let during = searching.turn(HashMap::new());
+        for (stretch, mut searches) in [("before", calm), ("during", during), ("after", searching.calm(&known).await)] {
+            let (p95_ms, recall) = (searches.p95_ms(), searches.recall());
+            println!("{kind:?}, {stretch}: recall {recall:.3}, p95 {p95_ms:.1} ms of {} searches", searches.took_ms.len());
+            assert!(recall >= 0.95 && searches.wanted > 0, "{kind:?}, {stretch}: recall {recall}");
+        }
         let relation = report.relations.iter().find(|relation| relation.relation == 1).unwrap();
         assert_eq!((relation.after, relation.changed), (kind, true));
         assert_eq!(active(&database, &config).await, (kind, false));

@@ -19,6 +19,8 @@ mod http_models;
 mod http_routes;
 mod http_serve;
 mod index_growth;
+mod index_moves;
+mod index_recall;
 mod ingest_job;
 mod lexical_fixture;
 mod measure_cisi;

@@ -59,7 +59,7 @@ mod tests {
         },
         apimachinery::pkg::apis::meta::v1::Time,
     };
-    use ragline_config::{IndexReport, index::IndexKind};
+    use ragline_config::{IndexReport, TierCounts, index::IndexKind};
     use ragline_crds::{RagPipeline, RagPipelineSpec};
 
     use super::*;
@@ -92,6 +92,10 @@ mod tests {
                 rows_at_build: 0,
                 desired: IndexKind::IvfFlat { lists: 100 },
                 due: true,
+                recall: None,
+                warning: None,
+                tiers: TierCounts::default(),
+                largest: Vec::new(),
                 build: None,
             }),
             ..Observed::default()

@@ -13,6 +13,7 @@ pub struct Index {
     pub small_below: u64,
     pub medium_below: u64,
     pub hysteresis_percent: u32,
+    pub recall_target: f32,
     pub distance_metric: DistanceMetric,
     pub element_type: ElementType,
     pub quantization: Quantization,
@@ -38,23 +39,29 @@ impl Index {
                 small_below: self.small_below,
                 medium_below: self.medium_below,
                 hysteresis_percent: self.hysteresis_percent,
+                recall_target: self.recall_target,
             },
-            IndexMode::None => {
-                Tiers { exact_below: u64::MAX, small_below: u64::MAX, medium_below: u64::MAX, hysteresis_percent: 0 }
-            }
+            IndexMode::None => Tiers {
+                exact_below: u64::MAX,
+                small_below: u64::MAX,
+                medium_below: u64::MAX,
+                hysteresis_percent: 0,
+                recall_target: self.recall_target,
+            },
         }
     }
 }
 
 impl Default for Index {
     fn default() -> Self {
-        let Tiers { exact_below, small_below, medium_below, hysteresis_percent } = Tiers::default();
+        let Tiers { exact_below, small_below, medium_below, hysteresis_percent, recall_target } = Tiers::default();
         Self {
             mode: IndexMode::default(),
             exact_below,
             small_below,
             medium_below,
             hysteresis_percent,
+            recall_target,
             distance_metric: DistanceMetric::default(),
             element_type: ElementType::default(),
             quantization: Quantization::default(),

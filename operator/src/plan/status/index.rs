@@ -79,15 +79,24 @@ fn about(count: u64) -> String {
     format!("about {}", count / step * step)
 }
 
-/// Whether the expected count deserves a lesser index than the measured one.
+/// Whether the expected count deserves a lesser index than the measured one, or an index finds too little.
 pub(super) fn warning(pipeline: &Pipeline, observed: &Observed) -> Judgement {
     let nothing = || Judgement::new(Truth::False, Reason::NothingToWarnOf, "Nothing to warn of.");
-    let (Some(expected), Some(report)) = (pipeline.expected_vectors, &observed.index) else { return nothing() };
+    let Some(report) = &observed.index else { return nothing() };
     let tiers = pipeline.config.index.tiers();
-    let outgrown = report.rows > expected && tier(&tiers, expected) != tier(&tiers, report.rows);
-    if !outgrown {
-        return nothing();
-    }
+    let outgrown = pipeline.expected_vectors.filter(|&expected| {
+        let mismatch = tier(&tiers, expected) != tier(&tiers, report.rows);
+        report.rows > expected && mismatch
+    });
+    let Some(expected) = outgrown else {
+        return report.warning.as_ref().map_or_else(nothing, |warning| {
+            Judgement::new(
+                Truth::True,
+                Reason::RecallBelowTarget,
+                &shortened(&format!("An index finds too little: {warning}."), 1_024),
+            )
+        });
+    };
     let message = format!(
         "The data has outgrown spec.dataset.expectedVectors ({expected}): {} vectors deserve {:?}. Raise it, and with it the memory of PostgreSQL.",
         about(report.rows),
@@ -113,7 +122,20 @@ pub(super) fn vectors(facts: &Facts<'_>, observed: &Observed, previous: &RagPipe
 /// The index as it is, as it should be, and how the last build goes.
 pub(super) fn status(pipeline: &Pipeline, observed: &Observed, previous: Option<&IndexStatus>) -> IndexStatus {
     let tiers = pipeline.config.index.tiers();
-    let Some(IndexReport { vectors: _, rows, active, rows_at_build, desired: wanted, due: _, build }) = &observed.index else {
+    let Some(IndexReport {
+        vectors: _,
+        rows,
+        active,
+        rows_at_build,
+        desired: wanted,
+        due: _,
+        recall,
+        warning: _,
+        tiers: _,
+        largest: _,
+        build,
+    }) = &observed.index
+    else {
         let expected = pipeline.expected_vectors;
         let before = previous.cloned().unwrap_or_default();
         let forecast = || expected.map(|count| desired(tier(&tiers, count), "dataset.expectedVectors asks for it".to_owned()));
@@ -124,16 +146,23 @@ pub(super) fn status(pipeline: &Pipeline, observed: &Observed, previous: Option<
         Some(_) | None => (*wanted, "the number of vectors asks for it".to_owned()),
     };
     IndexStatus {
-        active: Some(active_index(*active, *rows_at_build)),
+        active: Some(active_index(*active, *rows_at_build, *recall)),
         desired: Some(desired(desired_index, why)),
         build: build.as_ref().map(built),
     }
 }
 
-fn active_index(kind: IndexKind, rows_at_build: u64) -> ActiveIndex {
+fn active_index(kind: IndexKind, rows_at_build: u64, recall: Option<f32>) -> ActiveIndex {
     let (type_, lists, m, ef_construction) = parameters(kind);
     let rows_at_build = (type_ != IndexType::Exact).then_some(rows_at_build);
-    ActiveIndex { type_, lists, m, ef_construction, rows_at_build }
+    let recall_percent = recall.filter(|_| type_ != IndexType::Exact).map(whole_percent);
+    ActiveIndex { type_, lists, m, ef_construction, rows_at_build, recall_percent }
+}
+
+/// Whole percents, so that the status does not move with every sample.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
+fn whole_percent(share: f32) -> u32 {
+    (share.clamp(0.0, 1.0) * 100.0).round() as u32
 }
 
 fn desired(kind: IndexKind, reason: String) -> DesiredIndex {

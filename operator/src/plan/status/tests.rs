@@ -4,7 +4,7 @@ use k8s_openapi::{
     api::core::v1::{Pod, Secret},
     jiff::Timestamp,
 };
-use ragline_config::{IndexReport, index::IndexKind};
+use ragline_config::{IndexReport, TierCounts, index::IndexKind};
 use ragline_crds::{
     ConditionType, RagPipeline, RagPipelineStatus, Reason,
     status::{IndexType, Phase},
@@ -72,7 +72,19 @@ fn job(condition: &str, message: &str) -> k8s_openapi::api::batch::v1::Job {
 }
 
 fn report(vectors: u64, active: IndexKind) -> IndexReport {
-    IndexReport { vectors, rows: vectors, active, rows_at_build: 0, desired: active, due: false, build: None }
+    IndexReport {
+        vectors,
+        rows: vectors,
+        active,
+        rows_at_build: 0,
+        desired: active,
+        due: false,
+        recall: None,
+        warning: None,
+        tiers: TierCounts::default(),
+        largest: Vec::new(),
+        build: None,
+    }
 }
 
 fn pod(component: &str, status: Value) -> Pod {
@@ -248,6 +260,18 @@ fn data_that_outgrew_what_was_expected_is_warned_of() {
     observed.index = Some(report(5, IndexKind::Exact));
     let wanted = [(ConfigurationWarning, "False", Reason::NothingToWarnOf)];
     check("not yet filled", json!({"dataset": {"expectedVectors": 2_000_000}}), &observed, &wanted, &[]);
+}
+
+#[test]
+fn an_index_that_finds_too_little_is_warned_of_and_its_recall_is_shown() {
+    let mut observed = running();
+    let warning = Some("searches by the index find 90.0 % of the true neighbours".to_owned());
+    let ivfflat = report(20_000, IndexKind::IvfFlat { lists: 100 });
+    observed.index = Some(IndexReport { recall: Some(0.901), warning, ..ivfflat });
+    check("too little", json!({}), &observed, &[(ConfigurationWarning, "True", Reason::RecallBelowTarget)], &[]);
+    let pipeline = pipeline(json!({}));
+    let status = status(&facts(100), Outcome::Seen(&pipeline, &observed), &RagPipelineStatus::default());
+    assert_eq!(status.index.unwrap().active.unwrap().recall_percent, Some(90));
 }
 
 #[test]

@@ -57,8 +57,10 @@ pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems
             distance_metric,
             element_type,
             quantization,
+            recall_target,
         } = index;
         take!(index => config.index; exact_below, small_below, medium_below, hysteresis_percent);
+        config.index.recall_target = recall_target.map_or(config.index.recall_target, narrow);
         config.index.mode = match mode.unwrap_or_default() {
             spec::IndexMode::Auto => IndexMode::Auto,
             spec::IndexMode::None => IndexMode::None,
