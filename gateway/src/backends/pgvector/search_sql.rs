@@ -47,7 +47,7 @@ pub(super) const ALLOWED: &str = concat!(allowed!("$1"), " LIMIT $2");
 /// Everything that a match shows of a chunk.
 macro_rules! shown {
     () => {
-        "c.text, c.position, c.heading_path, c.page, d.metadata || c.metadata AS metadata, \
+        "c.text, c.position, c.heading_path, c.page, c.sheet, c.line_start, c.line_end, c.kind, d.metadata || c.metadata AS metadata, \
          d.id AS document_id, d.source, d.content_type, d.updated_at"
     };
 }

@@ -1,6 +1,7 @@
 //! HTML, from the stream of its tags: no tree is built, so that neither depth nor broken nesting can hurt. What is no text for readers
 //! (scripts, navigation, hidden elements) is left out.
 
+mod attributes;
 mod charset;
 mod elements;
 mod writer;
@@ -13,6 +14,7 @@ use html5ever::{
     tokenizer::{BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, states::RawKind},
 };
 
+pub(super) use self::attributes::MOST_ATTRIBUTES;
 use self::writer::Writer;
 use super::{Block, ExtractError, decode};
 
@@ -23,18 +25,19 @@ const MOST_LEVELS_CLOSED: usize = 100;
 
 /// The blocks of a page, and its title.
 pub(super) fn blocks(bytes: &[u8], declared: Option<&str>) -> Result<(Option<String>, Vec<Block>), ExtractError> {
-    Ok(of_text(&decode::text_in(bytes, charset::of(bytes, declared))?))
+    of_text(&decode::text_in(bytes, charset::of(bytes, declared))?)
 }
 
 /// The blocks of a decoded page.
-pub(super) fn of_text(text: &str) -> (Option<String>, Vec<Block>) {
+pub(super) fn of_text(text: &str) -> Result<(Option<String>, Vec<Block>), ExtractError> {
+    attributes::check(text)?;
     let input = BufferQueue::default();
     input.push_back(StrTendril::from_slice(text));
     let tokenizer = Tokenizer::new(Sink(RefCell::new(State::default())), html5ever::tokenizer::TokenizerOpts::default());
     // The sink never stops the tokenizer.
     let _ = tokenizer.feed(&input);
     tokenizer.end();
-    tokenizer.sink.0.into_inner().writer.end()
+    Ok(tokenizer.sink.0.into_inner().writer.end())
 }
 
 struct Sink(RefCell<State>);
@@ -143,7 +146,7 @@ mod tests {
     };
 
     fn read(html: &str) -> Vec<(super::super::BlockKind, String)> {
-        of_text(html).1.into_iter().map(|block| (block.kind, block.text)).collect()
+        of_text(html).unwrap().1.into_iter().map(|block| (block.kind, block.text)).collect()
     }
 
     #[test]
@@ -167,7 +170,7 @@ mod tests {
                     <p hidden>no</p><p style='display: none'>no</p><div aria-hidden=true><p>no</div><svg><title>no</title></svg>\
                     <h1>Yes<a class=headerlink href=#>¶</a></h1><footer>no</footer><article><footer>by me</footer></article>";
         assert_eq!(read(html), [(Heading(1), "Yes".to_owned()), (Paragraph, "by me".to_owned())]);
-        assert_eq!(of_text(html).0.as_deref(), Some("A & B"));
+        assert_eq!(of_text(html).unwrap().0.as_deref(), Some("A & B"));
     }
 
     #[test]
