@@ -27,6 +27,7 @@ mod store_jobs;
 mod store_migrate;
 mod store_publish;
 mod store_search;
+mod text_formats;
 mod text_fuzz;
 mod text_pdf;
 mod unanswerable;

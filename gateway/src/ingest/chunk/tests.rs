@@ -1,5 +1,7 @@
 //! What holds of the chunks of any text: sizes, overlap, coverage, and that the same text gives the same chunks.
 
+mod pieces;
+
 use std::ops::Range;
 
 use proptest::prelude::*;

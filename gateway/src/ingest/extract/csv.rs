@@ -16,17 +16,20 @@ pub(super) fn blocks(text: &str) -> Result<Vec<Block>, ExtractError> {
     let mut rows = Rows::default();
     let mut record = StringRecord::new();
     loop {
-        let line = u32::try_from(reader.position().line()).unwrap_or(u32::MAX);
         match reader.read_record(&mut record) {
-            Ok(true) => {
-                // Empty lines before the record are passed over with it.
-                let line = record.position().map_or(line, |position| u32::try_from(position.line()).unwrap_or(u32::MAX));
-                rows.push(&record.iter().collect::<Vec<_>>(), line)?;
-            }
+            Ok(true) => rows.push(&record.iter().collect::<Vec<_>>(), line(text, &record))?,
             Ok(false) => return Ok(rows.end().into_iter().collect()),
             Err(error) => return Err(ExtractError::BrokenData { format: FORMAT, what: error.to_string() }),
         }
     }
+}
+
+/// The line of a record, whose position is before the empty lines above it.
+fn line(text: &str, record: &StringRecord) -> u32 {
+    let Some(position) = record.position() else { return 1 };
+    let rest = usize::try_from(position.byte()).ok().and_then(|byte| text.get(byte..)).unwrap_or_default();
+    let empty = rest.bytes().take_while(|byte| *byte == b'\n').count() as u64;
+    u32::try_from(position.line() + empty).unwrap_or(u32::MAX)
 }
 
 fn reader(delimiter: u8) -> ReaderBuilder {

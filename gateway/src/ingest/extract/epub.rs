@@ -87,7 +87,7 @@ fn book(package: &[u8]) -> Result<Book, ExtractError> {
         }
         Ok(())
     })?;
-    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let title = office::one_line(&title);
     Ok(Book { title: (!title.is_empty()).then_some(title), chapters })
 }
 

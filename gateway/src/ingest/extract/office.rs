@@ -25,9 +25,14 @@ pub(super) fn title(archive: &mut Archive<'_>) -> Result<Option<String>, Extract
         }
         Ok(())
     })?;
-    let title: String = title.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MOST_TITLE_CHARACTERS).collect();
+    let title: String = one_line(&title).chars().take(MOST_TITLE_CHARACTERS).collect();
     let is_noise = title.is_empty() || matches!(title.to_lowercase().as_str(), "powerpoint presentation" | "word document");
     Ok((!is_noise).then_some(title))
+}
+
+/// A text without its line ends.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A part that another one refers to.

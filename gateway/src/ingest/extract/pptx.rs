@@ -3,7 +3,7 @@
 use super::{
     Block, BlockKind, ExtractError, MAX_CHARACTERS,
     archive::Archive,
-    office,
+    office::{self, one_line},
     xml::{self, Node},
 };
 
@@ -189,8 +189,4 @@ impl Slide {
             self.blocks.push(Block { has_header: rows.contains('\n'), ..Block::new(BlockKind::Table, rows) });
         }
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -22,6 +22,8 @@ pub(super) struct Header {
     tokens: u32,
     /// The first atom behind it.
     rows: usize,
+    /// Tokens that are left for an atom in a chunk that repeats it.
+    room: u32,
 }
 
 /// A header that fills more of a chunk than one part in so many is not repeated.
@@ -101,7 +103,7 @@ impl Atoms<'_> {
             atom.border = Border::Inside;
         }
         self.items[rows].border = Border::Word;
-        Some(Header { from: text_from, to, tokens, rows })
+        Some(Header { from: text_from, to, tokens, rows, room: most_tokens - tokens })
     }
 
     /// Keeps a record that was just added in one chunk, where it fits.
@@ -115,7 +117,9 @@ impl Atoms<'_> {
     }
 
     fn header_of(&self, start: usize) -> Option<Header> {
-        self.sections.get(self.section(start)).and_then(|section| section.header).filter(|header| start >= header.rows)
+        let header = self.sections.get(self.section(start)).and_then(|section| section.header)?;
+        let first = self.tokens_before(start + 1) - self.tokens_before(start);
+        (start >= header.rows && first <= header.room).then_some(header)
     }
 
     fn section(&self, atom: usize) -> usize {

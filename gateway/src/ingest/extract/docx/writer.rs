@@ -1,6 +1,6 @@
 //! Blocks out of the paragraphs and tables of a document.
 
-use super::{Block, BlockKind, Numbering, Styles, styles};
+use super::{Block, BlockKind, Numbering, Styles, office::one_line, styles};
 
 /// A paragraph that is being read.
 #[derive(Debug, Default)]
@@ -175,8 +175,4 @@ impl Writer {
             self.blocks.push(Block { has_header, ..Block::new(kind, text) });
         }
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

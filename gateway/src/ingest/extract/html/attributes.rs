@@ -87,9 +87,9 @@ mod tests {
 
     #[test]
     fn a_tag_with_very_many_attributes_is_refused_however_it_is_written() {
-        for attribute in [" a", " a=1", "/a='x'", "\na = \"<>\"", " <", "'", " a=\"1\"b"] {
+        for attribute in [" a", " a=1", "/a='x'", "\na = \"<>\"", " <", " a=\"1\"b"] {
             let page = format!("<p>ok</p><p{}>no", attribute.repeat(MOST_ATTRIBUTES * 2 + 2));
-            assert_eq!(check(&page).is_err(), attribute != "'", "{attribute}");
+            assert!(check(&page).is_err(), "{attribute}");
         }
     }
 
