@@ -81,11 +81,6 @@ fn read(message: &Message<'_>, depth: usize, blocks: &mut Vec<Block>) -> Result<
     }
     let mut named = Vec::new();
     for part in message.attachments() {
-        // The page that a plain text stands for as well.
-        let is_other_form = message.html_bodies().any(|body| std::ptr::eq(body, part)) && message.text_body_count() > 0;
-        if is_other_form {
-            continue;
-        }
         let name = part.attachment_name().map(one_line).filter(|name| !name.is_empty());
         match &part.body {
             PartType::Text(_) | PartType::Html(_) => {

@@ -30,26 +30,36 @@ pub(super) fn blocks(bytes: &[u8], declared: Option<&str>) -> Result<(Option<Str
 
 /// The blocks of a decoded page.
 pub(super) fn of_text(text: &str) -> Result<(Option<String>, Vec<Block>), ExtractError> {
-    attributes::check(text)?;
+    // Written as XML, as the chapters of books are, an element can be closed where it begins.
+    let is_xml = text.trim_start().starts_with("<?xml");
+    attributes::check(text, is_xml)?;
     let input = BufferQueue::default();
     input.push_back(StrTendril::from_slice(text));
-    let tokenizer = Tokenizer::new(Sink(RefCell::new(State::default())), html5ever::tokenizer::TokenizerOpts::default());
+    let tokenizer =
+        Tokenizer::new(Sink { state: RefCell::new(State::default()), is_xml }, html5ever::tokenizer::TokenizerOpts::default());
     // The sink never stops the tokenizer.
     let _ = tokenizer.feed(&input);
     tokenizer.end();
-    Ok(tokenizer.sink.0.into_inner().writer.end())
+    Ok(tokenizer.sink.state.into_inner().writer.end())
 }
 
-struct Sink(RefCell<State>);
+struct Sink {
+    state: RefCell<State>,
+    is_xml: bool,
+}
 
 impl TokenSink for Sink {
     type Handle = ();
 
     fn process_token(&self, token: Token, _line_number: u64) -> TokenSinkResult<()> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state.borrow_mut();
         match token {
             Token::TagToken(Tag { kind: TagKind::StartTag, name, attrs, self_closing, .. }) => {
                 state.start(name.clone(), &attrs, self_closing);
+                if self.is_xml && self_closing {
+                    state.close(&name);
+                    return TokenSinkResult::Continue;
+                }
                 return raw(&name).map_or(TokenSinkResult::Continue, TokenSinkResult::RawData);
             }
             Token::TagToken(Tag { kind: TagKind::EndTag, name, .. }) => state.close(&name),
@@ -171,6 +181,12 @@ mod tests {
                     <h1>Yes<a class=headerlink href=#>¶</a></h1><footer>no</footer><article><footer>by me</footer></article>";
         assert_eq!(read(html), [(Heading(1), "Yes".to_owned()), (Paragraph, "by me".to_owned())]);
         assert_eq!(of_text(html).unwrap().0.as_deref(), Some("A & B"));
+    }
+
+    #[test]
+    fn an_element_that_is_closed_where_it_begins_swallows_nothing_in_xml() {
+        let html = "<?xml version='1.0'?><html><head><title/><script src='a'/></head><body><p>a</p><nav/><p>b</p></body></html>";
+        assert_eq!(read(html), [(Paragraph, "a".to_owned()), (Paragraph, "b".to_owned())]);
     }
 
     #[test]
