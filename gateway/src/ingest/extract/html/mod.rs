@@ -55,9 +55,12 @@ impl TokenSink for Sink {
         let mut state = self.state.borrow_mut();
         match token {
             Token::TagToken(Tag { kind: TagKind::StartTag, name, attrs, self_closing, .. }) => {
+                let depth = state.open.len();
                 state.start(name.clone(), &attrs, self_closing);
                 if self.is_xml && self_closing {
-                    state.close(&name);
+                    if state.open.len() > depth {
+                        state.pop();
+                    }
                     return TokenSinkResult::Continue;
                 }
                 return raw(&name).map_or(TokenSinkResult::Continue, TokenSinkResult::RawData);
