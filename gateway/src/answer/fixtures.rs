@@ -3,7 +3,10 @@
 use chrono::DateTime;
 use uuid::Uuid;
 
-use crate::traits::search::Match;
+use crate::traits::{
+    place::{ChunkKind, Place},
+    search::Match,
+};
 
 /// A passage of a.md with this text.
 pub(crate) fn found(text: &str) -> Match {
@@ -15,7 +18,8 @@ pub(crate) fn found(text: &str) -> Match {
         text: text.into(),
         position: 0,
         heading_path: Vec::new(),
-        page: None,
+        place: Place::default(),
+        kind: ChunkKind::Doc,
         metadata: serde_json::Map::new(),
         document_id: Uuid::nil(),
         filename: "a.md".into(),

@@ -1,6 +1,6 @@
 //! The prompt: a budget of tokens filled with numbered passages, each fenced as data, in the configured template. Pure.
 
-use crate::traits::{embedder::Tokenizer, generator::NumberedPassage, search::Match};
+use crate::traits::{embedder::Tokenizer, generator::NumberedPassage, place::Place, search::Match};
 
 /// What the model is told about sources, whatever the template says.
 const SYSTEM: &str = "Answer only from the numbered sources in the context. After each statement name the source it rests on as [n]. \
@@ -48,8 +48,12 @@ fn within_budget(matches: &[Match], context_tokens: usize, tokenizer: &dyn Token
 /// Where a passage comes from, for people and models.
 pub fn title(found: &Match) -> String {
     let mut title = found.filename.clone();
-    if let Some(page) = found.page {
+    let Place { page, sheet, lines: _ } = &found.place;
+    if let Some(page) = page {
         title.push_str(&format!(", page {page}"));
+    }
+    if let Some(sheet) = sheet {
+        title.push_str(&format!(", sheet {sheet}"));
     }
     if !found.heading_path.is_empty() {
         title.push_str(&format!(", {}", found.heading_path.join(" > ")));

@@ -9,7 +9,10 @@ use super::{
     api::Api,
     output::{Output, beginning},
 };
-use crate::http::{answers::AnswerView, views::SourceView};
+use crate::http::{
+    answers::AnswerView,
+    views::{LinesView, SourceView},
+};
 
 /// Characters of a cited passage that are shown.
 const SHOWN: usize = 160;
@@ -58,5 +61,7 @@ pub(super) fn place(source: &SourceView) -> String {
     let page = source.page.map(|page| format!(", page {page}")).unwrap_or_default();
     let headings =
         if source.heading_path.is_empty() { String::new() } else { format!(", {}", source.heading_path.join(" › ")) };
-    format!("{}{page}{headings}", source.filename)
+    let sheet = source.sheet.as_ref().map(|sheet| format!(", sheet {sheet}")).unwrap_or_default();
+    let lines = source.lines.map(|LinesView { from, to }| format!(", lines {from}-{to}")).unwrap_or_default();
+    format!("{}{page}{sheet}{lines}{headings}", source.filename)
 }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::ids::{DocumentId, JobId};
 use crate::traits::{
     ingest::{Document, Job, JobItem, JobStatus, Metadata},
+    place::{ChunkKind, Lines, Place},
     search::Match,
 };
 
@@ -131,12 +132,45 @@ pub struct SourceView {
     pub content_type: String,
     /// Number of the passage in its document, from 0.
     pub position: u32,
-    /// Page of its beginning, from 1, where the format has pages.
+    /// Page or slide of its beginning, from 1, where the format has such.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<u32>,
+    /// The sheet of a spreadsheet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
+    /// The lines that it has of a text, where they can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<LinesView>,
+    pub kind: KindView,
     /// The headings above it, outermost first.
     pub heading_path: Vec<String>,
     pub ingested_at: DateTime<Utc>,
+}
+
+/// Lines of a text, both included, from 1.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+pub struct LinesView {
+    pub from: u32,
+    pub to: u32,
+}
+
+/// What a passage is made of for the most part: a program, its comments, or anything else.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KindView {
+    Code,
+    Doc,
+    Comment,
+}
+
+impl From<ChunkKind> for KindView {
+    fn from(kind: ChunkKind) -> Self {
+        match kind {
+            ChunkKind::Code => Self::Code,
+            ChunkKind::Doc => Self::Doc,
+            ChunkKind::Comment => Self::Comment,
+        }
+    }
 }
 
 /// The figures behind a score.
@@ -173,7 +207,8 @@ impl From<Match> for PassageView {
             text,
             position,
             heading_path,
-            page,
+            place: Place { page, sheet, lines },
+            kind,
             metadata,
             document_id,
             filename,
@@ -186,7 +221,18 @@ impl From<Match> for PassageView {
             calibrated: score.is_some(),
             scores: ScoresView { vector: similarity, lexical },
             text,
-            source: SourceView { document_id, filename, content_type, position, page, heading_path, ingested_at },
+            source: SourceView {
+                document_id,
+                filename,
+                content_type,
+                position,
+                page,
+                sheet,
+                lines: lines.map(|Lines { from, to }| LinesView { from, to }),
+                kind: kind.into(),
+                heading_path,
+                ingested_at,
+            },
             metadata,
         }
     }

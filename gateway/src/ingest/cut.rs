@@ -1,7 +1,10 @@
 //! From a file's bytes to the chunks that are stored: what the trip needs of extraction, chunking and windows. Pure and slow, hence
 //! run on threads of its own.
 
-use crate::traits::ingest::{Hash, Metadata};
+use crate::traits::{
+    ingest::{Hash, Metadata},
+    place::{ChunkKind, Place},
+};
 
 /// A file, cut.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +20,8 @@ pub struct CutChunk {
     pub text: String,
     pub tokens: u32,
     pub heading_path: Vec<String>,
-    pub page: Option<u32>,
+    pub place: Place,
+    pub kind: ChunkKind,
     pub metadata: Metadata,
     /// One vector each.
     pub windows: Vec<String>,

@@ -166,9 +166,9 @@ async fn store(parts: &Parts, claim: &Claim, group: Vec<CutChunk>, first: u32) -
     let mut vectors = embed(parts, &group, &hashes, &stored).await?.into_iter();
     let mut position = first;
     let mut staged = Vec::with_capacity(group.len());
-    for (CutChunk { text, tokens, heading_path, page, metadata, windows }, content_hash) in group.into_iter().zip(hashes) {
+    for (CutChunk { text, tokens, heading_path, place, kind, metadata, windows }, content_hash) in group.into_iter().zip(hashes) {
         let windows = (!stored.contains(&content_hash)).then(|| vectors.by_ref().take(windows.len()).collect());
-        staged.push(StagedChunk { position, text, tokens, heading_path, page, content_hash, metadata, windows });
+        staged.push(StagedChunk { position, text, tokens, heading_path, place, kind, content_hash, metadata, windows });
         position += 1;
     }
     parts.documents.stage(claim, staged).await.map_err(IngestError::Store)?;

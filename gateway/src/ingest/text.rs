@@ -30,10 +30,11 @@ impl Cutter for TextCutter {
         let tokenizer = self.embedder.tokenizer();
         let chunks = chunk::chunk(&extracted, &self.chunking, tokenizer);
         let Extracted { title, content_type, blocks: _ } = extracted;
-        let chunks = chunks.into_iter().map(|Chunk { position: _, text, tokens, overlap_tokens: _, heading_path, page }| {
+        let chunks = chunks.into_iter().map(|chunk| {
+            let Chunk { position: _, text, tokens, overlap_tokens: _, heading_path, place, kind } = chunk;
             let windows = window::windows(&text, self.embedder.window_tokens(), tokenizer);
             let windows = windows.into_iter().map(str::to_owned).collect();
-            CutChunk { text, tokens, heading_path, page, metadata: Metadata::new(), windows }
+            CutChunk { text, tokens, heading_path, place, kind, metadata: Metadata::new(), windows }
         });
         Ok(Cut { content_type: content_type.to_owned(), title, chunks: chunks.collect() })
     }

@@ -8,7 +8,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::search::{StoreError, WorkspaceId};
+use super::{
+    place::{ChunkKind, Place},
+    search::{StoreError, WorkspaceId},
+};
 
 /// SHA-256.
 pub type Hash = [u8; 32];
@@ -134,7 +137,8 @@ pub struct StagedChunk {
     pub text: String,
     pub tokens: u32,
     pub heading_path: Vec<String>,
-    pub page: Option<u32>,
+    pub place: Place,
+    pub kind: ChunkKind,
     /// Over the text that was embedded.
     pub content_hash: Hash,
     pub metadata: Metadata,

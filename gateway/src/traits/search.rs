@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::filter::Filter;
+use super::{
+    filter::Filter,
+    place::{ChunkKind, Place},
+};
 
 /// The number of a workspace inside the database; never shown outside.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -117,8 +120,8 @@ pub struct Match {
     /// Number of the chunk in its document, from 0.
     pub position: u32,
     pub heading_path: Vec<String>,
-    /// Page of its beginning, from 1, where the format has pages.
-    pub page: Option<u32>,
+    pub place: Place,
+    pub kind: ChunkKind,
     /// The document's metadata with the chunk's on top.
     pub metadata: serde_json::Map<String, serde_json::Value>,
     pub document_id: Uuid,

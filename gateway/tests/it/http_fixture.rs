@@ -18,6 +18,7 @@ use ragline_gateway::{
     metrics::Metrics,
     traits::{
         generator::Usage,
+        place::{ChunkKind, Place},
         search::{Match, Principal, SearchPlan, StoreError},
     },
 };
@@ -64,7 +65,8 @@ pub(crate) fn passage() -> Match {
         text: "The notice period is three months.".into(),
         position: 4,
         heading_path: vec!["Contract".into()],
-        page: Some(2),
+        place: Place { page: Some(2), sheet: None, lines: None },
+        kind: ChunkKind::Doc,
         metadata: serde_json::Map::new(),
         document_id: Uuid::nil(),
         filename: "contract.pdf".into(),

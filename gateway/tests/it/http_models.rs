@@ -14,6 +14,7 @@ use ragline_gateway::{
     traits::{
         embedder::{EmbedError, Embedder, Tokenizer, Vector},
         ingest::Hash,
+        place::{ChunkKind, Place},
     },
 };
 use tokio::sync::watch;
@@ -133,7 +134,8 @@ impl Cutter for Paragraphs {
             text: paragraph.to_owned(),
             tokens: paragraph.split_whitespace().count() as u32,
             heading_path: Vec::new(),
-            page: None,
+            place: Place::default(),
+            kind: ChunkKind::Doc,
             metadata: serde_json::Map::new(),
             windows: vec![paragraph.to_owned()],
         };

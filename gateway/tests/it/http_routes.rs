@@ -30,6 +30,7 @@ async fn a_search_shows_passages_with_their_place() {
                 "content_type": "application/pdf",
                 "position": 4,
                 "page": 2,
+                "kind": "doc",
                 "heading_path": ["Contract"],
                 "ingested_at": "1970-01-01T00:00:00Z"
             },

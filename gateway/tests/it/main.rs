@@ -38,6 +38,7 @@ mod store_migrate;
 mod store_publish;
 mod store_search;
 mod store_selectivity;
+mod text_formats;
 mod text_fuzz;
 mod text_pdf;
 mod unanswerable;

@@ -7,6 +7,7 @@ use ragline_gateway::{
     backends::pgvector::Store,
     traits::{
         ingest::{BlobStore, Claim, DocumentStore, Hash, JobStore, Metadata, NewDocument, NewItem, Published, StagedChunk},
+        place::{ChunkKind, Lines, Place},
         search::{Nearest, NearestQuery, Searcher, WorkspaceId},
     },
 };
@@ -46,7 +47,8 @@ pub(crate) fn chunk(position: u32, text: &str, step: u32) -> StagedChunk {
         text: text.to_owned(),
         tokens: 3,
         heading_path: vec!["Chapter \"one\"".into(), format!("Section {position}")],
-        page: Some(position + 1),
+        place: Place { page: Some(position + 1), sheet: Some("Sheet".into()), lines: Some(Lines { from: 1, to: 9 }) },
+        kind: ChunkKind::Comment,
         content_hash: hash(text),
         metadata: object(json!({ "chunk": position })),
         windows: Some(vec![vector(step)]),

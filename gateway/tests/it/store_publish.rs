@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ragline_gateway::traits::{
     ingest::{BlobStore, DocumentStore, JobStatus, JobStore},
+    place::{ChunkKind, Lines, Place},
     search::{Searcher, StoreError},
 };
 use serde_json::json;
@@ -25,7 +26,8 @@ async fn a_published_document_is_found_with_all_that_it_carries() {
     assert_eq!(found.store_version, before + 1);
     assert_eq!(store.store_version(workspace).await.unwrap(), before + 1);
     let best = &found.matches[0];
-    assert_eq!((best.text.as_str(), best.position, best.page), ("near", 1, Some(2)));
+    let place = Place { page: Some(2), sheet: Some("Sheet".into()), lines: Some(Lines { from: 1, to: 9 }) };
+    assert_eq!((best.text.as_str(), best.position, &best.place, best.kind), ("near", 1, &place, ChunkKind::Comment));
     assert_eq!(best.heading_path, ["Chapter \"one\"", "Section 1"]);
     assert_eq!(serde_json::Value::Object(best.metadata.clone()), json!({ "source": "a.txt", "chunk": 1 }));
     assert_eq!(

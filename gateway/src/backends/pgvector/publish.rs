@@ -36,8 +36,9 @@ const UPSERT_DOCUMENT: &str = "INSERT INTO document \
 const LAST_OLD_CHUNK: &str = "SELECT coalesce(max(id), 0) FROM chunk WHERE document_id = $1";
 
 const COPY_CHUNKS: &str = "INSERT INTO chunk \
-      (workspace_id, collection_id, document_id, position, text, tokens, heading_path, page, content_hash, metadata) \
-    SELECT workspace_id, $3, $2, position, text, tokens, heading_path, page, content_hash, metadata \
+      (workspace_id, collection_id, document_id, position, text, tokens, heading_path, page, sheet, line_start, line_end, \
+       kind, content_hash, metadata) \
+    SELECT workspace_id, $3, $2, position, text, tokens, heading_path, page, sheet, line_start, line_end, kind, content_hash, metadata \
     FROM stage_chunk WHERE item_id = $1 ORDER BY position";
 
 const COPY_EMBEDDINGS: &str = "INSERT INTO embeddings (relation_id, workspace_id, collection_id, chunk_id, window_number, space_id, embedding) \

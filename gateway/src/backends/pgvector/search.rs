@@ -19,6 +19,7 @@ use super::{
 };
 use crate::traits::{
     filter::Filter,
+    place::{ChunkKind, Lines, Place},
     search::{Hit, Leg, LexicalQuery, Match, Nearest, NearestQuery, Passages, SearchPlan, Searcher, StoreError, WorkspaceId},
 };
 
@@ -336,6 +337,12 @@ fn exactly(rows: Result<Vec<PgRow>, sqlx::Error>) -> Result<(Vec<PgRow>, SearchP
     rows.map(|rows| (rows, SearchPlan::Exact)).map_err(|error| failed("searching exactly", error))
 }
 
+fn place(row: &PgRow) -> Result<Place, sqlx::Error> {
+    let number = |column| Ok::<_, sqlx::Error>(row.try_get::<Option<i32>, _>(column)?.map(i32::unsigned_abs));
+    let lines = number("line_start")?.zip(number("line_end")?).map(|(from, to)| Lines { from, to });
+    Ok(Place { page: number("page")?, sheet: row.try_get("sheet")?, lines })
+}
+
 fn found(row: &PgRow, space: &Space) -> Result<Match, sqlx::Error> {
     let similarity = row.try_get::<Option<f64>, _>("distance")?.map(|distance| space.similarity(distance));
     let metadata: Json<Map<String, Value>> = row.try_get("metadata")?;
@@ -347,7 +354,8 @@ fn found(row: &PgRow, space: &Space) -> Result<Match, sqlx::Error> {
         text: row.try_get("text")?,
         position: row.try_get::<i32, _>("position")?.unsigned_abs(),
         heading_path: row.try_get("heading_path")?,
-        page: row.try_get::<Option<i32>, _>("page")?.map(i32::unsigned_abs),
+        place: place(row)?,
+        kind: ChunkKind::named(row.try_get("kind")?).unwrap_or_default(),
         metadata: metadata.0,
         document_id: row.try_get("document_id")?,
         filename: row.try_get("source")?,

@@ -18,11 +18,13 @@ use crate::traits::{
 const ROWS_AT_ONCE: usize = 1_000;
 
 const INSERT_CHUNKS: &str = "INSERT INTO stage_chunk \
-      (item_id, lease, workspace_id, position, text, tokens, heading_path, page, content_hash, metadata, reuse) \
-    SELECT $1, $2, $3, s.position, s.text, s.tokens, ARRAY(SELECT jsonb_array_elements_text(s.heading_path)), s.page, s.content_hash, \
-      s.metadata, s.reuse \
-    FROM unnest($4::int[], $5::text[], $6::int[], $7::jsonb[], $8::int[], $9::bytea[], $10::jsonb[], $11::boolean[]) \
-      AS s(position, text, tokens, heading_path, page, content_hash, metadata, reuse)";
+      (item_id, lease, workspace_id, position, text, tokens, heading_path, page, sheet, line_start, line_end, kind, content_hash, \
+       metadata, reuse) \
+    SELECT $1, $2, $3, s.position, s.text, s.tokens, ARRAY(SELECT jsonb_array_elements_text(s.heading_path)), s.page, s.sheet, \
+      s.line_start, s.line_end, s.kind, s.content_hash, s.metadata, s.reuse \
+    FROM unnest($4::int[], $5::text[], $6::int[], $7::jsonb[], $8::int[], $9::text[], $10::int[], $11::int[], $12::text[], \
+      $13::bytea[], $14::jsonb[], $15::boolean[]) \
+      AS s(position, text, tokens, heading_path, page, sheet, line_start, line_end, kind, content_hash, metadata, reuse)";
 
 const INSERT_EMBEDDINGS: &str = "INSERT INTO stage_embedding (item_id, workspace_id, position, window_number, embedding) \
     SELECT $1, $2, s.position, s.window_number, s.embedding \
@@ -85,7 +87,11 @@ async fn insert_chunks(tx: &mut Tx, claim: &Claim, chunks: &[StagedChunk]) -> Re
                 .map(|chunk| Value::from(chunk.heading_path.iter().map(|h| h.replace('\0', "\u{fffd}")).collect::<Vec<_>>()))
                 .collect::<Vec<_>>(),
         )
-        .bind(chunks.iter().map(|chunk| chunk.page.map(int)).collect::<Vec<_>>())
+        .bind(chunks.iter().map(|chunk| chunk.place.page.map(int)).collect::<Vec<_>>())
+        .bind(chunks.iter().map(|chunk| chunk.place.sheet.as_ref().map(|s| s.replace('\0', "\u{fffd}"))).collect::<Vec<_>>())
+        .bind(chunks.iter().map(|chunk| chunk.place.lines.map(|lines| int(lines.from))).collect::<Vec<_>>())
+        .bind(chunks.iter().map(|chunk| chunk.place.lines.map(|lines| int(lines.to))).collect::<Vec<_>>())
+        .bind(chunks.iter().map(|chunk| chunk.kind.name()).collect::<Vec<_>>())
         .bind(chunks.iter().map(|chunk| chunk.content_hash.as_slice()).collect::<Vec<_>>())
         .bind(chunks.iter().map(|chunk| Value::Object(chunk.metadata.clone())).collect::<Vec<_>>())
         .bind(chunks.iter().map(|chunk| chunk.windows.is_none()).collect::<Vec<_>>())

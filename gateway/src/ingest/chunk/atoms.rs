@@ -1,8 +1,11 @@
 //! A document as one text with its atoms: words, each with the number of tokens before it and the strength of the border at its
 //! beginning. Every token is counted once; what is decided later needs sums only.
 
+mod section;
+
 use unicode_segmentation::UnicodeSegmentation;
 
+use self::section::Section;
 use crate::{
     ingest::extract::{Block, BlockKind},
     traits::embedder::Tokenizer,
@@ -23,6 +26,8 @@ pub(super) struct Atom {
 pub(super) enum Border {
     /// Inside a word.
     Inside,
+    /// Inside a record that fits in a chunk.
+    Record,
     Word,
     /// A sentence, or a line of code, of a table or of a list.
     Sentence,
@@ -33,21 +38,13 @@ pub(super) enum Border {
 
 /// A document, taken apart.
 #[derive(Debug)]
-pub(super) struct Atoms {
+pub(super) struct Atoms<'a> {
     pub(super) text: String,
     pub(super) items: Vec<Atom>,
     pub(super) tokens: u32,
-    sections: Vec<Section>,
+    /// One a block.
+    sections: Vec<Section<'a>>,
     paths: Vec<Vec<String>>,
-}
-
-/// Where a block begins.
-#[derive(Debug)]
-struct Section {
-    first: usize,
-    page: Option<u32>,
-    path: usize,
-    is_heading: bool,
 }
 
 /// Longest text that is handed to the tokenizer at once; some need a hundred times as much memory.
@@ -59,9 +56,9 @@ const LEAST_BYTES_OF_PIECE: usize = 12;
 /// Characters of a heading that are kept in the path.
 const MOST_CHARACTERS_OF_HEADING: usize = 200;
 
-impl Atoms {
+impl<'a> Atoms<'a> {
     /// Takes the blocks apart. No atom has more than `most_tokens` tokens.
-    pub(super) fn of(blocks: &[Block], most_tokens: u32, tokenizer: &dyn Tokenizer) -> Self {
+    pub(super) fn of(blocks: &'a [Block], most_tokens: u32, tokenizer: &dyn Tokenizer) -> Self {
         let room = blocks.iter().map(|block| block.text.len() + 2).sum();
         let mut atoms = Self {
             text: String::with_capacity(room),
@@ -84,13 +81,14 @@ impl Atoms {
             // A heading is not parted from what it heads.
             let border = if after_heading { Border::Word } else { border };
             after_heading = matches!(block.kind, BlockKind::Heading(_));
-            atoms.sections.push(Section {
-                first: atoms.items.len(),
-                page: block.page,
-                path: atoms.paths.len() - 1,
-                is_heading: after_heading,
-            });
-            atoms.add(block, border, most_tokens, tokenizer);
+            let first = atoms.items.len();
+            let path = atoms.paths.len() - 1;
+            let text_from = atoms.add(block, border, most_tokens, tokenizer);
+            let header = atoms.header(block, first, text_from, most_tokens);
+            if block.kind == BlockKind::Record {
+                atoms.keep_together(first, most_tokens);
+            }
+            atoms.sections.push(Section { block, first, text_from, path, header });
         }
         atoms
     }
@@ -100,33 +98,17 @@ impl Atoms {
         self.items.get(atom).map_or(self.tokens, |atom| atom.tokens_before)
     }
 
-    /// The page that an atom stands on.
-    pub(super) fn page(&self, atom: usize) -> Option<u32> {
-        self.sections.get(self.section(atom)).and_then(|section| section.page)
-    }
-
-    /// The headings above the text that begins with an atom; headings at its very beginning are among them.
-    pub(super) fn heading_path(&self, atom: usize, end: usize) -> &[String] {
-        let mut at = self.section(atom);
-        while self.sections.get(at).is_some_and(|section| section.is_heading)
-            && self.sections.get(at + 1).is_some_and(|next| next.first < end)
-        {
-            at += 1;
-        }
-        self.sections.get(at).map_or(&[], |section| &self.paths[section.path])
-    }
-
-    fn section(&self, atom: usize) -> usize {
-        self.sections.partition_point(|section| section.first <= atom).saturating_sub(1)
-    }
-
-    fn add(&mut self, block: &Block, mut border: Border, most_tokens: u32, tokenizer: &dyn Tokenizer) {
+    /// Adds a block. Returns where its text begins.
+    fn add(&mut self, block: &Block, mut border: Border, most_tokens: u32, tokenizer: &dyn Tokenizer) -> usize {
         let mut separator = if self.text.is_empty() { "" } else { "\n\n" };
+        let text_from = self.text.len() + separator.len();
         let units: Vec<&str> = match block.kind {
             BlockKind::Heading(_) | BlockKind::Paragraph => block.text.split_sentence_bounds().collect(),
             // An item of a list can be as long as a section.
             BlockKind::List => block.text.split_inclusive('\n').flat_map(UnicodeSegmentation::split_sentence_bounds).collect(),
-            BlockKind::Code | BlockKind::Table => block.text.split_inclusive('\n').collect(),
+            BlockKind::Code | BlockKind::Source | BlockKind::Comment | BlockKind::Table | BlockKind::Record => {
+                block.text.split_inclusive('\n').collect()
+            }
         };
         for unit in units.into_iter().flat_map(pieces_of_unit) {
             let from = self.text.len();
@@ -139,6 +121,7 @@ impl Atoms {
             separator = "";
         }
         self.text.truncate(self.text.trim_end().len());
+        text_from
     }
 
     /// Adds the atoms of the text from `from` on.

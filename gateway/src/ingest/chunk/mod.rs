@@ -11,34 +11,40 @@ use self::{
     span::{Limits, Span},
 };
 use super::extract::Extracted;
-use crate::traits::{embedder::Tokenizer, ingest::Hash};
+use crate::traits::{
+    embedder::Tokenizer,
+    ingest::Hash,
+    place::{ChunkKind, Place},
+};
 
 /// Changes whenever the same file and settings would give other chunks, so that stored documents are cut anew when they come again.
-const ALGORITHM: &str = "ragline chunks 1";
+const ALGORITHM: &str = "ragline chunks 2";
 
 /// A piece of a document, as it is found and cited.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Chunk {
     /// Number in the document, from 0.
     pub position: u32,
-    /// What the chunk repeats of the one before, then what is new.
+    /// The header of the table that it begins in, what the chunk repeats of the one before, then what is new.
     pub text: String,
     pub tokens: u32,
     /// Tokens of the text that the chunk before has too.
     pub overlap_tokens: u32,
     /// The headings above the new text, outermost first.
     pub heading_path: Vec<String>,
-    /// The page on which the text begins.
-    pub page: Option<u32>,
+    pub place: Place,
+    /// What most of the new text is.
+    pub kind: ChunkKind,
 }
 
 /// Cuts a document. A chunk has `minTokens` to `maxTokens` tokens, unless the document is shorter or a single word too long to obey;
 /// a cut falls on the strongest border in reach: heading, block, sentence, word. Each chunk begins with the last 10 to 20 percent of
-/// the tokens of the one before, whole sentences where some fit, as near to `overlapPercent` as they can be.
+/// the tokens of the one before, whole sentences where some fit, as near to `overlapPercent` as they can be. A record that fits in a
+/// chunk is not cut, though a chunk stays too small for it.
 pub fn chunk(extracted: &Extracted, settings: &Chunking, tokenizer: &dyn Tokenizer) -> Vec<Chunk> {
     let limits = Limits { min: settings.min_tokens, max: settings.max_tokens, overlap_percent: settings.overlap_percent };
     let atoms = Atoms::of(&extracted.blocks, limits.max, tokenizer);
-    let spans = span::spans(&atoms.items, atoms.tokens, limits);
+    let spans = span::spans(&atoms, limits);
     (0..).zip(spans).map(|(position, span)| atoms.chunk(position, span)).collect()
 }
 
@@ -54,16 +60,16 @@ pub fn fingerprint(settings: &Chunking, model_name: &str) -> Hash {
     hasher.finalize().into()
 }
 
-impl Atoms {
+impl Atoms<'_> {
     fn chunk(&self, position: u32, Span { start, fresh, end }: Span) -> Chunk {
-        let text = &self.text[self.items[start].start as usize..self.items[end - 1].end as usize];
         Chunk {
             position,
-            text: text.to_owned(),
-            tokens: self.tokens_before(end) - self.tokens_before(start),
+            text: self.text_of(start, end),
+            tokens: self.header_tokens(start) + self.tokens_before(end) - self.tokens_before(start),
             overlap_tokens: self.tokens_before(fresh) - self.tokens_before(start),
             heading_path: self.heading_path(fresh, end).to_vec(),
-            page: self.page(start),
+            place: self.place(start, fresh, end),
+            kind: self.kind(fresh, end),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Where chunks begin and end: arithmetic on the sums of tokens and the borders between atoms.
 
-use super::atoms::{Atom, Border};
+use super::atoms::{Atoms, Border};
 
 /// The settings, in tokens.
 #[derive(Clone, Copy, Debug)]
@@ -25,11 +25,11 @@ pub(super) struct Span {
 }
 
 /// All chunks, in order. Each begins before or where the one before ends, and ends later.
-pub(super) fn spans(atoms: &[Atom], total_tokens: u32, limits: Limits) -> Vec<Span> {
-    let document = Document { atoms, total_tokens, limits };
+pub(super) fn spans(atoms: &Atoms<'_>, limits: Limits) -> Vec<Span> {
+    let document = Document { atoms, limits };
     let mut spans = Vec::new();
     let (mut start, mut fresh) = (0, 0);
-    while fresh < atoms.len() {
+    while fresh < atoms.items.len() {
         let end = document.end(start, fresh);
         spans.push(Span { start, fresh, end });
         start = document.next_start(start, end);
@@ -39,39 +39,35 @@ pub(super) fn spans(atoms: &[Atom], total_tokens: u32, limits: Limits) -> Vec<Sp
 }
 
 struct Document<'a> {
-    atoms: &'a [Atom],
-    total_tokens: u32,
+    atoms: &'a Atoms<'a>,
     limits: Limits,
 }
 
 impl Document<'_> {
-    fn before(&self, atom: usize) -> u32 {
-        self.atoms.get(atom).map_or(self.total_tokens, |atom| atom.tokens_before)
-    }
-
     fn tokens(&self, start: usize, end: usize) -> u32 {
-        self.before(end) - self.before(start)
+        self.atoms.tokens_before(end) - self.atoms.tokens_before(start)
     }
 
     /// The end of the chunk that begins at `start`: the strongest border, among those the last, that leaves neither this chunk nor the
     /// last one too small.
     fn end(&self, start: usize, fresh: usize) -> usize {
-        let count = self.atoms.len();
+        let count = self.atoms.items.len();
         let Limits { min, max, .. } = self.limits;
-        if self.tokens(start, count) <= max {
+        let header = self.atoms.header_tokens(start);
+        if header + self.tokens(start, count) <= max {
             return count;
         }
         let least = min.saturating_add(SLACK).min(max);
         let mut best: Option<(bool, Border, usize)> = None;
         for end in fresh + 1..count {
-            let size = self.tokens(start, end);
+            let size = header + self.tokens(start, end);
             if size > max {
                 break;
             }
             let rest = self.tokens(end, count) + size * OVERLAP_PERCENT.0 / 100;
-            let border = self.atoms[end].border;
-            // A chunk too small is better than a word that is cut.
-            let candidate = (size >= least && rest >= least && border > Border::Inside, border, end);
+            let border = self.atoms.items[end].border;
+            // A chunk too small is better than a word or a record that is cut.
+            let candidate = (size >= least && rest >= least && border > Border::Record, border, end);
             let is_better = best.is_none_or(|(fits, border, _)| {
                 if candidate.0 || fits {
                     (candidate.0, candidate.1) >= (fits, border)
@@ -88,30 +84,32 @@ impl Document<'_> {
 
     /// Where the chunk after `start..end` begins.
     fn next_start(&self, start: usize, end: usize) -> usize {
-        let Some(first_fresh) = self.atoms.get(end) else { return end };
-        let size = self.tokens(start, end);
+        if end >= self.atoms.items.len() {
+            return end;
+        }
+        let size = self.atoms.header_tokens(start) + self.tokens(start, end);
         let least = (size * OVERLAP_PERCENT.0).div_ceil(100);
         let most = size * OVERLAP_PERCENT.1 / 100;
         let wanted = size * self.limits.overlap_percent.clamp(OVERLAP_PERCENT.0, OVERLAP_PERCENT.1) / 100;
         // At least one new atom must fit behind what is repeated.
-        let room = self.limits.max.saturating_sub(self.before(end + 1) - first_fresh.tokens_before);
-        let mut best: Option<((bool, u32), usize)> = None;
+        let room = |at| self.limits.max.saturating_sub(self.tokens(end, end + 1) + self.atoms.header_tokens(at));
+        let mut best: Option<((bool, bool, u32), usize)> = None;
         for at in (start + 1..end).rev() {
             let overlap = self.tokens(at, end);
-            if overlap > most.min(room) {
+            if overlap > most.min(room(at)) {
                 break;
             }
-            let border = self.atoms[at].border;
+            let border = self.atoms.items[at].border;
             if overlap < least || border == Border::Inside {
                 continue;
             }
-            // Sentences before words, then the nearest to what is wanted.
-            let rank = (border < Border::Sentence, overlap.abs_diff(wanted));
+            // Sentences before lines of a record before words, then the nearest to what is wanted.
+            let rank = (border < Border::Sentence, border == Border::Word, overlap.abs_diff(wanted));
             if best.is_none_or(|(least, _)| rank < least) {
                 best = Some((rank, at));
             }
         }
-        best.map_or_else(|| self.nearest_below(start, end, wanted.min(room)), |(_, at)| at)
+        best.map_or_else(|| self.nearest_below(start, end, wanted.min(room(end - 1))), |(_, at)| at)
     }
 
     /// Where no border between words will do: as much as fits, cut inside a word.

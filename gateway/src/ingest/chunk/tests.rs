@@ -1,5 +1,7 @@
 //! What holds of the chunks of any text: sizes, overlap, coverage, and that the same text gives the same chunks.
 
+mod pieces;
+
 use std::ops::Range;
 
 use proptest::prelude::*;
@@ -45,7 +47,7 @@ impl Tokenizer for Quarters {
 }
 
 fn extracted(blocks: Vec<(BlockKind, String)>) -> Extracted {
-    let blocks = blocks.into_iter().map(|(kind, text)| Block { text, kind, page: None });
+    let blocks = blocks.into_iter().map(|(kind, text)| Block::new(kind, text));
     Extracted { title: None, content_type: "text/plain", blocks: blocks.filter(|block| !block.text.trim().is_empty()).collect() }
 }
 
@@ -103,7 +105,9 @@ fn blocks() -> impl Strategy<Value = Vec<(BlockKind, String)>> {
     ];
     let block = (kind, text).prop_map(|(kind, text)| match kind {
         BlockKind::Heading(_) => (kind, text.chars().take(30).collect()),
-        BlockKind::List | BlockKind::Code | BlockKind::Table => (kind, text.replace(". ", ".\n")),
+        BlockKind::List | BlockKind::Code | BlockKind::Source | BlockKind::Comment | BlockKind::Record | BlockKind::Table => {
+            (kind, text.replace(". ", ".\n"))
+        }
         BlockKind::Paragraph => (kind, text),
     });
     prop::collection::vec(block, 1..30)

@@ -2,7 +2,7 @@
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use super::{Block, BlockKind, html};
+use super::{Block, BlockKind, LineMap, html};
 
 /// The title is the first heading.
 pub(super) fn blocks(text: &str) -> (Option<String>, Vec<Block>) {
@@ -12,7 +12,15 @@ pub(super) fn blocks(text: &str) -> (Option<String>, Vec<Block>) {
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
         | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
     let mut writer = Writer::default();
-    for event in Parser::new_ext(text, options) {
+    let mut line = 1;
+    let mut counted = 0;
+    for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
+        // The end of a block names the block's beginning again.
+        if let Some(passed) = text.get(counted..range.start) {
+            line += passed.bytes().filter(|byte| *byte == b'\n').count();
+            counted = range.start;
+        }
+        writer.line = u32::try_from(line).unwrap_or(u32::MAX);
         writer.take(event);
     }
     writer.end(BlockKind::Paragraph);
@@ -29,6 +37,9 @@ struct Writer {
     /// Inside front matter, which is dropped.
     skipped: bool,
     cell: bool,
+    /// The line of the file that is being read, and those of the text so far.
+    line: u32,
+    lines: LineMap,
     /// The HTML block that is being read.
     html: String,
 }
@@ -55,9 +66,16 @@ impl Writer {
     }
 
     fn push(&mut self, text: &str) {
-        if !self.skipped {
-            self.text.push_str(text);
+        if self.skipped {
+            return;
         }
+        // An end of a line in a text is one of the file's.
+        let mut at = self.text.len();
+        for (number, line) in (self.line..).zip(text.split_inclusive('\n')) {
+            self.lines.mark(at, number);
+            at += line.len();
+        }
+        self.text.push_str(text);
     }
 
     fn start(&mut self, tag: &Tag<'_>) {
@@ -122,7 +140,8 @@ impl Writer {
     }
 
     fn html(&mut self) {
-        let (_, blocks) = html::of_text(&std::mem::take(&mut self.html));
+        // Such a block is no text.
+        let (_, blocks) = html::of_text(&std::mem::take(&mut self.html)).unwrap_or_default();
         if self.lists.is_empty() {
             self.end(BlockKind::Paragraph);
             self.blocks.extend(blocks);
@@ -162,9 +181,11 @@ impl Writer {
 
     fn end(&mut self, kind: BlockKind) {
         let text = std::mem::take(&mut self.text);
+        let lines = std::mem::take(&mut self.lines);
         let text = if kind == BlockKind::Code { text.trim_end().trim_start_matches('\n') } else { text.trim() };
         if !text.trim().is_empty() {
-            self.blocks.push(Block { text: text.to_owned(), kind, page: None });
+            let has_header = kind == BlockKind::Table && text.contains('\n');
+            self.blocks.push(Block { has_header, lines, ..Block::new(kind, text) });
         }
     }
 }

@@ -1,14 +1,29 @@
 //! From a file's bytes to its text in blocks. Synchronous, without I/O and bounded in memory; the caller gives it a thread, a
 //! deadline and a net for panics of the readers of formats.
 
+mod archive;
+mod csv;
 mod decode;
 mod detect;
+mod docx;
+mod email;
+mod epub;
 mod html;
+mod json;
+mod lines;
 mod markdown;
+mod office;
 mod pdf;
 mod plain;
+mod pptx;
+mod source;
+mod table;
+mod xlsx;
+mod xml;
 
-pub use detect::Format;
+use std::sync::Arc;
+
+pub use self::{detect::Format, lines::LineMap, source::Comments};
 
 /// Characters that a file may hold, about 8,000 printed pages; beyond that it is refused, since its chunks are held in memory.
 pub const MAX_CHARACTERS: usize = 20_000_000;
@@ -28,8 +43,21 @@ pub struct Extracted {
 pub struct Block {
     pub text: String,
     pub kind: BlockKind,
-    /// From 1, where the format has pages.
+    /// The first line is the header of a table; it is repeated wherever the table is cut.
+    pub has_header: bool,
+    /// From 1, where the format has pages or slides.
     pub page: Option<u32>,
+    /// The sheet of a spreadsheet.
+    pub sheet: Option<Arc<str>>,
+    /// The lines of the file, where the format has lines.
+    pub lines: LineMap,
+}
+
+impl Block {
+    /// A block that does not know where it stands.
+    pub fn new(kind: BlockKind, text: impl Into<String>) -> Self {
+        Self { text: text.into(), kind, has_header: false, page: None, sheet: None, lines: LineMap::default() }
+    }
 }
 
 /// What a block is. Lines mean something in code, tables and lists, and nothing in the other two.
@@ -38,7 +66,14 @@ pub enum BlockKind {
     /// The level, 1 to 6.
     Heading(u8),
     Paragraph,
+    /// A program or a drawing in a document.
     Code,
+    /// A piece of a program: a function, a type, or what stands between.
+    Source,
+    /// Comments of a program that stand alone.
+    Comment,
+    /// A record of data, one field a line; kept in one piece where it fits.
+    Record,
     /// One line a row, cells parted by ` | `.
     Table,
     List,
@@ -59,6 +94,16 @@ pub enum ExtractError {
     Encrypted,
     #[error("the PDF is broken: {what}; open it in a viewer and save or print it as a new PDF")]
     Broken { what: String },
+    #[error("the {format} file is protected by a password; save it without the password")]
+    Locked { format: &'static str },
+    #[error("the {format} file is broken: {what}; open it in the program that made it and save it anew")]
+    BrokenFile { format: &'static str, what: String },
+    #[error("the {format} is broken: {what}; mend it there, or name the file .txt to have it read as plain text")]
+    BrokenData { format: &'static str, what: String },
+    #[error("the {format} file {what} and is refused as a possible attack; save it anew, or split it")]
+    Bomb { format: &'static str, what: &'static str },
+    #[error("a tag of the page has more than {most} attributes; repair the page, or save it as plain text", most = html::MOST_ATTRIBUTES)]
+    TooManyAttributes,
     #[error("the file holds more than {MAX_CHARACTERS} characters of text; split it")]
     TooLong,
 }
@@ -77,7 +122,15 @@ pub fn extract(bytes: &[u8], filename: &str, content_type: Option<&str>) -> Resu
         Format::Markdown => markdown::blocks(&decode::text(bytes)?),
         Format::Html => html::blocks(bytes, content_type)?,
         Format::Plain => (None, plain::blocks(&decode::text(bytes)?)),
-        Format::Lines(kind) => (None, plain::lines(&decode::text(bytes)?, kind)),
+        Format::Docx => docx::blocks(bytes)?,
+        Format::Pptx => pptx::blocks(bytes)?,
+        Format::Xlsx => xlsx::blocks(bytes)?,
+        Format::Epub => epub::blocks(bytes)?,
+        Format::Email => email::blocks(bytes)?,
+        Format::Csv => (None, csv::blocks(&decode::text(bytes)?)?),
+        Format::Json => (None, json::blocks(&decode::text(bytes)?)?),
+        Format::JsonLines => (None, json::lines(&decode::text(bytes)?)?),
+        Format::Source(comments) => (None, source::blocks(&decode::text(bytes)?, comments)),
     };
     if blocks.is_empty() {
         return Err(ExtractError::NoText);

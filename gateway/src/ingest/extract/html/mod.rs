@@ -1,6 +1,7 @@
 //! HTML, from the stream of its tags: no tree is built, so that neither depth nor broken nesting can hurt. What is no text for readers
 //! (scripts, navigation, hidden elements) is left out.
 
+mod attributes;
 mod charset;
 mod elements;
 mod writer;
@@ -13,6 +14,7 @@ use html5ever::{
     tokenizer::{BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, states::RawKind},
 };
 
+pub(super) use self::attributes::MOST_ATTRIBUTES;
 use self::writer::Writer;
 use super::{Block, ExtractError, decode};
 
@@ -23,30 +25,44 @@ const MOST_LEVELS_CLOSED: usize = 100;
 
 /// The blocks of a page, and its title.
 pub(super) fn blocks(bytes: &[u8], declared: Option<&str>) -> Result<(Option<String>, Vec<Block>), ExtractError> {
-    Ok(of_text(&decode::text_in(bytes, charset::of(bytes, declared))?))
+    of_text(&decode::text_in(bytes, charset::of(bytes, declared))?)
 }
 
 /// The blocks of a decoded page.
-pub(super) fn of_text(text: &str) -> (Option<String>, Vec<Block>) {
+pub(super) fn of_text(text: &str) -> Result<(Option<String>, Vec<Block>), ExtractError> {
+    // Written as XML, as the chapters of books are, an element can be closed where it begins.
+    let is_xml = text.trim_start().starts_with("<?xml");
+    attributes::check(text, is_xml)?;
     let input = BufferQueue::default();
     input.push_back(StrTendril::from_slice(text));
-    let tokenizer = Tokenizer::new(Sink(RefCell::new(State::default())), html5ever::tokenizer::TokenizerOpts::default());
+    let tokenizer =
+        Tokenizer::new(Sink { state: RefCell::new(State::default()), is_xml }, html5ever::tokenizer::TokenizerOpts::default());
     // The sink never stops the tokenizer.
     let _ = tokenizer.feed(&input);
     tokenizer.end();
-    tokenizer.sink.0.into_inner().writer.end()
+    Ok(tokenizer.sink.state.into_inner().writer.end())
 }
 
-struct Sink(RefCell<State>);
+struct Sink {
+    state: RefCell<State>,
+    is_xml: bool,
+}
 
 impl TokenSink for Sink {
     type Handle = ();
 
     fn process_token(&self, token: Token, _line_number: u64) -> TokenSinkResult<()> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state.borrow_mut();
         match token {
             Token::TagToken(Tag { kind: TagKind::StartTag, name, attrs, self_closing, .. }) => {
+                let depth = state.open.len();
                 state.start(name.clone(), &attrs, self_closing);
+                if self.is_xml && self_closing {
+                    if state.open.len() > depth {
+                        state.pop();
+                    }
+                    return TokenSinkResult::Continue;
+                }
                 return raw(&name).map_or(TokenSinkResult::Continue, TokenSinkResult::RawData);
             }
             Token::TagToken(Tag { kind: TagKind::EndTag, name, .. }) => state.close(&name),
@@ -143,7 +159,7 @@ mod tests {
     };
 
     fn read(html: &str) -> Vec<(super::super::BlockKind, String)> {
-        of_text(html).1.into_iter().map(|block| (block.kind, block.text)).collect()
+        of_text(html).unwrap().1.into_iter().map(|block| (block.kind, block.text)).collect()
     }
 
     #[test]
@@ -167,7 +183,13 @@ mod tests {
                     <p hidden>no</p><p style='display: none'>no</p><div aria-hidden=true><p>no</div><svg><title>no</title></svg>\
                     <h1>Yes<a class=headerlink href=#>¶</a></h1><footer>no</footer><article><footer>by me</footer></article>";
         assert_eq!(read(html), [(Heading(1), "Yes".to_owned()), (Paragraph, "by me".to_owned())]);
-        assert_eq!(of_text(html).0.as_deref(), Some("A & B"));
+        assert_eq!(of_text(html).unwrap().0.as_deref(), Some("A & B"));
+    }
+
+    #[test]
+    fn an_element_that_is_closed_where_it_begins_swallows_nothing_in_xml() {
+        let html = "<?xml version='1.0'?><html><head><title/><script src='a'/></head><body><p>a</p><nav/><p>b</p></body></html>";
+        assert_eq!(read(html), [(Paragraph, "a".to_owned()), (Paragraph, "b".to_owned())]);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(super) struct Writer {
     /// The next number of each open list, `None` for bullets.
     lists: Vec<Option<u32>>,
     tables: usize,
+    /// Whether the first row of the table is made of headers only.
+    header: Option<bool>,
     /// A cell stands in the row already.
     has_cell: bool,
     preformatted: usize,
@@ -87,6 +89,9 @@ impl Writer {
             "table" => self.tables += 1,
             "tr" => self.has_cell = false,
             "td" | "th" => {
+                if self.tables == 1 && !self.text.contains('\n') {
+                    self.header = Some(name == "th" && self.header != Some(false));
+                }
                 if self.has_cell {
                     self.text.truncate(self.text.trim_end().len());
                     self.text.push_str(" | ");
@@ -191,8 +196,10 @@ impl Writer {
         let text =
             if matches!(kind, BlockKind::Heading(_)) { text.trim_end_matches('¶').replace('\n', " ") } else { text.to_owned() };
         if !text.trim().is_empty() {
-            self.blocks.push(Block { text, kind, page: None });
+            let has_header = kind == BlockKind::Table && self.header == Some(true) && text.contains('\n');
+            self.blocks.push(Block { has_header, ..Block::new(kind, text) });
         }
+        self.header = None;
         self.bare = false;
         self.blank = false;
     }

@@ -67,7 +67,7 @@ fn block(lines: &[Line], page: u32, sizes: &Sizes) -> Option<Block> {
         join(&mut text, &pair[1].text, if level.is_some() || is_same_row || is_full { " " } else { "\n" });
     }
     let kind = level.map_or(BlockKind::Paragraph, BlockKind::Heading);
-    Some(Block { text, kind, page: Some(page) })
+    Some(Block { page: Some(page), ..Block::new(kind, text) })
 }
 
 /// Joins two lines; a word that was broken at the line's end is made whole.
