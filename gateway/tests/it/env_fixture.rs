@@ -50,6 +50,11 @@ pub(crate) async fn serve(database: &TestDatabase, variables: &[(&str, &str)]) -
 
 /// The same with a configuration file.
 pub(crate) async fn serve_with_config(database: &TestDatabase, config: &str, variables: &[(&str, &str)]) -> Gateway {
+    serve_at(database.url("DATABASE_URL").expose_secret(), config, variables).await
+}
+
+/// The same on a database of any server.
+pub(crate) async fn serve_at(database_url: &str, config: &str, variables: &[(&str, &str)]) -> Gateway {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ragline.yaml");
     std::fs::write(&path, format!("database:\n  tlsMode: disable\n{config}")).unwrap();
@@ -59,7 +64,7 @@ pub(crate) async fn serve_with_config(database: &TestDatabase, config: &str, var
         ("RAGLINE_LISTEN", format!("127.0.0.1:{port}")),
         ("RAGLINE_API_KEY", API_KEY.to_owned()),
         ("RAGLINE_MODEL_DIR", model::directory().display().to_string()),
-        ("DATABASE_URL", database.url("DATABASE_URL").expose_secret().to_owned()),
+        ("DATABASE_URL", database_url.to_owned()),
     ]);
     for name in ["VALKEY_HOST", "VALKEY_PORT", "VALKEY_PASSWORD"] {
         environment.insert(name, servers().value(name).to_owned());
@@ -109,10 +114,14 @@ impl Gateway {
         lines.into_iter().filter(|line| line["message"] == message).collect()
     }
 
+    /// A request with the key.
+    pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url)).bearer_auth(API_KEY)
+    }
+
     /// Posts a body and expects success.
     pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
-        let request = self.client.post(format!("{}{path}", self.url)).bearer_auth(API_KEY).json(&body);
-        let response = request.send().await.unwrap();
+        let response = self.request(reqwest::Method::POST, path).json(&body).send().await.unwrap();
         let status = response.status();
         let answer: Value = response.json().await.unwrap();
         assert!(status.is_success(), "{status}: {answer}\n{}", self.log());
