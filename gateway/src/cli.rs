@@ -31,7 +31,11 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the HTTP API and take documents in.
-    Serve,
+    Serve {
+        /// What this process does; a worker alone answers only /livez, /readyz and /metrics.
+        #[arg(long, value_enum, value_delimiter = ',', default_values_t = [app::Role::Api, app::Role::Worker])]
+        roles: Vec<app::Role>,
+    },
     /// Make or update the database's schema.
     Migrate,
     /// The vector index.
@@ -72,7 +76,7 @@ impl Cli {
         let path = self.config;
         let settings = || Settings::load(path.as_deref(), |name| std::env::var(name).ok()).map_err(anyhow::Error::from);
         match self.command {
-            Command::Serve => app::serve(with_log(settings()?)?).await?,
+            Command::Serve { roles } => app::serve(with_log(settings()?)?, roles.as_slice().into()).await?,
             Command::Migrate => run_migrate(&with_log(settings()?)?).await?,
             Command::Index(IndexCommand::Run) => run_index(&with_log(settings()?)?).await?,
             Command::Index(IndexCommand::Status) => print_index_status(&settings()?).await?,

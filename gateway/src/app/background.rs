@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::App;
+use super::{App, Roles};
 use crate::{
     backends::{
         cache::ValkeyCache,
@@ -37,11 +37,11 @@ pub(super) struct Background {
     tasks: JoinSet<anyhow::Result<()>>,
 }
 
-/// Starts them all.
+/// Starts those of the roles; upkeep and figures are everybody's.
 ///
 /// # Errors
 /// Settings that a task cannot work with.
-pub(super) fn start(app: &App, shutdown: &CancellationToken) -> anyhow::Result<Background> {
+pub(super) fn start(app: &App, roles: Roles, shutdown: &CancellationToken) -> anyhow::Result<Background> {
     let mut tasks = JoinSet::new();
     let config = &app.settings.config;
     until(&mut tasks, shutdown, prove(app.store.clone()));
@@ -61,9 +61,22 @@ pub(super) fn start(app: &App, shutdown: &CancellationToken) -> anyhow::Result<B
             }
         });
     }
+    if roles.worker {
+        let (parts, stop) = (parts(app), shutdown.clone());
+        tasks.spawn(async move {
+            worker::run(parts, stop).await;
+            Ok(())
+        });
+    }
+    Ok(Background { tasks })
+}
+
+/// What the workers work with.
+fn parts(app: &App) -> job::Parts {
+    let config = &app.settings.config;
     let store = Arc::new(app.store.clone());
     let settings = WorkerSettings::of(config);
-    let parts = job::Parts {
+    job::Parts {
         blobs: Arc::clone(&store) as _,
         jobs: Arc::clone(&store) as _,
         documents: store,
@@ -72,13 +85,7 @@ pub(super) fn start(app: &App, shutdown: &CancellationToken) -> anyhow::Result<B
         threads: job::Parts::threads(&settings),
         settings,
         metrics: app.metrics.clone(),
-    };
-    let stop = shutdown.clone();
-    tasks.spawn(async move {
-        worker::run(parts, stop).await;
-        Ok(())
-    });
-    Ok(Background { tasks })
+    }
 }
 
 impl Background {
