@@ -43,6 +43,8 @@ enum Command {
     Index(IndexCommand),
     /// Send files and folders to a gateway and wait until they can be searched.
     Ingest(client::IngestArgs),
+    /// Have a gateway cut documents anew that were cut with other settings.
+    Rechunk(client::RechunkArgs),
     /// Ask a gateway a question.
     Ask(client::AskArgs),
     /// Search through a gateway.
@@ -81,6 +83,7 @@ impl Cli {
             Command::Index(IndexCommand::Run) => run_index(&with_log(settings()?)?).await?,
             Command::Index(IndexCommand::Status) => print_index_status(&settings()?).await?,
             Command::Ingest(arguments) => return client::ingest(arguments).await,
+            Command::Rechunk(arguments) => return client::rechunk(arguments).await,
             Command::Ask(arguments) => return client::ask(arguments).await,
             Command::Search(arguments) => return client::search(arguments).await,
             Command::CheckConfig => check_config(&settings()?)?,

@@ -20,6 +20,7 @@ use crate::{
     index,
     ingest::{job, settings::WorkerSettings, text::TextCutter, worker},
     metrics::Metrics,
+    traits::ingest::Hash,
 };
 
 /// A database that does not answer at the start is asked again this often.
@@ -46,7 +47,14 @@ pub(super) fn start(app: &App, roles: Roles, shutdown: &CancellationToken) -> an
     let config = &app.settings.config;
     until(&mut tasks, shutdown, prove(app.store.clone()));
     until(&mut tasks, shutdown, upkeep(app.store.clone()));
-    until(&mut tasks, shutdown, figures(app.store.clone(), app.valkey.clone(), app.metrics.clone()));
+    let parts = parts(app);
+    let sources = Sources {
+        store: app.store.clone(),
+        valkey: app.valkey.clone(),
+        fingerprint: parts.cutter.fingerprint(),
+        metrics: app.metrics.clone(),
+    };
+    until(&mut tasks, shutdown, figures(sources));
     if config.index.build_in_process {
         let owner = pool::owner(&config.database, &app.settings.database_owner_url()?)?;
         let config = config.index.clone();
@@ -62,7 +70,7 @@ pub(super) fn start(app: &App, roles: Roles, shutdown: &CancellationToken) -> an
         });
     }
     if roles.worker {
-        let (parts, stop) = (parts(app), shutdown.clone());
+        let stop = shutdown.clone();
         tasks.spawn(async move {
             worker::run(parts, stop).await;
             Ok(())
@@ -151,8 +159,18 @@ async fn upkeep(store: Store) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Where figures come from.
+struct Sources {
+    store: Store,
+    valkey: Option<Arc<ValkeyCache>>,
+    /// Of the settings that documents are cut with now.
+    fingerprint: Hash,
+    metrics: Metrics,
+}
+
 /// Copies the servers' own figures into the metrics. A server that does not answer keeps its last ones.
-async fn figures(store: Store, valkey: Option<Arc<ValkeyCache>>, metrics: Metrics) -> anyhow::Result<()> {
+async fn figures(sources: Sources) -> anyhow::Result<()> {
+    let Sources { store, valkey, fingerprint, metrics } = sources;
     let mut ticks = interval(FIGURES_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -162,6 +180,9 @@ async fn figures(store: Store, valkey: Option<Arc<ValkeyCache>>, metrics: Metric
             metrics.postgresql_locks_waiting.set(figures.locks_waiting);
             raise(&metrics.postgresql_index_scans, figures.index_scans as f64);
             raise(&metrics.postgresql_bgwriter_buffers_alloc, figures.buffers_alloc as f64);
+        }
+        if let Ok(stale) = store.count_stale(&fingerprint).await {
+            metrics.documents_stale.set(i64::try_from(stale).unwrap_or(i64::MAX));
         }
         let Some(valkey) = &valkey else { continue };
         if let Some(figures) = valkey.figures().await {

@@ -34,6 +34,7 @@ fn open() -> Table {
 fn timed() -> Table {
     OpenApiRouter::new()
         .routes(routes!(documents::list))
+        .routes(routes!(documents::rechunk))
         .routes(routes!(documents::show, documents::delete))
         .routes(routes!(jobs::show))
         .routes(routes!(jobs::cancel))

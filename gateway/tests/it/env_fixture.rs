@@ -138,14 +138,23 @@ impl Gateway {
     pub(crate) async fn ingest(&self, name: &str, text: &str) {
         let file: PathBuf = self.folder.path().join(name);
         std::fs::write(&file, text).unwrap();
+        self.says(&["ingest", file.to_str().unwrap()]).await;
+    }
+
+    /// Runs a command that talks to this gateway, expects success and gives what it printed.
+    pub(crate) async fn says(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ragline-gateway"));
-        command.arg("ingest").arg(file).env("RAGLINE_URL", &self.url).env("RAGLINE_API_KEY", API_KEY);
+        command.args(arguments).env("RAGLINE_URL", &self.url).env("RAGLINE_API_KEY", API_KEY);
         let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-        assert!(
-            output.status.success(),
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        said
+    }
+
+    /// The most memory that the process has held, in MiB.
+    pub(crate) fn peak_memory_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
     }
 }

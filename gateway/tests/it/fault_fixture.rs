@@ -21,8 +21,18 @@ const SMALL_CHUNKS: &str = "chunking:\n  minTokens: 16\n  maxTokens: 64\n";
 
 /// A gateway on this database that embeds at the provider.
 pub(crate) async fn gateway(database_url: &str, provider: &Provider, variables: &[(&str, &str)]) -> Gateway {
+    gateway_that_cuts(SMALL_CHUNKS, database_url, provider, variables).await
+}
+
+/// The same with a `chunking` of its own.
+pub(crate) async fn gateway_that_cuts(
+    chunking: &str,
+    database_url: &str,
+    provider: &Provider,
+    variables: &[(&str, &str)],
+) -> Gateway {
     let key = [("OPENAI_API_KEY", "sk-test")];
-    let config = format!("{}{SMALL_CHUNKS}", provider.config());
+    let config = format!("{}{chunking}", provider.config());
     serve_at(database_url, &config, &[&key, variables].concat()).await
 }
 
@@ -61,7 +71,8 @@ pub(crate) async fn ended(gateway: &Gateway, job: &str) -> Value {
 
 /// Gives every lease up, as a minute would.
 pub(crate) async fn leases_run_out(superuser_url: &str) {
-    let sql = "UPDATE job_item SET lease_until = now() - interval '1 s' WHERE status = 'running'; SELECT pg_notify('ragline_work', '')";
+    let sql =
+        "UPDATE job_item SET lease_until = now() - interval '1 s' WHERE status = 'running'; SELECT pg_notify('ragline_work', '')";
     let mut connection = PgConnection::connect(superuser_url).await.unwrap();
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
 }
@@ -91,6 +102,12 @@ pub(crate) async fn stored_whole_and_once(superuser_url: &str, documents: &[(Str
     let left = "SELECT (SELECT count(*) FROM stage_chunk) + (SELECT count(*) FROM stage_embedding) \
         + (SELECT count(*) FROM embeddings e WHERE NOT EXISTS (SELECT 1 FROM chunk c WHERE c.id = e.chunk_id))";
     assert_eq!(sqlx::query_scalar::<_, i64>(left).fetch_one(&mut connection).await.unwrap(), 0, "something is left over");
+}
+
+/// The number that a statement gives.
+pub(crate) async fn number(superuser_url: &str, sql: &'static str) -> i64 {
+    let mut connection = PgConnection::connect(superuser_url).await.unwrap();
+    sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
 }
 
 /// Documents that are told apart by a number.

@@ -14,14 +14,13 @@ use ragline_gateway::backends::pgvector::migrate::{Urls, migrate};
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection};
 use tokio::{process::Command, sync::watch};
 
 use crate::{
     database::{space, urls},
     database_servers::OwnServers,
     env_fixture::Gateway,
-    fault_fixture::{ended, gateway, numbered, stored_whole_and_once, text, upload},
+    fault_fixture::{ended, gateway, number, numbered, stored_whole_and_once, text, upload},
     fault_provider::{DIMENSIONS, MODEL, Provider},
 };
 
@@ -47,8 +46,7 @@ impl Postgres {
     }
 
     async fn number(&self, sql: &'static str) -> i64 {
-        let mut connection = PgConnection::connect(&self.superuser).await.unwrap();
-        sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+        number(&self.superuser, sql).await
     }
 
     /// Sends a signal to the postmaster or to one backend of the gateway.
@@ -65,7 +63,8 @@ impl Postgres {
 }
 
 const POSTMASTER: &str = "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::bigint";
-const BACKEND: &str = "SELECT pid::bigint FROM pg_stat_activity WHERE usename = 'ragline_app' AND query NOT LIKE 'LISTEN%' LIMIT 1";
+const BACKEND: &str =
+    "SELECT pid::bigint FROM pg_stat_activity WHERE usename = 'ragline_app' AND query NOT LIKE 'LISTEN%' LIMIT 1";
 
 /// What one search was answered.
 #[derive(Debug)]
@@ -138,7 +137,8 @@ fn right_or_unavailable(answers: &[Answered]) {
         *counts.entry((*status, code.as_deref())).or_default() += 1;
         assert!(*request_id && *took < LONGEST, "{status} {code:?} after {took:?}");
     }
-    let expected = |(status, code): &(u16, Option<&str>)| matches!((status, code), (200, None) | (503, Some("database_unavailable")));
+    let expected =
+        |(status, code): &(u16, Option<&str>)| matches!((status, code), (200, None) | (503, Some("database_unavailable")));
     assert!(counts.keys().all(expected), "{counts:?}");
 }
 

@@ -15,6 +15,7 @@ mod error;
 mod figures;
 mod filter;
 mod inspect;
+mod job_files;
 mod jobs;
 pub mod migrate;
 pub mod pool;
@@ -27,6 +28,7 @@ mod session;
 mod signals;
 pub mod space;
 mod stage;
+mod stale;
 
 use std::sync::Arc;
 

@@ -25,9 +25,5 @@ pub(super) fn worker(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observed
         let count = format!("{available} of {wanted} workers of Deployment {name} run.");
         why.map_or_else(|| count.clone(), |why| format!("{count} {why}"))
     };
-    Some(ComponentStatus {
-        ready: available > 0,
-        image: Some(pipeline.gateway.image.clone()),
-        message: (!enough).then(message),
-    })
+    Some(ComponentStatus { ready: available > 0, image: Some(pipeline.gateway.image.clone()), message: (!enough).then(message) })
 }
