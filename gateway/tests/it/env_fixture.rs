@@ -55,6 +55,11 @@ pub(crate) async fn serve_with_config(database: &TestDatabase, config: &str, var
 
 /// The same on a database of any server.
 pub(crate) async fn serve_at(database_url: &str, config: &str, variables: &[(&str, &str)]) -> Gateway {
+    serve_as(&[], database_url, config, variables).await
+}
+
+/// The same with arguments for `serve`.
+pub(crate) async fn serve_as(arguments: &[&str], database_url: &str, config: &str, variables: &[(&str, &str)]) -> Gateway {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ragline.yaml");
     std::fs::write(&path, format!("database:\n  tlsMode: disable\n{config}")).unwrap();
@@ -73,7 +78,7 @@ pub(crate) async fn serve_at(database_url: &str, config: &str, variables: &[(&st
     let environment: HashMap<_, _> = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ragline-gateway"));
     let log = File::create(folder.path().join("log")).unwrap();
-    command.arg("serve").env_clear().envs(&environment).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command.arg("serve").args(arguments).env_clear().envs(&environment).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().unwrap();
     let url = format!("http://127.0.0.1:{port}");
     let mut gateway = Gateway { child: command.spawn().unwrap(), url, environment, folder, client };

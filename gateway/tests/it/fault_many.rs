@@ -26,10 +26,13 @@ async fn a_folder_is_one_job_in_bounded_memory_and_survives_a_killed_gateway() {
     let database = fresh_for(MODEL, DIMENSIONS).await;
     let (url, superuser) = (database.url("DATABASE_URL"), database.url("DATABASE_BOOTSTRAP_URL"));
     let provider = Provider::start().await;
-    let documents = numbered(files, 2);
     let folder = tempfile::tempdir().unwrap();
-    for (name, text) in &documents {
-        std::fs::write(folder.path().join(name), text).unwrap();
+    let parent = folder.path().file_name().unwrap().to_str().unwrap();
+    let mut documents = numbered(files, 2);
+    for (name, text) in &mut documents {
+        std::fs::write(folder.path().join(&name), text).unwrap();
+        // A file is known by its path from the folder on.
+        *name = format!("{parent}/{name}");
     }
     provider.hold_after(files / 2);
     let first = gateway(url.expose_secret(), &provider, &[]).await;

@@ -13,6 +13,7 @@ mod fault_gateway;
 mod fault_many;
 mod fault_postgres;
 mod fault_provider;
+mod fault_roles;
 mod fault_valkey;
 mod http_client;
 mod http_errors;
