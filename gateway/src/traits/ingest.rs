@@ -68,7 +68,7 @@ pub struct Job {
     pub chunks: u64,
     pub created_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
-    /// At most 1,000 files: those that failed first, then in the order they came.
+    /// At most 1,000 files in the order they came; of more, those that failed are chosen first.
     pub items: Vec<JobItem>,
 }
 

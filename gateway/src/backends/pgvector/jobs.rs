@@ -29,8 +29,10 @@ const INSERT_ITEMS: &str = "INSERT INTO job_item (job_id, workspace_id, collecti
       AS i(source, content_type, metadata, blob_id, size_bytes, content_hash, n) \
     WHERE c.workspace_id = $2 AND c.name = 'default' ORDER BY i.n";
 
-const SHOWN_ITEMS: &str = "SELECT id - min(id) OVER () + 1 AS number, source, status, reason, document_id, chunks_done, chunks_total \
-    FROM job_item WHERE job_id = $1 ORDER BY status = 'failed' DESC, id LIMIT $2";
+/// Of many files those that failed are shown before others, yet all in the order they came.
+const SHOWN_ITEMS: &str = "SELECT * FROM ( \
+      SELECT id - min(id) OVER () + 1 AS number, source, status, reason, document_id, chunks_done, chunks_total \
+      FROM job_item WHERE job_id = $1 ORDER BY status = 'failed' DESC, id LIMIT $2) shown ORDER BY number";
 
 /// A publish holds the lock on the row while it works; skipping it means that the lease still holds.
 const RENEW: &str = "WITH mine AS (SELECT id FROM job_item WHERE id = $1 AND lease = $2 FOR UPDATE SKIP LOCKED) \
