@@ -4,7 +4,10 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    spec::{Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Limits, Logging, Postgres, Search},
+    spec::{
+        Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Ingest, Limits, Logging, Postgres,
+        Search,
+    },
     status::RagPipelineStatus,
 };
 
@@ -100,6 +103,9 @@ pub struct RagPipelineSpec {
     /// How documents are cut into passages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunking: Option<Chunking>,
+    /// Who takes documents in. Left out, the gateways do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingest: Option<Ingest>,
     /// How much a search returns where the caller does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,

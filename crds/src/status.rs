@@ -80,6 +80,9 @@ pub struct Components {
     /// The gateways.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Component>,
+    /// The workers. Absent where the gateways take documents in themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<Component>,
 }
 
 /// One part of the pipeline.

@@ -4,6 +4,7 @@ mod api;
 mod background;
 mod evaluation;
 mod models;
+mod roles;
 mod verification;
 
 use std::sync::Arc;
@@ -16,7 +17,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 use url::Url;
 
-pub use self::models::space_wanted;
+pub use self::{
+    models::space_wanted,
+    roles::{Role, Roles},
+};
 use crate::{
     answer::{Answerer, Retriever},
     backends::{
@@ -90,11 +94,12 @@ pub fn connect(settings: &Settings) -> anyhow::Result<Store> {
     Ok(Store::connect(&settings.config.database, &settings.database_url()?, space_wanted(&settings.config))?)
 }
 
-/// Serves until SIGTERM or SIGINT, then lets requests and the file under way end.
+/// Does its roles until SIGTERM or SIGINT, then lets requests and the file under way end. A process that is only a worker answers
+/// probes and shows its figures, and nothing else.
 ///
 /// # Errors
 /// An address that is taken, or a database that must not be served with, such as one whose role no policy binds.
-pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+pub async fn serve(settings: Settings, roles: Roles) -> anyhow::Result<()> {
     let app = App::build(settings)?;
     let listen = app.settings.config.server.listen.clone();
     let tls = Tls::load(&app.settings.config.server)?;
@@ -102,9 +107,10 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {listen}; free the port or set server.listen or RAGLINE_LISTEN"))?;
     let shutdown = CancellationToken::new();
-    let mut background = background::start(&app, &shutdown)?;
-    let router = routes::router(api::state(&app, &shutdown));
-    info!(address = %listen, model = app.embedder.model_name(), "serving");
+    let mut background = background::start(&app, roles, &shutdown)?;
+    let state = api::state(&app, &shutdown);
+    let router = if roles.api { routes::router(state) } else { routes::probes(state) };
+    info!(address = %listen, model = app.embedder.model_name(), roles.api, roles.worker, "serving");
     let served = tokio::spawn(serve_http(listener, tls, router, shutdown.clone()));
     let ended = tokio::select! {
         () = stop_signal() => Ok(()),

@@ -33,7 +33,11 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the HTTP API and take documents in.
-    Serve,
+    Serve {
+        /// What this process does; a worker alone answers only /livez, /readyz and /metrics.
+        #[arg(long, value_enum, value_delimiter = ',', default_values_t = [app::Role::Api, app::Role::Worker])]
+        roles: Vec<app::Role>,
+    },
     /// Make or update the database's schema.
     Migrate,
     /// The vector index.
@@ -41,6 +45,8 @@ enum Command {
     Index(IndexCommand),
     /// Send files and folders to a gateway and wait until they can be searched.
     Ingest(client::IngestArgs),
+    /// Have a gateway cut documents anew that were cut with other settings.
+    Rechunk(client::RechunkArgs),
     /// Ask a gateway a question.
     Ask(client::AskArgs),
     /// Search through a gateway.
@@ -81,11 +87,12 @@ impl Cli {
         let path = self.config;
         let settings = || Settings::load(path.as_deref(), |name| std::env::var(name).ok()).map_err(anyhow::Error::from);
         match self.command {
-            Command::Serve => app::serve(with_log(settings()?)?).await?,
+            Command::Serve { roles } => app::serve(with_log(settings()?)?, roles.as_slice().into()).await?,
             Command::Migrate => run_migrate(&with_log(settings()?)?).await?,
             Command::Index(IndexCommand::Run) => run_index(&with_log(settings()?)?).await?,
             Command::Index(IndexCommand::Status { json }) => print_index_status(&settings()?, json).await?,
             Command::Ingest(arguments) => return client::ingest(arguments).await,
+            Command::Rechunk(arguments) => return client::rechunk(arguments).await,
             Command::Ask(arguments) => return client::ask(arguments).await,
             Command::Search(arguments) => return client::search(arguments).await,
             Command::Eval(arguments) => return run_eval(arguments, settings).await,

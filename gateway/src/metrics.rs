@@ -44,6 +44,7 @@ pub struct Metrics {
     /// Label `outcome`: `completed`, `failed` or `unchanged`.
     pub ingest_documents: CounterVec,
     pub ingest_chunks: IntCounter,
+    pub documents_stale: IntGauge,
 }
 
 impl Metrics {
@@ -112,6 +113,7 @@ impl Metrics {
                 CounterVec::new(Opts::new("ragline_ingest_documents_total", "Documents that ended ingestion."), &["outcome"])?,
             )?,
             ingest_chunks: counter("ragline_ingest_chunks_total", "Chunks stored.")?,
+            documents_stale: int_gauge("ragline_documents_stale", "Documents that were cut with other settings than these.")?,
         })
     }
 }

@@ -16,7 +16,8 @@ pub struct Dataset {
 }
 
 /// How documents are cut into passages. Tokens are those of the embedding model's tokenizer. A change counts for documents that
-/// are ingested afterwards; those that are stored stay as they were cut.
+/// are ingested afterwards; those that are stored stay as they were cut and are shown as `stale` until they are cut anew with
+/// `POST /v1/documents/rechunk`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Chunking {

@@ -10,6 +10,7 @@ mod index;
 mod ingest;
 mod postgres;
 mod resources;
+mod workers;
 
 pub use cache::{Cache, ManagedCache};
 pub use embedding::{BuiltinEmbedding, Embedding, OpenAiCompatibleEmbedding, SecretKeyRef};
@@ -20,3 +21,4 @@ pub use index::{DistanceMetric, ElementType, Index, IndexMode, Quantization};
 pub use ingest::{Chunking, Dataset, DeletionPolicy, Search};
 pub use postgres::{ManagedPostgres, Postgres, Storage};
 pub use resources::{Quantities, Quantity, Resources};
+pub use workers::{Ingest, Workers};

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::App;
+use super::{App, Roles};
 use crate::{
     backends::{
         cache::ValkeyCache,
@@ -20,6 +20,7 @@ use crate::{
     index,
     ingest::{job, settings::WorkerSettings, text::TextCutter, worker},
     metrics::Metrics,
+    traits::ingest::Hash,
 };
 
 /// A database that does not answer at the start is asked again this often.
@@ -37,16 +38,23 @@ pub(super) struct Background {
     tasks: JoinSet<anyhow::Result<()>>,
 }
 
-/// Starts them all.
+/// Starts those of the roles; upkeep and figures are everybody's.
 ///
 /// # Errors
 /// Settings that a task cannot work with.
-pub(super) fn start(app: &App, shutdown: &CancellationToken) -> anyhow::Result<Background> {
+pub(super) fn start(app: &App, roles: Roles, shutdown: &CancellationToken) -> anyhow::Result<Background> {
     let mut tasks = JoinSet::new();
     let config = &app.settings.config;
     until(&mut tasks, shutdown, prove(app.store.clone()));
     until(&mut tasks, shutdown, upkeep(app.store.clone()));
-    until(&mut tasks, shutdown, figures(app.store.clone(), app.valkey.clone(), app.metrics.clone()));
+    let parts = ingestion(app);
+    let sources = Sources {
+        store: app.store.clone(),
+        valkey: app.valkey.clone(),
+        fingerprint: parts.cutter.fingerprint(),
+        metrics: app.metrics.clone(),
+    };
+    until(&mut tasks, shutdown, figures(sources));
     if config.index.build_in_process {
         let owner = pool::owner(&config.database, &app.settings.database_owner_url()?)?;
         let config = config.index.clone();
@@ -61,12 +69,13 @@ pub(super) fn start(app: &App, shutdown: &CancellationToken) -> anyhow::Result<B
             }
         });
     }
-    let parts = ingestion(app);
-    let stop = shutdown.clone();
-    tasks.spawn(async move {
-        worker::run(parts, stop).await;
-        Ok(())
-    });
+    if roles.worker {
+        let stop = shutdown.clone();
+        tasks.spawn(async move {
+            worker::run(parts, stop).await;
+            Ok(())
+        });
+    }
     Ok(Background { tasks })
 }
 
@@ -150,8 +159,18 @@ async fn upkeep(store: Store) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Where figures come from.
+struct Sources {
+    store: Store,
+    valkey: Option<Arc<ValkeyCache>>,
+    /// Of the settings that documents are cut with now.
+    fingerprint: Hash,
+    metrics: Metrics,
+}
+
 /// Copies the servers' own figures into the metrics. A server that does not answer keeps its last ones.
-async fn figures(store: Store, valkey: Option<Arc<ValkeyCache>>, metrics: Metrics) -> anyhow::Result<()> {
+async fn figures(sources: Sources) -> anyhow::Result<()> {
+    let Sources { store, valkey, fingerprint, metrics } = sources;
     let mut ticks = interval(FIGURES_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -161,6 +180,9 @@ async fn figures(store: Store, valkey: Option<Arc<ValkeyCache>>, metrics: Metric
             metrics.postgresql_locks_waiting.set(figures.locks_waiting);
             raise(&metrics.postgresql_index_scans, figures.index_scans as f64);
             raise(&metrics.postgresql_bgwriter_buffers_alloc, figures.buffers_alloc as f64);
+        }
+        if let Ok(stale) = store.count_stale(&fingerprint).await {
+            metrics.documents_stale.set(i64::try_from(stale).unwrap_or(i64::MAX));
         }
         let Some(valkey) = &valkey else { continue };
         if let Some(figures) = valkey.figures().await {

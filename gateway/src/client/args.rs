@@ -51,6 +51,22 @@ pub struct IngestArgs {
     pub quiet: bool,
 }
 
+/// Has documents cut anew that were cut with other settings.
+#[derive(Args, Clone, Debug)]
+pub struct RechunkArgs {
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Return once the job is made.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Seconds to wait at most.
+    #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
+    pub timeout: u64,
+    /// Print nothing for documents that succeed.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
 /// Asks a question.
 #[derive(Args, Clone, Debug)]
 pub struct AskArgs {

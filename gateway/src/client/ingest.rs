@@ -24,12 +24,12 @@ pub(super) async fn run(api: &Api, arguments: &IngestArgs, output: &mut Output) 
     let deadline = begun + Duration::from_secs(arguments.timeout);
     let megabytes = files.iter().map(|file| file.size).sum::<u64>() as f64 / f64::from(1 << 20);
     output.line(&format!("sending {} files, {megabytes:.1} MiB", files.len()))?;
-    let mut jobs = Vec::new();
+    let mut job = None;
     let mut refused = 0;
     for batch in upload::batches(&files) {
-        for sent in upload::send(api, batch, &metadata).await? {
+        for sent in upload::send(api, batch, &metadata, &mut job).await? {
             match sent {
-                Sent::Job(job) => jobs.push(job),
+                Sent::Taken => {}
                 Sent::Refused { source, reason } => {
                     refused += 1;
                     output.line(&format!("REFUSED  {source}: {reason}"))?;
@@ -38,13 +38,15 @@ pub(super) async fn run(api: &Api, arguments: &IngestArgs, output: &mut Output) 
         }
     }
     if arguments.no_wait {
-        for job in jobs {
+        if let Some(job) = job {
             output.line(&format!("accepted  {job}"))?;
         }
         return Ok(code(refused));
     }
-    let total = files.len() - refused;
-    let Tally { stored, failed, chunks } = watch::follow(api, &jobs, total, deadline, arguments.quiet, output).await?;
+    let Tally { stored, failed, chunks } = match job {
+        Some(job) => watch::follow(api, job, deadline, arguments.quiet, output).await?,
+        None => Tally::default(),
+    };
     let (failed, seconds) = (failed + refused, begun.elapsed().as_secs_f64());
     output.line(&format!("{stored} files stored as {chunks} chunks, {failed} failed, in {seconds:.1} s"))?;
     Ok(code(failed))

@@ -1,4 +1,5 @@
-//! The commands that talk to a running gateway: `ingest`, `ask`, `search`, `eval --url`. They know the API and nothing of what is behind it.
+//! The commands that talk to a running gateway: `ingest`, `rechunk`, `ask`, `search`, `eval --url`. They know the API and nothing
+//! of what is behind it.
 
 mod api;
 mod args;
@@ -7,6 +8,7 @@ mod eval;
 mod files;
 mod ingest;
 mod output;
+mod rechunk;
 mod search;
 mod upload;
 mod watch;
@@ -14,7 +16,7 @@ mod watch;
 use std::process::ExitCode;
 
 pub use self::{
-    args::{AskArgs, ConnectionArgs, EvalArgs, IngestArgs, ModeArg, SearchArgs},
+    args::{AskArgs, ConnectionArgs, EvalArgs, IngestArgs, ModeArg, RechunkArgs, SearchArgs},
     eval::Remote,
 };
 
@@ -26,6 +28,14 @@ use self::{api::Api, output::Output};
 /// Whatever keeps the command from its work: no key, a path that does not exist, a gateway that does not answer.
 pub async fn ingest(arguments: IngestArgs) -> anyhow::Result<ExitCode> {
     ingest::run(&Api::open(&arguments.connection)?, &arguments, &mut Output::stdout()).await
+}
+
+/// Has stale documents cut anew and, unless told otherwise, waits for it. Fails when one failed or has no bytes.
+///
+/// # Errors
+/// As [`ingest`].
+pub async fn rechunk(arguments: RechunkArgs) -> anyhow::Result<ExitCode> {
+    rechunk::run(&Api::open(&arguments.connection)?, &arguments, &mut Output::stdout()).await
 }
 
 /// Asks a gateway a question.

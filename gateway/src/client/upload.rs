@@ -1,4 +1,4 @@
-//! Sends files to `POST /v1/documents`, many in a request, each streamed from the disk. When a request is refused for the sake of
+//! Sends files to `POST /v1/documents`, many in a request, each streamed from the disk, all of them as one job. When a request is refused for the sake of
 //! one file, its files are sent one by one, so that only that one fails.
 
 use std::time::Duration;
@@ -26,12 +26,10 @@ const MOST_WAIT: Duration = Duration::from_secs(30);
 /// What became of files that were sent.
 #[derive(Debug)]
 pub(super) enum Sent {
-    Job(JobId),
+    /// Files that are part of the job now.
+    Taken,
     /// One file that the gateway does not take.
-    Refused {
-        source: String,
-        reason: String,
-    },
+    Refused { source: String, reason: String },
 }
 
 /// Requests' worth of files.
@@ -52,10 +50,18 @@ pub(super) fn batches(files: &[LocalFile]) -> Vec<&[LocalFile]> {
     batches
 }
 
-/// Sends one request's worth.
-pub(super) async fn send(api: &Api, batch: &[LocalFile], metadata: &Map<String, Value>) -> anyhow::Result<Vec<Sent>> {
-    let error = match attempt(api, batch, metadata).await {
-        Ok(job) => return Ok(vec![Sent::Job(job)]),
+/// Sends one request's worth. The first that is taken makes the job, later ones are added to it.
+pub(super) async fn send(
+    api: &Api,
+    batch: &[LocalFile],
+    metadata: &Map<String, Value>,
+    job: &mut Option<JobId>,
+) -> anyhow::Result<Vec<Sent>> {
+    let error = match attempt(api, batch, metadata, *job).await {
+        Ok(taken) => {
+            *job = Some(taken);
+            return Ok(vec![Sent::Taken]);
+        }
         Err(error) => error,
     };
     let is_one_files_fault = error.downcast_ref::<Refusal>().and_then(|refusal| refusal.code).is_some_and(|code| {
@@ -74,7 +80,7 @@ pub(super) async fn send(api: &Api, batch: &[LocalFile], metadata: &Map<String, 
         files => {
             let mut sent = Vec::with_capacity(files.len());
             for file in files {
-                sent.extend(Box::pin(send(api, std::slice::from_ref(file), metadata)).await?);
+                sent.extend(Box::pin(send(api, std::slice::from_ref(file), metadata, job)).await?);
             }
             Ok(sent)
         }
@@ -82,11 +88,12 @@ pub(super) async fn send(api: &Api, batch: &[LocalFile], metadata: &Map<String, 
 }
 
 /// Sends until it is taken or refused; waits while the gateway has no room.
-async fn attempt(api: &Api, files: &[LocalFile], metadata: &Map<String, Value>) -> anyhow::Result<JobId> {
+async fn attempt(api: &Api, files: &[LocalFile], metadata: &Map<String, Value>, job: Option<JobId>) -> anyhow::Result<JobId> {
+    let path = job.map_or_else(|| "v1/documents".to_owned(), |job| format!("v1/documents?job={job}"));
     let mut wait = Duration::from_secs(1);
     let mut tries = 1;
     loop {
-        let request = api.post("v1/documents").multipart(form(files, metadata).await?);
+        let request = api.post(&path).multipart(form(files, metadata).await?);
         let error = match api.send::<UploadView>(request).await {
             Ok(answer) => return Ok(answer.job.id),
             Err(error) => error,

@@ -1,7 +1,7 @@
-//! Follows jobs until they have ended, and tells of each file once.
+//! Follows a job until it has ended, and tells of each file once.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
@@ -15,6 +15,8 @@ use crate::http::{
 
 /// Between two looks at a job.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Files of one look.
+const PAGE: u32 = 1_000;
 /// Looks that may fail in a row before the command gives up: the gateway may restart meanwhile.
 const MOST_MISSES: u32 = 60;
 
@@ -29,47 +31,57 @@ pub(super) struct Tally {
 /// What was said about a file last.
 #[derive(Eq, PartialEq)]
 enum Said {
+    Nothing,
     Waits(String),
     Ended,
 }
 
-/// Waits for the jobs, one after the other.
-pub(super) async fn follow(
-    api: &Api,
-    jobs: &[JobId],
-    total: usize,
-    deadline: Instant,
-    quiet: bool,
-    output: &mut Output,
-) -> anyhow::Result<Tally> {
+/// Waits for the job. However many files it has, only those that have not ended are kept in mind.
+pub(super) async fn follow(api: &Api, job: JobId, deadline: Instant, quiet: bool, output: &mut Output) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
-    for &job in jobs {
-        let mut said = HashMap::new();
-        loop {
-            let view = look(api, job, deadline).await?;
-            for (number, file) in view.files.iter().enumerate() {
-                tell(number, file, total, quiet, &mut said, &mut tally, output)?;
+    let mut said = BTreeMap::new();
+    // All files up to this number have ended and were told of.
+    let mut settled = 0;
+    loop {
+        let mut from = settled;
+        let view = loop {
+            let view = look(api, job, from, deadline).await?;
+            for file in &view.files {
+                tell(file, view.total, quiet, &mut said, &mut tally, output)?;
             }
-            if matches!(view.status, StatusView::Completed | StatusView::Failed | StatusView::Cancelled) {
-                break;
+            // Files are taken in the order they came: behind one that has not ended nearly all wait.
+            match view.files.last() {
+                Some(last) if has_ended(last.status) => from = last.number,
+                Some(_) | None => break view,
             }
-            if Instant::now() >= deadline {
-                bail!(
-                    "time is up; {} of {} files of {job} have ended, and it goes on without this command",
-                    view.done,
-                    view.total
-                );
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+        };
+        let open = said.iter().find(|(_, said)| **said != Said::Ended).map(|(number, _)| *number);
+        settled = open.map_or(from, |open| from.min(open - 1));
+        said = said.split_off(&(settled + 1));
+        // One that was read before the job ended is read once more.
+        if has_ended(view.status) && open.is_none() {
+            return Ok(tally);
         }
+        if Instant::now() >= deadline {
+            bail!("time is up; {} of {} files of {job} have ended, and it goes on without this command", view.done, view.total);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
-    Ok(tally)
 }
 
-async fn look(api: &Api, job: JobId, deadline: Instant) -> anyhow::Result<JobView> {
+fn has_ended(status: StatusView) -> bool {
+    match status {
+        StatusView::Completed | StatusView::Failed | StatusView::Cancelled => true,
+        StatusView::Queued | StatusView::Running => false,
+    }
+}
+
+/// A page of the job's files, from the one after `after` on.
+async fn look(api: &Api, job: JobId, after: u64, deadline: Instant) -> anyhow::Result<JobView> {
+    let path = format!("v1/jobs/{job}?after={after}&limit={PAGE}");
     let mut misses = 0;
     loop {
-        match api.send(api.get(&format!("v1/jobs/{job}"))).await {
+        match api.send(api.get(&path)).await {
             Ok(view) => return Ok(view),
             Err(error) => {
                 let refused = error.downcast_ref::<super::api::Refusal>().is_some_and(|refusal| refusal.status.is_client_error());
@@ -84,24 +96,27 @@ async fn look(api: &Api, job: JobId, deadline: Instant) -> anyhow::Result<JobVie
 }
 
 fn tell(
-    number: usize,
     file: &JobFileView,
-    total: usize,
+    total: u32,
     quiet: bool,
-    said: &mut HashMap<usize, Said>,
+    said: &mut BTreeMap<u64, Said>,
     tally: &mut Tally,
     output: &mut Output,
 ) -> std::io::Result<()> {
-    if said.get(&number) == Some(&Said::Ended) {
+    if said.get(&file.number) == Some(&Said::Ended) {
         return Ok(());
     }
     let source = &file.source;
     let reason = file.reason.as_deref().unwrap_or("no reason was given");
     match file.status {
         StatusView::Queued | StatusView::Running => {
-            let Some(reason) = &file.reason else { return Ok(()) };
-            if said.get(&number) != Some(&Said::Waits(reason.clone())) {
-                said.insert(number, Said::Waits(reason.clone()));
+            let reason = file.reason.clone().unwrap_or_default();
+            if reason.is_empty() {
+                said.insert(file.number, Said::Nothing);
+                return Ok(());
+            }
+            if said.get(&file.number) != Some(&Said::Waits(reason.clone())) {
+                said.insert(file.number, Said::Waits(reason.clone()));
                 output.line(&format!("waiting  {source}: {reason}"))?;
             }
             return Ok(());
@@ -112,7 +127,7 @@ fn tell(
         }
         StatusView::Failed | StatusView::Cancelled => tally.failed += 1,
     }
-    said.insert(number, Said::Ended);
+    said.insert(file.number, Said::Ended);
     let ended = tally.stored + tally.failed;
     match file.status {
         StatusView::Completed if quiet => Ok(()),

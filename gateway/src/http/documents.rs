@@ -23,6 +23,7 @@ use super::{
     upload,
     views::{DocumentView, JobView},
 };
+use crate::traits::ingest::Rechunk;
 
 /// Documents on a page that names no limit.
 const PAGE: u32 = 20;
@@ -49,17 +50,28 @@ pub struct UploadView {
     pub job: JobView,
 }
 
+/// Which job an upload belongs to.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Onto {
+    /// A job that these files are added to, so that many uploads are followed as one; a job that had ended goes on.
+    #[param(value_type = Option<String>)]
+    job: Option<JobId>,
+}
+
 /// Takes files in. They are searchable once the job that is answered has completed.
-#[utoipa::path(post, path = "/v1/documents", tag = "documents",
+#[utoipa::path(post, path = "/v1/documents", tag = "documents", params(Onto),
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses((status = 202, body = UploadView, headers(("location" = String, description = "The job's path."))),
         (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn upload(
     State(state): State<Arc<ApiState>>,
     Caller(principal): Caller,
+    QueryString(Onto { job }): QueryString<Onto>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let id = JobId(upload::receive(&state.parts, principal.workspace, request).await?);
+    let id = JobId(upload::receive(&state.parts, principal.workspace, job.map(|job| job.0), request).await?);
     let job = jobs::find(&state, principal.workspace, id).await?;
     let mut response = (StatusCode::ACCEPTED, Json(UploadView { job })).into_response();
     let location = HeaderValue::from_str(&format!("/v1/jobs/{id}")).expect("an id is ASCII");
@@ -78,6 +90,8 @@ pub(super) struct Page {
     /// The last id of the page before.
     #[param(value_type = Option<String>)]
     after: Option<DocumentId>,
+    /// `true`: only documents that were cut with other settings than the pipeline's present ones.
+    stale: Option<bool>,
 }
 
 /// A page of documents, newest first.
@@ -101,8 +115,13 @@ pub(super) async fn list(
 ) -> Result<Json<DocumentList>, ApiError> {
     check_limit(page.limit, MOST_ON_PAGE)?;
     let after = page.after.map(|id| id.0);
-    let found = state.parts.documents.list(principal.workspace, after, page.limit.unwrap_or(PAGE)).await?;
-    let data: Vec<DocumentView> = found.documents.into_iter().map(Into::into).collect();
+    let (limit, now) = (page.limit.unwrap_or(PAGE), &state.parts.chunking_fingerprint);
+    let found = if page.stale == Some(true) {
+        state.parts.documents.list_stale(principal.workspace, now, after, limit).await?
+    } else {
+        state.parts.documents.list(principal.workspace, after, limit).await?
+    };
+    let data: Vec<DocumentView> = found.documents.into_iter().map(|document| DocumentView::of(document, now)).collect();
     Ok(Json(DocumentList {
         object: "list".into(),
         first_id: data.first().map(|document| document.id),
@@ -121,7 +140,32 @@ pub(super) async fn show(
     PathId(id): PathId<DocumentId>,
 ) -> Result<Json<DocumentView>, ApiError> {
     let document = state.parts.documents.document(principal.workspace, id.0).await?;
-    document.map(|document| Json(document.into())).ok_or_else(DocumentId::unknown)
+    document.map(|document| Json(DocumentView::of(document, &state.parts.chunking_fingerprint))).ok_or_else(DocumentId::unknown)
+}
+
+/// What was set in motion.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub struct RechunkView {
+    /// The job over at most 100,000 documents; null when none is stale and has its bytes.
+    pub job: Option<JobView>,
+    /// Stale documents that must be uploaded again, since their bytes are kept no more.
+    pub without_bytes: u64,
+}
+
+/// Cuts stale documents anew from the bytes that were uploaded. Until its turn comes each stays as it is.
+#[utoipa::path(post, path = "/v1/documents/rechunk", tag = "documents",
+    responses((status = 202, body = RechunkView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn rechunk(
+    State(state): State<Arc<ApiState>>,
+    Caller(principal): Caller,
+) -> Result<(StatusCode, Json<RechunkView>), ApiError> {
+    let Rechunk { job, without_bytes } =
+        state.parts.documents.rechunk(principal.workspace, &state.parts.chunking_fingerprint).await?;
+    let job = match job {
+        Some(job) => Some(jobs::find(&state, principal.workspace, JobId(job)).await?),
+        None => None,
+    };
+    Ok((StatusCode::ACCEPTED, Json(RechunkView { job, without_bytes })))
 }
 
 /// A document that is no more.

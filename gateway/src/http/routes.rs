@@ -17,19 +17,24 @@ use super::{
 
 type Table = OpenApiRouter<Arc<ApiState>>;
 
-/// Routes that anybody may call; never refused for want of room.
-fn open() -> Table {
+/// What every process answers, whatever its roles.
+fn health() -> Table {
     OpenApiRouter::with_openapi(openapi::Description::openapi())
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
-        .routes(routes!(openapi::show))
+}
+
+/// Routes that anybody may call; never refused for want of room.
+fn open() -> Table {
+    health().routes(routes!(openapi::show))
 }
 
 /// Routes that end within the request's deadline.
 fn timed() -> Table {
     OpenApiRouter::new()
         .routes(routes!(documents::list))
+        .routes(routes!(documents::rechunk))
         .routes(routes!(documents::show, documents::delete))
         .routes(routes!(jobs::show))
         .routes(routes!(jobs::cancel))
@@ -51,7 +56,16 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .merge(timed().route_layer(from_fn_with_state(Arc::clone(&state), guard::deadline)))
         .route_layer(from_fn_with_state(Arc::clone(&state), auth::authenticate))
         .route_layer(from_fn_with_state(Arc::clone(&state), guard::permit));
-    let (router, _) = open().merge(guarded).split_for_parts();
+    finished(open().merge(guarded), state)
+}
+
+/// The routes of a process that does not answer the API.
+pub fn probes(state: Arc<ApiState>) -> Router {
+    finished(health(), state)
+}
+
+fn finished(table: Table, state: Arc<ApiState>) -> Router {
+    let (router, _) = table.split_for_parts();
     router
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)

@@ -20,7 +20,7 @@ use crate::{
     metrics::Metrics,
     traits::{
         embedder::Embedder,
-        ingest::{BlobStore, DocumentStore, JobStore},
+        ingest::{BlobStore, DocumentStore, Hash, JobStore},
         search::{Directory, Principal, StoreError},
     },
 };
@@ -53,6 +53,8 @@ pub struct Parts {
     pub directory: Arc<dyn Directory>,
     pub index: Arc<dyn IndexReporter>,
     pub first_key: FirstKey,
+    /// Of the settings that documents are cut with now; those that were cut otherwise are stale.
+    pub chunking_fingerprint: Hash,
     pub limits: Limits,
     pub metrics: Metrics,
     pub registry: Registry,

@@ -55,8 +55,13 @@ struct File {
     content_type: Option<String>,
 }
 
-/// Receives an upload and makes it a job.
-pub(super) async fn receive(parts: &Parts, workspace: WorkspaceId, request: Request) -> Result<Uuid, ApiError> {
+/// Receives an upload and makes it a job, or a part of the given one.
+pub(super) async fn receive(
+    parts: &Parts,
+    workspace: WorkspaceId,
+    onto: Option<Uuid>,
+    request: Request,
+) -> Result<Uuid, ApiError> {
     let limits = &parts.limits;
     let too_large = || {
         let message =
@@ -80,7 +85,10 @@ pub(super) async fn receive(parts: &Parts, workspace: WorkspaceId, request: Requ
         }
     };
     let items = items(form)?;
-    let job = parts.jobs.create(workspace, items).await?;
+    let job = match onto {
+        Some(job) => parts.jobs.extend(workspace, job, items).await.map(|()| job)?,
+        None => parts.jobs.create(workspace, items).await?,
+    };
     uploads.keep();
     Ok(job)
 }

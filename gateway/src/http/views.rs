@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::ids::{DocumentId, JobId};
 use crate::traits::{
-    ingest::{Document, Job, JobItem, JobStatus, Metadata},
+    ingest::{Document, Hash, Job, JobItem, JobStatus, Metadata},
     place::{ChunkKind, Lines, Place},
     search::Match,
 };
@@ -48,15 +48,21 @@ pub struct JobView {
     pub total: u32,
     /// Files that failed.
     pub failed: u32,
+    /// Files that were cancelled.
+    pub cancelled: u32,
+    /// Passages of all files so far.
+    pub chunks: u64,
     pub created_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
-    /// At most the first 1,000 files.
+    /// At most 1,000 files in the order they came; of more, those that failed are chosen first. `after` gives the next page.
     pub files: Vec<JobFileView>,
 }
 
 /// One file of a job.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct JobFileView {
+    /// Rises from file to file of the job, from 1 on; `after` takes it.
+    pub number: u64,
     /// The name under which the document is stored.
     #[schema(example = "handbook.pdf")]
     pub source: String,
@@ -72,7 +78,7 @@ pub struct JobFileView {
 
 impl From<Job> for JobView {
     fn from(job: Job) -> Self {
-        let Job { id, status, total, done, failed, created_at, finished_at, items } = job;
+        let Job { id, status, total, done, failed, cancelled, chunks, created_at, finished_at, items } = job;
         Self {
             id: JobId(id),
             object: "job".into(),
@@ -80,6 +86,8 @@ impl From<Job> for JobView {
             done,
             total,
             failed,
+            cancelled,
+            chunks,
             created_at,
             finished_at,
             files: items.into_iter().map(Into::into).collect(),
@@ -89,8 +97,9 @@ impl From<Job> for JobView {
 
 impl From<JobItem> for JobFileView {
     fn from(item: JobItem) -> Self {
-        let JobItem { source, status, reason, document_id, chunks_done, chunks_total } = item;
-        Self { source, status: status.into(), reason, document_id: document_id.map(DocumentId), chunks_done, chunks_total }
+        let JobItem { number, source, status, reason, document_id, chunks_done, chunks_total } = item;
+        let (status, document_id) = (status.into(), document_id.map(DocumentId));
+        Self { number, source, status, reason, document_id, chunks_done, chunks_total }
     }
 }
 
@@ -110,15 +119,33 @@ pub struct DocumentView {
     pub metadata: Metadata,
     pub size_bytes: u64,
     pub chunks: u32,
+    /// It was cut with other settings (`chunking`) or for another version of the program; `POST /v1/documents/rechunk` mends it.
+    pub stale: bool,
+    /// The uploaded bytes are kept. Without them a stale document must be uploaded again.
+    pub has_bytes: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
-impl From<Document> for DocumentView {
-    fn from(document: Document) -> Self {
-        let Document { id, source, content_type, title, metadata, size_bytes, chunks, created_at, updated_at } = document;
-        let object = "document".into();
-        Self { id: DocumentId(id), object, source, content_type, title, metadata, size_bytes, chunks, created_at, updated_at }
+impl DocumentView {
+    /// The document beside the fingerprint of how documents are cut now.
+    pub(super) fn of(document: Document, chunking_now: &Hash) -> Self {
+        let Document {
+            id,
+            source,
+            content_type,
+            title,
+            metadata,
+            size_bytes,
+            chunks,
+            chunking_fingerprint,
+            has_bytes,
+            created_at,
+            updated_at,
+        } = document;
+        let stale = chunking_fingerprint != *chunking_now;
+        let (id, object) = (DocumentId(id), "document".into());
+        Self { id, object, source, content_type, title, metadata, size_bytes, chunks, stale, has_bytes, created_at, updated_at }
     }
 }
 

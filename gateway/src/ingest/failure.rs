@@ -26,6 +26,7 @@ pub(super) fn judge(error: &IngestError) -> Verdict {
         | IngestError::Cut(_)
         | IngestError::Panicked
         | IngestError::TooSlow { .. }
+        | IngestError::Gone
         | IngestError::Truncated { .. } => Verdict::Fail(error.to_string()),
         IngestError::Crowded => Verdict::Wait { reason: error.to_string(), at_least: Duration::ZERO },
         IngestError::Embed(error) => judge_embedding(error),

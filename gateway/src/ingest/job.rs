@@ -87,6 +87,8 @@ pub enum IngestError {
     TooSlow { seconds: u64 },
     #[error("only {found} of {expected} bytes of the file are stored; upload it again")]
     Truncated { found: u64, expected: u64 },
+    #[error("the document was deleted or replaced before it could be cut anew")]
+    Gone,
     #[error("other files are still being read; this one waits for its turn")]
     Crowded,
     #[error("a text could not be embedded")]
@@ -127,9 +129,10 @@ async fn read(parts: &Parts, claim: &Claim) -> Result<Vec<u8>, IngestError> {
     if claim.size_bytes > limit {
         return Err(IngestError::TooLarge { limit });
     }
+    let blob = claim.blob.ok_or(IngestError::Gone)?;
     let mut bytes = Vec::with_capacity(usize::try_from(claim.size_bytes).unwrap_or_default());
     let mut number = 0;
-    while let Some(piece) = parts.blobs.piece(claim.workspace, claim.blob, number).await.map_err(IngestError::Store)? {
+    while let Some(piece) = parts.blobs.piece(claim.workspace, blob, number).await.map_err(IngestError::Store)? {
         if (bytes.len() + piece.len()) as u64 > limit {
             return Err(IngestError::TooLarge { limit });
         }

@@ -66,14 +66,19 @@ pub struct Job {
     pub total: u32,
     pub done: u32,
     pub failed: u32,
+    pub cancelled: u32,
+    /// Chunks of all files so far.
+    pub chunks: u64,
     pub created_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
-    /// At most the first 1,000 files.
+    /// At most 1,000 files in the order they came; of more, those that failed are chosen first.
     pub items: Vec<JobItem>,
 }
 
 #[derive(Clone, Debug)]
 pub struct JobItem {
+    /// Rises from file to file of the job, from 1 on.
+    pub number: u64,
     pub source: String,
     pub status: JobStatus,
     /// Why it failed, or what it waits for while it is queued again, for people.
@@ -98,7 +103,8 @@ pub struct Claim {
     pub source: String,
     pub content_type: Option<String>,
     pub metadata: Metadata,
-    pub blob: Uuid,
+    /// `None`: the document that the bytes belong to was deleted or replaced since.
+    pub blob: Option<Uuid>,
     pub size_bytes: u64,
     pub content_hash: Hash,
 }
@@ -107,6 +113,10 @@ pub struct Claim {
 #[async_trait]
 pub trait JobStore: Send + Sync + std::fmt::Debug {
     async fn create(&self, workspace: WorkspaceId, items: Vec<NewItem>) -> Result<Uuid, StoreError>;
+    /// Adds files to a job; one that had ended goes on. Refused with [`StoreError::Conflict`] when the job was cancelled or is full.
+    async fn extend(&self, workspace: WorkspaceId, job: Uuid, items: Vec<NewItem>) -> Result<(), StoreError>;
+    /// At most `limit` files of a job whose number is above `after`, in the order they came.
+    async fn files(&self, workspace: WorkspaceId, job: Uuid, after: u64, limit: u32) -> Result<Vec<JobItem>, StoreError>;
     async fn job(&self, workspace: WorkspaceId, job: Uuid) -> Result<Option<Job>, StoreError>;
     /// Files not begun are cancelled; one under way ends first.
     async fn cancel(&self, workspace: WorkspaceId, job: Uuid) -> Result<bool, StoreError>;
@@ -172,8 +182,21 @@ pub struct Document {
     pub metadata: Metadata,
     pub size_bytes: u64,
     pub chunks: u32,
+    /// Of the settings that it was cut with.
+    pub chunking_fingerprint: Hash,
+    /// Whether its bytes are kept, so that it can be cut anew.
+    pub has_bytes: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+/// What was set in motion to cut documents anew.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Rechunk {
+    /// `None`: no document can be cut anew.
+    pub job: Option<Uuid>,
+    /// Documents that must be uploaded again, since their bytes are kept no more.
+    pub without_bytes: u64,
 }
 
 /// One page of a list, newest first.
@@ -197,6 +220,16 @@ pub trait DocumentStore: Send + Sync + std::fmt::Debug {
     /// Makes the staged chunks the document in one transaction, replacing an older one of the same source, and completes the item.
     async fn publish(&self, claim: &Claim, document: NewDocument, chunking_fingerprint: &Hash) -> Result<Published, StoreError>;
     async fn list(&self, workspace: WorkspaceId, after: Option<Uuid>, limit: u32) -> Result<DocumentPage, StoreError>;
+    /// As [`DocumentStore::list`], of documents that were cut otherwise than `chunking_fingerprint` says.
+    async fn list_stale(
+        &self,
+        workspace: WorkspaceId,
+        chunking_fingerprint: &Hash,
+        after: Option<Uuid>,
+        limit: u32,
+    ) -> Result<DocumentPage, StoreError>;
+    /// Makes a job of the documents that were cut otherwise and whose bytes are kept, but for those that are on their way already.
+    async fn rechunk(&self, workspace: WorkspaceId, chunking_fingerprint: &Hash) -> Result<Rechunk, StoreError>;
     async fn document(&self, workspace: WorkspaceId, id: Uuid) -> Result<Option<Document>, StoreError>;
     /// Removes the document with its chunks, vectors and bytes at once. `false`: there is none.
     async fn delete(&self, workspace: WorkspaceId, id: Uuid) -> Result<bool, StoreError>;

@@ -5,7 +5,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 /// Addresses and passwords of the servers.
@@ -38,10 +41,43 @@ pub(crate) fn servers() -> &'static Servers {
 }
 
 fn start() -> Servers {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/servers/servers.sh");
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("servers-{}", std::process::id()));
+    let (script, folder) = (script(), folder("servers"));
     guard(&script, &folder);
-    let output = Command::new(&script).arg("start").arg(&folder).output().unwrap();
+    run(&script, &folder)
+}
+
+/// Servers that one test has for itself, so that it may kill them.
+#[derive(Debug)]
+pub(crate) struct OwnServers {
+    pub(crate) servers: Servers,
+    folder: PathBuf,
+}
+
+impl OwnServers {
+    pub(crate) fn start() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let (script, folder) = (script(), folder(&format!("own-{}", NEXT.fetch_add(1, Ordering::Relaxed))));
+        guard(&script, &folder);
+        Self { servers: run(&script, &folder), folder }
+    }
+
+    /// Starts what was killed, on the same ports and with the same data.
+    pub(crate) fn start_again(&self) {
+        let again = run(&script(), &self.folder);
+        assert_eq!(again.values, self.servers.values, "the servers came back elsewhere");
+    }
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/servers/servers.sh")
+}
+
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()))
+}
+
+fn run(script: &Path, folder: &Path) -> Servers {
+    let output = Command::new(script).arg("start").arg(folder).output().unwrap();
     assert!(output.status.success(), "servers.sh failed: {}", String::from_utf8_lossy(&output.stderr));
     read(&folder.join("env"))
 }

@@ -50,6 +50,16 @@ pub(crate) async fn serve(database: &TestDatabase, variables: &[(&str, &str)]) -
 
 /// The same with a configuration file.
 pub(crate) async fn serve_with_config(database: &TestDatabase, config: &str, variables: &[(&str, &str)]) -> Gateway {
+    serve_at(database.url("DATABASE_URL").expose_secret(), config, variables).await
+}
+
+/// The same on a database of any server.
+pub(crate) async fn serve_at(database_url: &str, config: &str, variables: &[(&str, &str)]) -> Gateway {
+    serve_as(&[], database_url, config, variables).await
+}
+
+/// The same with arguments for `serve`.
+pub(crate) async fn serve_as(arguments: &[&str], database_url: &str, config: &str, variables: &[(&str, &str)]) -> Gateway {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ragline.yaml");
     std::fs::write(&path, format!("database:\n  tlsMode: disable\n{config}")).unwrap();
@@ -59,7 +69,7 @@ pub(crate) async fn serve_with_config(database: &TestDatabase, config: &str, var
         ("RAGLINE_LISTEN", format!("127.0.0.1:{port}")),
         ("RAGLINE_API_KEY", API_KEY.to_owned()),
         ("RAGLINE_MODEL_DIR", model::directory().display().to_string()),
-        ("DATABASE_URL", database.url("DATABASE_URL").expose_secret().to_owned()),
+        ("DATABASE_URL", database_url.to_owned()),
     ]);
     for name in ["VALKEY_HOST", "VALKEY_PORT", "VALKEY_PASSWORD"] {
         environment.insert(name, servers().value(name).to_owned());
@@ -68,7 +78,7 @@ pub(crate) async fn serve_with_config(database: &TestDatabase, config: &str, var
     let environment: HashMap<_, _> = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ragline-gateway"));
     let log = File::create(folder.path().join("log")).unwrap();
-    command.arg("serve").env_clear().envs(&environment).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command.arg("serve").args(arguments).env_clear().envs(&environment).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().unwrap();
     let url = format!("http://127.0.0.1:{port}");
     let mut gateway = Gateway { child: command.spawn().unwrap(), url, environment, folder, client };
@@ -109,10 +119,14 @@ impl Gateway {
         lines.into_iter().filter(|line| line["message"] == message).collect()
     }
 
+    /// A request with the key.
+    pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url)).bearer_auth(API_KEY)
+    }
+
     /// Posts a body and expects success.
     pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
-        let request = self.client.post(format!("{}{path}", self.url)).bearer_auth(API_KEY).json(&body);
-        let response = request.send().await.unwrap();
+        let response = self.request(reqwest::Method::POST, path).json(&body).send().await.unwrap();
         let status = response.status();
         let answer: Value = response.json().await.unwrap();
         assert!(status.is_success(), "{status}: {answer}\n{}", self.log());
@@ -129,14 +143,23 @@ impl Gateway {
     pub(crate) async fn ingest(&self, name: &str, text: &str) {
         let file: PathBuf = self.folder.path().join(name);
         std::fs::write(&file, text).unwrap();
+        self.says(&["ingest", file.to_str().unwrap()]).await;
+    }
+
+    /// Runs a command that talks to this gateway, expects success and gives what it printed.
+    pub(crate) async fn says(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ragline-gateway"));
-        command.arg("ingest").arg(file).env("RAGLINE_URL", &self.url).env("RAGLINE_API_KEY", API_KEY);
+        command.args(arguments).env("RAGLINE_URL", &self.url).env("RAGLINE_API_KEY", API_KEY);
         let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-        assert!(
-            output.status.success(),
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        said
+    }
+
+    /// The most memory that the process has held, in MiB.
+    pub(crate) fn peak_memory_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
     }
 }

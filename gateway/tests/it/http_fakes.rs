@@ -15,7 +15,7 @@ use chrono::Utc;
 use ragline_gateway::traits::{
     ingest::{
         BlobStore, Claim, Document, DocumentPage, DocumentStore, Hash, Job, JobItem, JobStatus, JobStore, NewDocument, NewItem,
-        Published, StagedChunk,
+        Published, Rechunk, StagedChunk,
     },
     search::{Directory, Principal, StoreError, WorkspaceId},
 };
@@ -149,12 +149,21 @@ impl BlobStore for FakeStore {
 #[async_trait]
 impl JobStore for FakeStore {
     async fn create(&self, workspace: WorkspaceId, items: Vec<NewItem>) -> Result<Uuid, StoreError> {
-        let mut inner = self.here()?;
         let id = Uuid::now_v7();
+        self.here()?.jobs.push(FakeJob { id, workspace, items: Vec::new() });
+        self.extend(workspace, id, items).await.map(|()| id)
+    }
+
+    async fn extend(&self, workspace: WorkspaceId, job: Uuid, items: Vec<NewItem>) -> Result<(), StoreError> {
+        let mut inner = self.here()?;
         let first = inner.jobs.iter().map(|job| job.items.len()).sum::<usize>();
+        let found = inner.jobs.iter_mut().find(|found| found.id == job && found.workspace == workspace);
+        let job = found.ok_or(StoreError::NotFound { what: "job" })?;
+        let before = job.items.len();
         let item = |(number, new): (usize, NewItem)| FakeItem {
             number: (first + number) as i64,
             view: JobItem {
+                number: (before + number) as u64 + 1,
                 source: new.source.clone(),
                 status: JobStatus::Queued,
                 reason: None,
@@ -168,10 +177,14 @@ impl JobStore for FakeStore {
             attempt: 0,
             released: 0,
         };
-        let items = items.into_iter().enumerate().map(item).collect();
-        inner.jobs.push(FakeJob { id, workspace, items });
+        job.items.extend(items.into_iter().enumerate().map(item));
         self.work.notify_waiters();
-        Ok(id)
+        Ok(())
+    }
+
+    async fn files(&self, workspace: WorkspaceId, job: Uuid, after: u64, limit: u32) -> Result<Vec<JobItem>, StoreError> {
+        let items = self.job(workspace, job).await?.map(|job| job.items).unwrap_or_default();
+        Ok(items.into_iter().filter(|item| item.number > after).take(limit as usize).collect())
     }
 
     async fn job(&self, workspace: WorkspaceId, job: Uuid) -> Result<Option<Job>, StoreError> {
@@ -189,8 +202,9 @@ impl JobStore for FakeStore {
                 () if cancelled == total => JobStatus::Cancelled,
                 () => JobStatus::Completed,
             };
+            let chunks = job.items.iter().map(|item| u64::from(item.view.chunks_done)).sum();
             let items = job.items.iter().map(|item| item.view.clone()).collect();
-            Job { id: job.id, status, total, done, failed, created_at: Utc::now(), finished_at: None, items }
+            Job { id: job.id, status, total, done, failed, cancelled, chunks, created_at: Utc::now(), finished_at: None, items }
         }))
     }
 
@@ -233,7 +247,7 @@ impl JobStore for FakeStore {
                 source,
                 content_type,
                 metadata,
-                blob,
+                blob: Some(blob),
                 size_bytes,
                 content_hash,
             }));
@@ -335,6 +349,8 @@ impl DocumentStore for FakeStore {
             metadata: claim.metadata.clone(),
             size_bytes: claim.size_bytes,
             chunks: published.chunks,
+            chunking_fingerprint: *fingerprint,
+            has_bytes: true,
             created_at: Utc::now(),
             updated_at: Utc::now(),
         };
@@ -355,6 +371,22 @@ impl DocumentStore for FakeStore {
         };
         let has_more = rest.len() > limit as usize;
         Ok(DocumentPage { documents: rest.into_iter().take(limit as usize).collect(), has_more })
+    }
+
+    async fn list_stale(
+        &self,
+        workspace: WorkspaceId,
+        fingerprint: &Hash,
+        after: Option<Uuid>,
+        limit: u32,
+    ) -> Result<DocumentPage, StoreError> {
+        let mut page = self.list(workspace, after, limit).await?;
+        page.documents.retain(|document| document.chunking_fingerprint != *fingerprint);
+        Ok(page)
+    }
+
+    async fn rechunk(&self, _: WorkspaceId, _: &Hash) -> Result<Rechunk, StoreError> {
+        Ok(Rechunk::default())
     }
 
     async fn document(&self, workspace: WorkspaceId, id: Uuid) -> Result<Option<Document>, StoreError> {

@@ -169,6 +169,7 @@ pub(crate) fn api_with(limits: Limits) -> Api {
         directory: Arc::clone(&store) as _,
         index: Arc::new(FakeIndex),
         first_key: Arc::new(|| Some(SecretString::from(FIRST_KEY))),
+        chunking_fingerprint: [0; 32],
         limits,
         metrics: Metrics::register(&registry).unwrap(),
         registry,

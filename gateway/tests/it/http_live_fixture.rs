@@ -93,6 +93,7 @@ pub(crate) async fn live() -> Live {
         directory: store,
         index: Arc::new(NoIndex),
         first_key: Arc::new(|| Some(SecretString::from(FIRST_KEY))),
+        chunking_fingerprint: parts.cutter.fingerprint(),
         limits: Limits::default(),
         metrics,
         registry,

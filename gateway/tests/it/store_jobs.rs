@@ -172,8 +172,8 @@ async fn orphaned_bytes_are_swept_and_wanted_ones_kept() {
     assert_eq!(store.sweep().await.unwrap(), 1);
     assert!(store.append(workspace, orphan, 0, bytes::Bytes::from_static(b"x")).await.is_err());
     store.append(workspace, young, 0, bytes::Bytes::from_static(b"x")).await.unwrap();
-    assert_eq!(store.piece(workspace, claim.blob, 0).await.unwrap().unwrap(), "a.txt");
-    assert!(store.piece(workspace, claim.blob, 1).await.unwrap().is_none());
+    assert_eq!(store.piece(workspace, claim.blob.unwrap(), 0).await.unwrap().unwrap(), "a.txt");
+    assert!(store.piece(workspace, claim.blob.unwrap(), 1).await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -76,6 +76,7 @@ pub fn workloads(observed: &mut Observed, live: &Live, pipeline: &str, schema_jo
     observed.postgres = one(live, "StatefulSet", &names::postgres(pipeline))?;
     observed.cache = one(live, "Deployment", &names::valkey(pipeline))?;
     observed.gateway = one(live, "Deployment", &names::gateway(pipeline))?;
+    observed.worker = one(live, "Deployment", &names::worker(pipeline))?;
     observed.schema_job = one(live, "Job", schema_job)?;
     let newest = index_jobs(live).max_by_key(|(_, job)| job.metadata.creation_timestamp.as_ref().map(|time| time.0));
     observed.index_job = newest.map(|(key, job)| parsed("Job", &key.1, job.clone())).transpose()?;

@@ -20,6 +20,7 @@ pub enum Component {
     Postgres,
     Cache,
     Gateway,
+    Worker,
     Schema,
     Index,
 }
@@ -31,6 +32,7 @@ impl Component {
             Self::Postgres => "postgres",
             Self::Cache => "cache",
             Self::Gateway => "gateway",
+            Self::Worker => "worker",
             Self::Schema => "schema",
             Self::Index => "index",
         }
@@ -45,6 +47,11 @@ pub fn gateway(pipeline: &str) -> String {
 /// The ConfigMap with the gateway's configuration file.
 pub fn gateway_config(pipeline: &str) -> String {
     format!("{pipeline}-gateway-config")
+}
+
+/// The workers' Deployment and ServiceAccount.
+pub fn worker(pipeline: &str) -> String {
+    format!("{pipeline}-worker")
 }
 
 /// PostgreSQL's StatefulSet, Service and ServiceAccount.

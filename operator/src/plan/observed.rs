@@ -22,6 +22,7 @@ pub struct Observed {
     pub postgres: Option<StatefulSet>,
     pub cache: Option<Deployment>,
     pub gateway: Option<Deployment>,
+    pub worker: Option<Deployment>,
     /// The Job with the name of the wanted schema Job.
     pub schema_job: Option<Job>,
     /// The newest index Job.

@@ -29,6 +29,8 @@ pub struct Pipeline {
     /// `None`: disabled.
     pub cache: Option<Cache>,
     pub gateway: Gateway,
+    /// `None`: the gateways take documents in themselves.
+    pub workers: Option<Workers>,
     pub deletion_policy: DeletionPolicy,
 }
 
@@ -65,6 +67,13 @@ pub struct Cache {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gateway {
     pub image: String,
+    pub replicas: u32,
+    pub resources: Sizing,
+}
+
+/// The pods that only take documents in. Their image is the gateway's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workers {
     pub replicas: u32,
     pub resources: Sizing,
 }

@@ -75,6 +75,11 @@ mod tests {
     }
 
     #[test]
+    fn workers_get_a_deployment_of_their_own_and_the_gateways_leave_documents_to_them() {
+        check("workers", include_str!("../../../crds/examples/workers.yaml"));
+    }
+
+    #[test]
     fn the_full_examples_lead_to_these_objects() {
         check("full", include_str!("../../../crds/examples/full.yaml"));
     }

@@ -13,7 +13,7 @@ use ragline_crds::{
 };
 
 use super::{
-    pipeline::{Cache, Defaults, Gateway, Pipeline, Postgres, Sizing, UserSecret},
+    pipeline::{Cache, Defaults, Gateway, Pipeline, Postgres, Sizing, UserSecret, Workers},
     quantity::{self, MIB},
 };
 use sizing::Standard;
@@ -57,6 +57,9 @@ impl Problems {
 
 /// Replicas where the spec names none.
 const GATEWAY_REPLICAS: u32 = 2;
+const WORKER_REPLICAS: u32 = 1;
+/// CPU and memory of the gateway's program, whatever it does.
+const GATEWAY: Standard = Standard { cpu_request: "100m", memory_request_bytes: 384 * MIB, memory_limit_bytes: 1_024 * MIB };
 /// Volume where the spec names no size; the rule against shrinking names it too.
 const STORAGE_SIZE: &str = "10Gi";
 /// Memory of the cache where the spec names none.
@@ -106,6 +109,7 @@ pub fn validate(pipeline: &RagPipeline, defaults: &Defaults) -> Result<Pipeline,
     let postgres = postgres(spec, defaults, &mut problems);
     let cache = cache(spec, defaults, &mut problems);
     let gateway = gateway(spec, defaults, &mut problems);
+    let workers = workers(spec, &mut problems);
     if !problems.0.is_empty() {
         return Err(Refusal { problems: problems.0 });
     }
@@ -119,6 +123,7 @@ pub fn validate(pipeline: &RagPipeline, defaults: &Defaults) -> Result<Pipeline,
         postgres,
         cache,
         gateway,
+        workers,
         deletion_policy: spec.deletion_policy.unwrap_or_default(),
         name,
     })
@@ -222,7 +227,14 @@ fn gateway(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, problems: 
     let spec::Gateway { image, replicas, resources } = spec.gateway.clone().unwrap_or_default();
     let replicas = replicas.unwrap_or(GATEWAY_REPLICAS);
     problems.require(replicas <= 50, "spec.gateway.replicas", "must be 0 to 50");
-    let standard = Standard { cpu_request: "100m", memory_request_bytes: 384 * MIB, memory_limit_bytes: 1_024 * MIB };
-    let resources: Sizing = sizing::sizing("spec.gateway.resources", resources, &standard, problems);
+    let resources: Sizing = sizing::sizing("spec.gateway.resources", resources, &GATEWAY, problems);
     Gateway { image: image.unwrap_or_else(|| defaults.gateway_image.clone()), replicas, resources }
+}
+
+fn workers(spec: &ragline_crds::RagPipelineSpec, problems: &mut Problems) -> Option<Workers> {
+    let spec::Workers { replicas, resources } = spec.ingest.clone()?.workers?;
+    let replicas = replicas.unwrap_or(WORKER_REPLICAS);
+    problems.require(replicas <= 50, "spec.ingest.workers.replicas", "must be 0 to 50");
+    let resources = sizing::sizing("spec.ingest.workers.resources", resources, &GATEWAY, problems);
+    Some(Workers { replicas, resources })
 }

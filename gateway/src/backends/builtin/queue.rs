@@ -144,3 +144,45 @@ fn next(shared: &Shared) -> Option<Vec<Step>> {
         lines = shared.arrived.wait(lines).unwrap_or_else(PoisonError::into_inner);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A step that is told by its one token, and the end that keeps its caller alive.
+    fn step(token: i32) -> (Step, oneshot::Receiver<Result<Vec<Vector>, EmbedError>>) {
+        let (reply, answer) = oneshot::channel();
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        (Step { sequences: vec![vec![token]], reply, _permit: permit }, answer)
+    }
+
+    fn tokens(shared: &Shared) -> Vec<i32> {
+        next(shared).unwrap().iter().flat_map(|step| step.sequences.concat()).collect()
+    }
+
+    #[test]
+    fn all_questions_go_before_the_next_passage_however_long_it_has_waited() {
+        let shared = Shared::default();
+        let mut callers = Vec::new();
+        for (step, caller) in (0..8).map(step) {
+            lock(&shared.lines).passages.push_back(step);
+            callers.push(caller);
+        }
+        assert_eq!(tokens(&shared), [0], "one step of passages at a time");
+        for (step, caller) in (100..103).map(step) {
+            lock(&shared.lines).questions.push_back(step);
+            callers.push(caller);
+        }
+        assert_eq!(tokens(&shared), [100, 101, 102], "questions share a run");
+        assert_eq!(tokens(&shared), [1]);
+    }
+
+    #[test]
+    fn work_whose_caller_went_away_is_dropped() {
+        let shared = Shared::default();
+        let (gone, _) = step(1);
+        let (asked, _caller) = step(2);
+        lock(&shared.lines).passages.extend([gone, asked]);
+        assert_eq!(tokens(&shared), [2]);
+    }
+}

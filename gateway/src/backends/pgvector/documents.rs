@@ -15,7 +15,7 @@ use super::{
     stage::lock_item,
 };
 use crate::traits::{
-    ingest::{Claim, Document, DocumentPage, DocumentStore, Hash, NewDocument, Published, StagedChunk},
+    ingest::{Claim, Document, DocumentPage, DocumentStore, Hash, NewDocument, Published, Rechunk, StagedChunk},
     search::{StoreError, WorkspaceId},
 };
 
@@ -26,11 +26,16 @@ const EMBEDDED: &str = "SELECT DISTINCT c.content_hash FROM chunk c WHERE c.work
     AND EXISTS (SELECT 1 FROM embeddings e \
       WHERE e.relation_id = (SELECT relation_id FROM workspace WHERE id = $1) AND e.chunk_id = c.id AND e.space_id = $3)";
 
-const LIST: &str = "SELECT id, source, content_type, title, metadata, size_bytes, chunks, created_at, updated_at FROM document \
+const LIST: &str = "SELECT id, source, content_type, title, metadata, size_bytes, chunks, chunking_fingerprint, \
+      blob_id IS NOT NULL AS has_bytes, created_at, updated_at FROM document \
     WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3";
 
-const ONE: &str =
-    "SELECT id, source, content_type, title, metadata, size_bytes, chunks, created_at, updated_at FROM document WHERE id = $1";
+const ONE: &str = "SELECT id, source, content_type, title, metadata, size_bytes, chunks, chunking_fingerprint, \
+      blob_id IS NOT NULL AS has_bytes, created_at, updated_at FROM document WHERE id = $1";
+
+/// A file that is cut anew from these bytes is waited for: it and the deletion would otherwise wait for each other.
+const LOCK_FILES: &str =
+    "SELECT id FROM job_item WHERE blob_id = (SELECT blob_id FROM document WHERE id = $1) ORDER BY id FOR UPDATE";
 
 #[async_trait]
 impl DocumentStore for Store {
@@ -108,6 +113,20 @@ impl DocumentStore for Store {
         Ok(DocumentPage { documents, has_more })
     }
 
+    async fn list_stale(
+        &self,
+        workspace: WorkspaceId,
+        chunking_fingerprint: &Hash,
+        after: Option<Uuid>,
+        limit: u32,
+    ) -> Result<DocumentPage, StoreError> {
+        self.stale_page(workspace, chunking_fingerprint, after, limit).await
+    }
+
+    async fn rechunk(&self, workspace: WorkspaceId, chunking_fingerprint: &Hash) -> Result<Rechunk, StoreError> {
+        self.queue_stale(workspace, chunking_fingerprint).await
+    }
+
     async fn document(&self, workspace: WorkspaceId, id: Uuid) -> Result<Option<Document>, StoreError> {
         let error = |error| failed("reading a document", error);
         let mut tx = Self::begin(self, workspace).await?;
@@ -124,6 +143,7 @@ impl DocumentStore for Store {
             .fetch_optional(&mut *tx)
             .await
             .map_err(error)?;
+        sqlx::query(LOCK_FILES).bind(id).execute(&mut *tx).await.map_err(error)?;
         let found: Option<(Option<Uuid>,)> = sqlx::query_as("SELECT blob_id FROM document WHERE id = $1 FOR UPDATE")
             .bind(id)
             .fetch_optional(&mut *tx)
@@ -142,7 +162,8 @@ impl DocumentStore for Store {
     }
 }
 
-fn from_row(row: &PgRow) -> Result<Document, sqlx::Error> {
+pub(super) fn from_row(row: &PgRow) -> Result<Document, sqlx::Error> {
+    let fingerprint: Vec<u8> = row.try_get("chunking_fingerprint")?;
     let metadata: Json<crate::traits::ingest::Metadata> = row.try_get("metadata")?;
     Ok(Document {
         id: row.try_get("id")?,
@@ -152,6 +173,8 @@ fn from_row(row: &PgRow) -> Result<Document, sqlx::Error> {
         metadata: metadata.0,
         size_bytes: row.try_get::<i64, _>("size_bytes")?.unsigned_abs(),
         chunks: row.try_get::<i32, _>("chunks")?.unsigned_abs(),
+        chunking_fingerprint: Hash::try_from(fingerprint.as_slice()).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+        has_bytes: row.try_get("has_bytes")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
     })

@@ -17,7 +17,7 @@ use crate::traits::{
 };
 
 /// Files of a job that are shown.
-const ITEMS_SHOWN: i64 = 1_000;
+pub(super) const ITEMS_SHOWN: u32 = 1_000;
 /// A reason is for people; what an outside server said may be long.
 const REASON_CHARS: usize = 2_000;
 /// A file that may be taken but is locked: somebody is taking it, so look again a little later.
@@ -28,6 +28,11 @@ const INSERT_ITEMS: &str = "INSERT INTO job_item (job_id, workspace_id, collecti
     FROM collection c, unnest($3::text[], $4::text[], $5::jsonb[], $6::uuid[], $7::bigint[], $8::bytea[]) WITH ORDINALITY \
       AS i(source, content_type, metadata, blob_id, size_bytes, content_hash, n) \
     WHERE c.workspace_id = $2 AND c.name = 'default' ORDER BY i.n";
+
+/// Of many files those that failed are shown before others, yet all in the order they came.
+const SHOWN_ITEMS: &str = "SELECT * FROM ( \
+      SELECT id - min(id) OVER () + 1 AS number, source, status, reason, document_id, chunks_done, chunks_total \
+      FROM job_item WHERE job_id = $1 ORDER BY status = 'failed' DESC, id LIMIT $2) shown ORDER BY number";
 
 /// A publish holds the lock on the row while it works; skipping it means that the lease still holds.
 const RENEW: &str = "WITH mine AS (SELECT id FROM job_item WHERE id = $1 AND lease = $2 FOR UPDATE SKIP LOCKED) \
@@ -47,22 +52,19 @@ impl JobStore for Store {
             .execute(&mut *tx)
             .await
             .map_err(error)?;
-        sqlx::query(INSERT_ITEMS)
-            .bind(id)
-            .bind(workspace.0)
-            .bind(items.iter().map(|item| item.source.as_str()).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.content_type.as_deref()).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| Value::Object(item.metadata.clone())).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.blob).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| i64::try_from(item.size_bytes).unwrap_or(i64::MAX)).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.content_hash.as_slice()).collect::<Vec<_>>())
-            .execute(&mut *tx)
-            .await
-            .map_err(error)?;
+        insert_items(&mut tx, workspace, id, &items).await?;
         sqlx::query("SELECT finish_job($1)").bind(id).execute(&mut *tx).await.map_err(error)?;
         notify_work(&mut tx).await?;
         commit(tx, "creating a job").await?;
         Ok(id)
+    }
+
+    async fn extend(&self, workspace: WorkspaceId, job: Uuid, items: Vec<NewItem>) -> Result<(), StoreError> {
+        self.append_items(workspace, job, &items).await
+    }
+
+    async fn files(&self, workspace: WorkspaceId, job: Uuid, after: u64, limit: u32) -> Result<Vec<JobItem>, StoreError> {
+        self.items_after(workspace, job, after, limit).await
     }
 
     async fn job(&self, workspace: WorkspaceId, job: Uuid) -> Result<Option<Job>, StoreError> {
@@ -70,23 +72,18 @@ impl JobStore for Store {
         let mut tx = Self::begin(self, workspace).await?;
         let found = sqlx::query(
             "SELECT j.id, j.status, j.total, j.created_at, j.finished_at, \
-               (SELECT count(*) FROM job_item i WHERE i.job_id = j.id AND i.status IN ('completed', 'failed', 'cancelled')) AS done, \
-               (SELECT count(*) FROM job_item i WHERE i.job_id = j.id AND i.status = 'failed') AS failed \
-             FROM job j WHERE j.id = $1",
+               i.done, i.failed, i.cancelled, i.chunks FROM job j CROSS JOIN LATERAL ( \
+               SELECT count(*) FILTER (WHERE status IN ('completed', 'failed', 'cancelled')) AS done, \
+                 count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'cancelled') AS cancelled, \
+                 coalesce(sum(chunks_done), 0)::bigint AS chunks FROM job_item WHERE job_id = j.id) i \
+             WHERE j.id = $1",
         )
         .bind(job)
         .fetch_optional(&mut *tx)
         .await
         .map_err(error)?;
         let Some(row) = found else { return Ok(None) };
-        let items = sqlx::query(
-            "SELECT source, status, reason, document_id, chunks_done, chunks_total FROM job_item WHERE job_id = $1 ORDER BY id LIMIT $2",
-        )
-        .bind(job)
-        .bind(ITEMS_SHOWN)
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(error)?;
+        let items = sqlx::query(SHOWN_ITEMS).bind(job).bind(i64::from(ITEMS_SHOWN)).fetch_all(&mut *tx).await.map_err(error)?;
         commit(tx, "reading a job").await?;
         let items = items.iter().map(item).collect::<Result<_, _>>().map_err(error)?;
         job_from(&row, items).map(Some).map_err(error)
@@ -189,6 +186,22 @@ impl JobStore for Store {
     }
 }
 
+pub(super) async fn insert_items(tx: &mut Tx, workspace: WorkspaceId, job: Uuid, items: &[NewItem]) -> Result<(), StoreError> {
+    sqlx::query(INSERT_ITEMS)
+        .bind(job)
+        .bind(workspace.0)
+        .bind(items.iter().map(|item| item.source.as_str()).collect::<Vec<_>>())
+        .bind(items.iter().map(|item| item.content_type.as_deref()).collect::<Vec<_>>())
+        .bind(items.iter().map(|item| Value::Object(item.metadata.clone())).collect::<Vec<_>>())
+        .bind(items.iter().map(|item| item.blob).collect::<Vec<_>>())
+        .bind(items.iter().map(|item| i64::try_from(item.size_bytes).unwrap_or(i64::MAX)).collect::<Vec<_>>())
+        .bind(items.iter().map(|item| item.content_hash.as_slice()).collect::<Vec<_>>())
+        .execute(&mut **tx)
+        .await
+        .map_err(|error| failed("queueing files", error))?;
+    Ok(())
+}
+
 /// How a file leaves the queue.
 pub(super) enum End<'a> {
     Completed { document: Uuid, chunks: i32 },
@@ -270,14 +283,17 @@ fn job_from(row: &PgRow, items: Vec<JobItem>) -> Result<Job, sqlx::Error> {
         total: row.try_get::<i32, _>("total")?.unsigned_abs(),
         done: u32::try_from(row.try_get::<i64, _>("done")?).unwrap_or(u32::MAX),
         failed: u32::try_from(row.try_get::<i64, _>("failed")?).unwrap_or(u32::MAX),
+        cancelled: u32::try_from(row.try_get::<i64, _>("cancelled")?).unwrap_or(u32::MAX),
+        chunks: row.try_get::<i64, _>("chunks")?.unsigned_abs(),
         created_at: row.try_get("created_at")?,
         finished_at: row.try_get("finished_at")?,
         items,
     })
 }
 
-fn item(row: &PgRow) -> Result<JobItem, sqlx::Error> {
+pub(super) fn item(row: &PgRow) -> Result<JobItem, sqlx::Error> {
     Ok(JobItem {
+        number: row.try_get::<i64, _>("number")?.unsigned_abs(),
         source: row.try_get("source")?,
         status: status(row.try_get("status")?),
         reason: row.try_get("reason")?,
@@ -300,8 +316,7 @@ fn claim(row: &PgRow, lease: Uuid) -> Result<Claim, sqlx::Error> {
         source: row.try_get("source")?,
         content_type: row.try_get("content_type")?,
         metadata: metadata.0,
-        // Open files keep their bytes: only a sweep removes blobs, and it spares them.
-        blob: row.try_get::<Option<Uuid>, _>("blob_id")?.unwrap_or_default(),
+        blob: row.try_get("blob_id")?,
         size_bytes: row.try_get::<i64, _>("size_bytes")?.unsigned_abs(),
         content_hash: Hash::try_from(hash.as_slice()).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
     })

@@ -17,6 +17,7 @@ pub mod evaluation;
 mod figures;
 mod filter;
 mod inspect;
+mod job_files;
 mod jobs;
 mod lexical;
 pub mod migrate;
@@ -30,6 +31,7 @@ mod session;
 mod signals;
 pub mod space;
 mod stage;
+mod stale;
 
 use std::sync::Arc;
 

@@ -71,6 +71,10 @@ impl Store {
         let mut tx = Self::begin(self, claim.workspace).await?;
         sqlx::raw_sql(STATEMENT_TIMEOUT).execute(&mut *tx).await.map_err(|error| failed("publishing a document", error))?;
         let item = lock_item(&mut tx, claim).await?;
+        if item.blob_id.is_none() {
+            // The document was deleted while it was cut anew; it must not come back.
+            return Err(StoreError::Conflict { what: "document" });
+        }
         let relation = lock_relation(&mut tx, claim).await?;
         let (document_id, old_blob) = upsert(&mut tx, claim, &item, document, fingerprint, space).await?;
         let boundary: i64 = sqlx::query_scalar(LAST_OLD_CHUNK)

@@ -22,12 +22,14 @@ use super::{
 use crate::plan::{
     credentials::{API_KEY_KEY, Credentials, PASSWORD_KEY},
     names::{self, Component},
-    pipeline::{Pipeline, UserSecret},
+    pipeline::{Gateway, Pipeline, Sizing, UserSecret},
 };
 
 /// Name of the container and of its port.
 const CONTAINER: &str = "gateway";
 const PORT: &str = "http";
+/// The role of gateways that leave the documents to workers.
+const API: &str = "api";
 /// Seconds that a gateway still serves after it was told to end, until no Service sends to it any more.
 const DRAIN_SECONDS: &str = "3";
 /// Seconds that requests under way may still take.
@@ -102,19 +104,40 @@ pub fn disruption_budget(pipeline: &Pipeline) -> Option<PodDisruptionBudget> {
 /// The gateways themselves. Their pods change when configuration, image or a generated password changes, and at no other time;
 /// the user's Secrets are read again by the gateway itself.
 pub fn deployment(pipeline: &Pipeline, credentials: &Credentials) -> Deployment {
+    let Gateway { image: _, replicas, resources } = &pipeline.gateway;
+    // Where there are workers, they alone take documents in.
+    let roles = pipeline.workers.is_some().then_some(API);
+    let name = names::gateway(&pipeline.name);
+    serving(pipeline, credentials, Serving { component: Component::Gateway, name, roles, replicas: *replicas, resources })
+}
+
+/// Pods that run `serve`.
+pub(super) struct Serving<'a> {
+    pub(super) component: Component,
+    /// Of the Deployment and of the ServiceAccount.
+    pub(super) name: String,
+    /// `None`: all.
+    pub(super) roles: Option<&'static str>,
+    pub(super) replicas: u32,
+    pub(super) resources: &'a Sizing,
+}
+
+/// A Deployment of the gateway's program.
+pub(super) fn serving(pipeline: &Pipeline, credentials: &Credentials, serving: Serving<'_>) -> Deployment {
     let Credentials { superuser: _, owner: _, application, valkey, api_key } = credentials;
     let mut secrets = vec![application];
     // Without a cache its password is kept nowhere, so it is another one each time.
     secrets.extend(pipeline.cache.is_some().then_some(valkey));
     secrets.push(api_key);
     let hashes = [("config", names::hash([config_file(pipeline).as_str()])), ("secrets", Credentials::hash(&secrets))];
-    let template = pod::template(pipeline, Component::Gateway, &hashes, pod_spec(pipeline));
+    let component = serving.component;
+    let template = pod::template(pipeline, component, &hashes, pod_spec(pipeline, &serving));
     Deployment {
-        metadata: meta::owned(pipeline, names::gateway(&pipeline.name), Component::Gateway),
+        metadata: meta::owned(pipeline, serving.name, component),
         spec: Some(DeploymentSpec {
-            replicas: Some(i32::try_from(pipeline.gateway.replicas).expect("replicas are at most 50")),
+            replicas: Some(i32::try_from(serving.replicas).expect("replicas are at most 50")),
             revision_history_limit: Some(3),
-            selector: meta::selector(pipeline, Component::Gateway),
+            selector: meta::selector(pipeline, component),
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 rolling_update: Some(RollingUpdateDeployment {
@@ -129,7 +152,7 @@ pub fn deployment(pipeline: &Pipeline, credentials: &Credentials) -> Deployment 
     }
 }
 
-fn pod_spec(pipeline: &Pipeline) -> PodSpec {
+fn pod_spec(pipeline: &Pipeline, serving: &Serving<'_>) -> PodSpec {
     let (mut mounted, mut variables) = configuration(pipeline);
     for (file, variable) in secret_files(pipeline) {
         mounted.push(file.mounted());
@@ -138,7 +161,7 @@ fn pod_spec(pipeline: &Pipeline) -> PodSpec {
     mounted.push(pod::scratch());
     let (volumes, mounts) = pod::split(mounted);
     let container = Container {
-        args: Some(vec!["serve".to_owned()]),
+        args: Some(arguments(serving.roles)),
         env: Some(variables),
         lifecycle: Some(Lifecycle {
             pre_stop: Some(LifecycleHandler { exec: Some(pod::exec(&["sleep", DRAIN_SECONDS])), ..LifecycleHandler::default() }),
@@ -150,19 +173,24 @@ fn pod_spec(pipeline: &Pipeline) -> PodSpec {
         readiness_probe: Some(Pace { period_seconds: 3, timeout_seconds: 3, failures: 2 }.http("/readyz", PORT)),
         ports: Some(vec![pod::port(PORT, ports::GATEWAY_HTTP)]),
         volume_mounts: Some(mounts),
-        ..pod::container(CONTAINER, &pipeline.gateway.image, &pipeline.gateway.resources)
+        ..pod::container(CONTAINER, &pipeline.gateway.image, serving.resources)
     };
     PodSpec {
         termination_grace_period_seconds: Some(GRACE_SECONDS),
         topology_spread_constraints: Some(vec![TopologySpreadConstraint {
-            label_selector: Some(meta::selector(pipeline, Component::Gateway)),
+            label_selector: Some(meta::selector(pipeline, serving.component)),
             max_skew: 1,
             topology_key: "kubernetes.io/hostname".to_owned(),
             when_unsatisfiable: "ScheduleAnyway".to_owned(),
             ..TopologySpreadConstraint::default()
         }]),
-        ..pod::pod(GATEWAY_USER, names::gateway(&pipeline.name), container, volumes)
+        ..pod::pod(GATEWAY_USER, serving.name.clone(), container, volumes)
     }
+}
+
+fn arguments(roles: Option<&str>) -> Vec<String> {
+    let roles = roles.into_iter().flat_map(|roles| ["--roles", roles]);
+    ["serve"].into_iter().chain(roles).map(str::to_owned).collect()
 }
 
 /// The configuration file, for the gateways and for the Jobs, which run the same program.

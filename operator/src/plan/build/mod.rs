@@ -9,6 +9,7 @@ mod postgres_settings;
 pub mod secrets;
 pub mod service_account;
 pub mod valkey;
+pub mod worker;
 
 use super::{
     credentials::Credentials,
@@ -44,5 +45,8 @@ pub fn build(pipeline: &Pipeline, credentials: &Credentials) -> Objects<Desired>
         add(Step::Serve, budget.into());
     }
     add(Step::Serve, gateway::deployment(pipeline, credentials).into());
+    if let Some(workers) = &pipeline.workers {
+        add(Step::Serve, worker::deployment(pipeline, workers, credentials).into());
+    }
     Objects::new(objects)
 }

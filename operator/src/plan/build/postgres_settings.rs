@@ -24,10 +24,11 @@ pub(super) fn maintenance_memory_bytes(pipeline: &Pipeline) -> u64 {
     (pipeline.postgres.resources.memory_bytes / 4).min(MOST) / MIB * MIB
 }
 
-/// Connections that PostgreSQL takes: those of all gateways, one more of them during a roll-out, and the rest.
+/// Connections that PostgreSQL takes: those of all gateways and workers, one more of each during a roll-out, and the rest.
 pub(super) fn max_connections(pipeline: &Pipeline) -> u32 {
     let gateways = pipeline.gateway.replicas + 1;
-    let needed = gateways * (pipeline.config.database.pool_size + BESIDE_THE_POOL) + JOBS + RESERVE;
+    let workers = pipeline.workers.as_ref().map_or(0, |workers| workers.replicas + 1);
+    let needed = (gateways + workers) * (pipeline.config.database.pool_size + BESIDE_THE_POOL) + JOBS + RESERVE;
     needed.div_ceil(CONNECTION_STEP) * CONNECTION_STEP
 }
 

@@ -15,6 +15,9 @@ pub fn service_accounts(pipeline: &Pipeline) -> Vec<ServiceAccount> {
         (names::jobs(&pipeline.name), Component::Schema),
         (names::postgres(&pipeline.name), Component::Postgres),
     ];
+    if pipeline.workers.is_some() {
+        accounts.push((names::worker(&pipeline.name), Component::Worker));
+    }
     if pipeline.cache.is_some() {
         accounts.push((names::valkey(&pipeline.name), Component::Cache));
     }

@@ -10,6 +10,7 @@ mod pods;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use ragline_crds::{
@@ -92,6 +93,7 @@ fn describe(next: &mut RagPipelineStatus, facts: &Facts<'_>, pipeline: &Pipeline
         postgres: Some(component(&pipeline.postgres.image, judged, ConditionType::DatabaseReady)),
         cache: pipeline.cache.as_ref().map(|cache| component(&cache.image, judged, ConditionType::CacheReady)),
         gateway: Some(component(&pipeline.gateway.image, judged, ConditionType::GatewayAvailable)),
+        worker: worker::worker(facts, pipeline, observed),
     });
     next.vectors = index::vectors(facts, observed, next);
     next.index = Some(index::status(pipeline, observed, next.index.as_ref()));

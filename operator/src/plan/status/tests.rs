@@ -354,3 +354,21 @@ fn nothing_of_a_later_step_is_applied_too_early() {
     observed.postgres = None;
     assert_eq!(stage::step(&pipeline, &observed), Step::Serve, "a database that is away holds nothing up");
 }
+
+#[test]
+fn workers_are_counted_by_themselves_and_the_pipeline_answers_without_them() {
+    let pipeline = pipeline(json!({"ingest": {"workers": {"replicas": 2}}}));
+    let worker = |observed: &Observed| {
+        let said = status(&facts(0), Outcome::Seen(&pipeline, observed), &RagPipelineStatus::default());
+        assert_eq!(said.phase, Some(Phase::Ready));
+        let worker = said.components.unwrap().worker.unwrap();
+        (worker.ready, worker.message)
+    };
+    assert_eq!(worker(&running()), (false, Some("0 of 2 workers of Deployment docs-worker run.".to_owned())));
+    let available = |n: i64| Observed {
+        worker: Some(typed(json!({"metadata": {"name": "docs-worker"}, "status": {"availableReplicas": n}}))),
+        ..running()
+    };
+    assert_eq!(worker(&available(1)), (true, Some("1 of 2 workers of Deployment docs-worker run.".to_owned())));
+    assert_eq!(worker(&available(2)), (true, None));
+}
