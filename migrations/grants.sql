@@ -20,7 +20,9 @@ BEGIN
   FOR found IN SELECT p.oid::regprocedure AS target, p.prokind, p.proname FROM pg_proc p
       WHERE p.pronamespace = current_schema()::regnamespace AND p.proowner = current_user::regrole
         AND p.proname IN ('find_workspace', 'bump_store_version', 'open_search', 'finish_job', 'claim_job_item', 'next_job_item_in',
-                          'sweep', 'find_api_key', 'relation_figures', 'server_figures', 'protect', 'create_workspace') LOOP
+                          'sweep', 'find_api_key', 'relation_figures', 'server_figures', 'notify_keys', 'add_workspace',
+                          'list_workspaces', 'delete_workspace', 'revoke_api_key', 'erase_workspaces', 'forget_keys', 'protect',
+                          'create_workspace') LOOP
     EXECUTE format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', found.target);
     IF found.proname NOT IN ('protect', 'create_workspace') THEN
       EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', found.target, application);

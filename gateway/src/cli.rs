@@ -43,6 +43,12 @@ enum Command {
     Ask(client::AskArgs),
     /// Search through a gateway.
     Search(client::SearchArgs),
+    /// Manage the workspaces of a pipeline through its gateway.
+    #[command(subcommand)]
+    Workspaces(client::WorkspacesCommand),
+    /// Manage the keys of workspaces through a gateway.
+    #[command(subcommand)]
+    Keys(client::KeysCommand),
     /// Check the configuration file and the environment, and print what would be used.
     CheckConfig,
     /// Print the description of the HTTP API.
@@ -79,6 +85,8 @@ impl Cli {
             Command::Ingest(arguments) => return client::ingest(arguments).await,
             Command::Ask(arguments) => return client::ask(arguments).await,
             Command::Search(arguments) => return client::search(arguments).await,
+            Command::Workspaces(command) => return client::workspaces(command).await,
+            Command::Keys(command) => return client::keys(command).await,
             Command::CheckConfig => check_config(&settings()?)?,
             Command::Openapi => print(&http::routes::openapi().to_pretty_json()?)?,
             Command::Verify { json } => return run_verify(settings()?, json).await,

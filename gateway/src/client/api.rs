@@ -70,6 +70,10 @@ impl Api {
         self.client.post(self.at(path))
     }
 
+    pub(super) fn delete(&self, path: &str) -> RequestBuilder {
+        self.client.delete(self.at(path))
+    }
+
     /// Sends and reads the answer.
     pub(super) async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
         let response = request.send().await.map_err(|error| self.unreachable(error))?;
@@ -90,7 +94,7 @@ impl Api {
     }
 
     fn at(&self, path: &str) -> Url {
-        self.base.join(path).expect("the paths are constants and ids")
+        self.base.join(path).expect("the paths are constants, ids and names")
     }
 
     fn unreachable(&self, error: reqwest::Error) -> anyhow::Error {

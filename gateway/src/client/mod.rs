@@ -1,18 +1,21 @@
-//! The commands that talk to a running gateway: `ingest`, `ask`, `search`. They know the API and nothing of what is behind it.
+//! The commands that talk to a running gateway: `ingest`, `ask`, `search`, `workspaces`, `keys`. They know the API and nothing of what is behind it.
 
 mod api;
 mod args;
 mod ask;
 mod files;
 mod ingest;
+mod keys;
 mod output;
+mod pages;
 mod search;
 mod upload;
 mod watch;
+mod workspaces;
 
 use std::process::ExitCode;
 
-pub use args::{AskArgs, ConnectionArgs, IngestArgs, SearchArgs};
+pub use args::{AskArgs, ConnectionArgs, IngestArgs, KeysCommand, SearchArgs, WorkspacesCommand};
 
 use self::{api::Api, output::Output};
 
@@ -38,4 +41,20 @@ pub async fn ask(arguments: AskArgs) -> anyhow::Result<ExitCode> {
 /// As [`ingest`].
 pub async fn search(arguments: SearchArgs) -> anyhow::Result<ExitCode> {
     search::run(&Api::open(&arguments.connection)?, &arguments, &mut Output::stdout()).await
+}
+
+/// Manages the workspaces of a pipeline.
+///
+/// # Errors
+/// As [`ingest`].
+pub async fn workspaces(command: WorkspacesCommand) -> anyhow::Result<ExitCode> {
+    workspaces::run(command, &mut Output::stdout()).await
+}
+
+/// Manages the keys of a workspace.
+///
+/// # Errors
+/// As [`ingest`].
+pub async fn keys(command: KeysCommand) -> anyhow::Result<ExitCode> {
+    keys::run(command, &mut Output::stdout()).await
 }

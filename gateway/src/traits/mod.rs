@@ -7,3 +7,4 @@ pub mod generator;
 pub mod ingest;
 pub mod inspect;
 pub mod search;
+pub mod workspaces;

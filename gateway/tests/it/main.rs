@@ -9,6 +9,7 @@ mod env_fixture;
 mod env_tls;
 mod http_client;
 mod http_errors;
+mod http_fake_workspaces;
 mod http_fakes;
 mod http_fixture;
 mod http_fuzz;

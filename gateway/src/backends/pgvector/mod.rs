@@ -2,20 +2,22 @@
 //!
 //! - `migrate::migrate(&config.database, &urls, &space, deadline)` makes the schema; `ragline-gateway migrate` and nobody else calls it.
 //! - `Store::connect(&config.database, &database_url, space)` gives the store that implements `Searcher`, `Directory`, `BlobStore`,
-//!   `JobStore` and `DocumentStore`; it connects when first used, so the gateway starts while PostgreSQL is down. Call
+//!   `JobStore`, `DocumentStore` and `WorkspaceStore`; it connects when first used, so the gateway starts while PostgreSQL is down. Call
 //!   [`Store::prove`] or `Directory::ready` before serving: both refuse a role that row-level security does not bind.
-//! - [`Store::replace_url`] takes a new password without a restart, [`Store::maintain`] is the loop that removes orphaned bytes,
-//!   [`Store::figures`] are the server's figures for the metrics.
+//! - [`Store::replace_url`] takes a new password without a restart, [`Store::maintain`] is the loop that removes orphaned bytes
+//!   and the rows of deleted workspaces, [`Store::figures`] are the server's figures for the metrics.
 //! - `pool::owner(&config.database, &database_owner_url)` gives the pool that [`crate::index::run`] wants.
 
 mod blobs;
 mod directory;
 mod documents;
+mod erase;
 mod error;
 mod figures;
 mod filter;
 mod inspect;
 mod jobs;
+mod keys;
 pub mod migrate;
 pub mod pool;
 mod proof;
@@ -27,6 +29,7 @@ mod session;
 mod signals;
 pub mod space;
 mod stage;
+mod workspaces;
 
 use std::sync::Arc;
 
