@@ -33,3 +33,8 @@ mod text_pdf;
 mod unanswerable;
 mod verify;
 mod verify_fixture;
+mod workspaces_http;
+mod workspaces_isolation;
+mod workspaces_keys;
+mod workspaces_many;
+mod workspaces_store;
