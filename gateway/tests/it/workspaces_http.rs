@@ -61,12 +61,7 @@ async fn a_workspace_is_made_listed_and_deleted() {
     refused(&live.send(search_as(&key)).await, 401, "invalid_api_key", None);
     assert_eq!(live.send(get("/v1/workspaces/team-a")).await.body["status"], "deleting");
     refused(&live.send(post("/v1/workspaces", json!({"name": "team-a"}))).await, 409, "workspace_exists", Some("name"));
-    refused(
-        &live.send(post("/v1/workspaces/team-a/keys", json!({"name": "k"}))).await,
-        404,
-        "workspace_not_found",
-        Some("name"),
-    );
+    refused(&live.send(post("/v1/workspaces/team-a/keys", json!({"name": "k"}))).await, 404, "workspace_not_found", Some("name"));
     erased(&live).await;
     refused(&live.send(delete("/v1/workspaces/team-a")).await, 404, "workspace_not_found", Some("name"));
     made(&live, "/v1/workspaces", json!({"name": "team-a"})).await;
@@ -91,10 +86,8 @@ async fn a_key_is_shown_once_and_kept_as_its_hash() {
     assert_eq!((&listed["id"], &listed["name"], &listed["scope"]), (&key["id"], &json!("website"), &json!("write")));
     assert!(listed["expires_at"].is_string() && listed["revoked_at"].is_null(), "{listed}");
     assert!(!list.to_string().contains(secret) && listed.get("key").is_none());
-    let kept: String = sqlx::query_scalar("SELECT string_agg(k::text, ' ') FROM api_key k")
-        .fetch_one(&live.database.owner())
-        .await
-        .unwrap();
+    let kept: String =
+        sqlx::query_scalar("SELECT string_agg(k::text, ' ') FROM api_key k").fetch_one(&live.database.owner()).await.unwrap();
     assert!(!kept.contains(secret), "the secret is in the table");
     let bad = [
         (json!({"name": ""}), "name"),

@@ -86,7 +86,9 @@ async fn one_of_a_thousand_workspaces_is_searched_by_its_own_rows() {
     assert!(explained.index_names.iter().any(|name| name.contains("workspace")), "{:?}", explained.index_names);
     for round in 1..=3 {
         let ((p50, p95), (alone_p50, alone_p95)) = (many.times("w500").await, one.times("w1").await);
-        println!("round {round}: one of 1,000 p50 {p50:.2} ms, p95 {p95:.2} ms; alone p50 {alone_p50:.2} ms, p95 {alone_p95:.2} ms");
+        println!(
+            "round {round}: one of 1,000 p50 {p50:.2} ms, p95 {p95:.2} ms; alone p50 {alone_p50:.2} ms, p95 {alone_p95:.2} ms"
+        );
     }
     let listed = many.store.workspaces(None, 1_000).await.unwrap();
     assert_eq!((listed.items.len(), listed.has_more), (1_000, true));
