@@ -54,6 +54,12 @@ enum Command {
     /// Measure how well a collection with judged questions is searched, in a workspace of its own that is removed in the end. Ends
     /// with 1 when a mode asked for is not available.
     Eval(client::EvalArgs),
+    /// Manage the workspaces of a pipeline through its gateway.
+    #[command(subcommand)]
+    Workspaces(client::WorkspacesCommand),
+    /// Manage the keys of workspaces through a gateway.
+    #[command(subcommand)]
+    Keys(client::KeysCommand),
     /// Check the configuration file and the environment, and print what would be used.
     CheckConfig,
     /// Print the description of the HTTP API.
@@ -96,6 +102,8 @@ impl Cli {
             Command::Ask(arguments) => return client::ask(arguments).await,
             Command::Search(arguments) => return client::search(arguments).await,
             Command::Eval(arguments) => return run_eval(arguments, settings).await,
+            Command::Workspaces(command) => return client::workspaces(command).await,
+            Command::Keys(command) => return client::keys(command).await,
             Command::CheckConfig => check_config(&settings()?)?,
             Command::Openapi => print(&http::routes::openapi().to_pretty_json()?)?,
             Command::Verify { json } => return run_verify(settings()?, json).await,

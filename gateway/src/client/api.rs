@@ -94,7 +94,7 @@ impl Api {
     }
 
     fn at(&self, path: &str) -> Url {
-        self.base.join(path).expect("the paths are constants and ids")
+        self.base.join(path).expect("the paths are constants, ids and names")
     }
 
     fn unreachable(&self, error: reqwest::Error) -> anyhow::Error {

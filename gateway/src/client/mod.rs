@@ -1,5 +1,5 @@
-//! The commands that talk to a running gateway: `ingest`, `rechunk`, `ask`, `search`, `eval --url`. They know the API and nothing
-//! of what is behind it.
+//! The commands that talk to a running gateway: `ingest`, `rechunk`, `ask`, `search`, `workspaces`, `keys`, `eval --url`. They know the
+//! API and nothing of what is behind it.
 
 mod api;
 mod args;
@@ -7,17 +7,22 @@ mod ask;
 mod eval;
 mod files;
 mod ingest;
+mod keys;
+mod manage;
 mod output;
+mod pages;
 mod rechunk;
 mod search;
 mod upload;
 mod watch;
+mod workspaces;
 
 use std::process::ExitCode;
 
 pub use self::{
     args::{AskArgs, ConnectionArgs, EvalArgs, IngestArgs, ModeArg, RechunkArgs, SearchArgs},
     eval::Remote,
+    manage::{KeysCommand, ManageArgs, NewKeyArgs, WorkspacesCommand},
 };
 
 use self::{api::Api, output::Output};
@@ -62,4 +67,20 @@ pub fn eval_target(arguments: &EvalArgs) -> anyhow::Result<Option<Remote>> {
     let EvalArgs { folder: _, url: Some(url), key_file, key, ca_file, modes: _, json: _ } = arguments else { return Ok(None) };
     let (url, key_file, key, ca_file) = (url.clone(), key_file.clone(), key.clone(), ca_file.clone());
     Remote::new(ConnectionArgs { url, key_file, key, ca_file }).map(Some)
+}
+
+/// Manages the workspaces of a pipeline.
+///
+/// # Errors
+/// As [`ingest`].
+pub async fn workspaces(command: WorkspacesCommand) -> anyhow::Result<ExitCode> {
+    workspaces::run(command, &mut Output::stdout()).await
+}
+
+/// Manages the keys of a workspace.
+///
+/// # Errors
+/// As [`ingest`].
+pub async fn keys(command: KeysCommand) -> anyhow::Result<ExitCode> {
+    keys::run(command, &mut Output::stdout()).await
 }

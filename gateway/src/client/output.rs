@@ -22,6 +22,11 @@ impl Output {
     }
 }
 
+/// Prints the gateway's own answer.
+pub(super) fn json(output: &mut Output, answer: &serde_json::Value) -> anyhow::Result<()> {
+    Ok(output.line(&serde_json::to_string_pretty(answer)?)?)
+}
+
 /// The text without control characters but line breaks and tabs.
 fn harmless(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()

@@ -1,9 +1,10 @@
-//! Who asks: the bearer key's holder. A key is compared and looked up by its SHA-256 alone and is never logged.
+//! Who asks: the bearer key's holder, and whether the key may do what the route does. A key is compared and looked up by its SHA-256
+//! alone and is never logged.
 
 use std::sync::Arc;
 
 use axum::{
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -15,24 +16,25 @@ use subtle::ConstantTimeEq;
 
 use super::{
     error::{ApiError, ErrorCode},
+    scopes,
     state::ApiState,
 };
 use crate::traits::{
     ingest::Hash,
-    search::{Principal, StoreError},
+    search::{Directory, Principal, StoreError},
+    workspaces::{FIRST_WORKSPACE, KeyHolder, Scope},
 };
 
-/// Holders by the hash of their key; `None`: a key that nobody holds.
-pub(super) type KeyHolders = Cache<Hash, Option<Arc<Principal>>>;
+/// Holders by the hash of their key and the state of all keys that it was looked up in; `None`: a key that nobody holds.
+pub(super) type KeyHolders = Cache<(u64, Hash), Option<Arc<KeyHolder>>>;
 
-/// The workspace of the first key.
-const FIRST_WORKSPACE: &str = "default";
 /// A longer header is no key of ours.
 const MOST_KEY_BYTES: usize = 512;
 
-/// Lets a request through when its key has a holder, who goes along as an extension.
+/// Lets a request through when its key has a holder who may do what the route does; the principal goes along as an extension.
 pub(super) async fn authenticate(State(state): State<Arc<ApiState>>, mut request: Request, next: Next) -> Response {
-    match holder(&state, request.headers()).await {
+    let found = holder(&state, request.headers()).await;
+    match found.and_then(|holder| admitted(&holder, &request)) {
         Ok(principal) => {
             request.extensions_mut().insert(principal);
             next.run(request).await
@@ -41,29 +43,42 @@ pub(super) async fn authenticate(State(state): State<Arc<ApiState>>, mut request
     }
 }
 
-async fn holder(state: &ApiState, headers: &HeaderMap) -> Result<Arc<Principal>, ApiError> {
+fn admitted(holder: &KeyHolder, request: &Request) -> Result<Arc<Principal>, ApiError> {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    scopes::check(holder.scope, request.method(), route)?;
+    Ok(Arc::new(holder.principal.clone()))
+}
+
+async fn holder(state: &ApiState, headers: &HeaderMap) -> Result<Arc<KeyHolder>, ApiError> {
     let key = bearer(headers)?;
     let hash: Hash = Sha256::digest(key.as_bytes()).into();
     let is_first = (state.parts.first_key)().is_some_and(|first| {
         let first_hash = Sha256::digest(first.expose_secret().trim().as_bytes());
         first_hash.as_slice().ct_eq(hash.as_slice()).into()
     });
+    let directory = state.parts.directory.as_ref();
+    let find = async {
+        let found = if is_first { Some(first_holder(directory).await?) } else { directory.key_holder(&hash).await? };
+        Ok::<_, StoreError>(found.map(Arc::new))
+    };
     // The first key is remembered under a hash of its own, so that taking it away counts at once.
     let remembered = if is_first { Sha256::digest(hash).into() } else { hash };
-    let directory = &state.parts.directory;
-    let find = async {
-        if !is_first {
-            return directory.principal(&hash).await.map(|found| found.map(Arc::new));
-        }
-        let workspace = directory.workspace(FIRST_WORKSPACE).await?.ok_or(StoreError::NotFound { what: "workspace" })?;
-        let principal = Principal { workspace, workspace_name: FIRST_WORKSPACE.to_owned(), admin: true };
-        Ok::<_, StoreError>(Some(Arc::new(principal)))
+    // The version is read before the key is looked up: a revocation in between makes what is stored under it useless.
+    let found = match directory.keys_version() {
+        Some(version) => state.holders.try_get_with((version, remembered), find).await,
+        None => find.await.map_err(Arc::new),
     };
-    match state.holders.try_get_with(remembered, find).await {
-        Ok(Some(principal)) => Ok(principal),
+    match found {
+        Ok(Some(holder)) => Ok(holder),
         Ok(None) => Err(ApiError::new(ErrorCode::InvalidApiKey, "this API key is not known")),
         Err(error) => Err(unavailable(error)),
     }
+}
+
+async fn first_holder(directory: &dyn Directory) -> Result<KeyHolder, StoreError> {
+    let workspace = directory.workspace(FIRST_WORKSPACE).await?.ok_or(StoreError::NotFound { what: "workspace" })?;
+    let principal = Principal { workspace, workspace_name: FIRST_WORKSPACE.to_owned(), admin: true };
+    Ok(KeyHolder { principal, scope: Scope::Admin })
 }
 
 /// A shared failure of the look-up; the error itself cannot be moved out.

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::error::{ApiError, ErrorCode};
+use crate::traits::workspaces::WorkspaceName;
 
 /// Text that is no id of this kind.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +81,20 @@ public_id!(
     "job",
     "job_0198f2a4-4f6b-7a11-8d0e-6f2c1f0f9b7e"
 );
+public_id!(
+    /// The id of an API key; not the key.
+    KeyId,
+    "key_",
+    KeyNotFound,
+    "API key in force",
+    "key_0198f2a4-6a01-7c33-a1b2-5d4e3c2b1a09"
+);
+
+impl PublicId for WorkspaceName {
+    fn unknown() -> ApiError {
+        ApiError::new(ErrorCode::WorkspaceNotFound, "there is no workspace of this name").of("name")
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,5 @@
 //! The table of routes. Every route is added by `routes!`, which describes it in `/openapi.json` too. All need a key but those of
-//! [`open`].
+//! [`open`]; what a key must be allowed for a route is decided in [`super::scopes`].
 
 use std::sync::Arc;
 
@@ -11,8 +11,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     answers, auth, documents, embeddings,
     error::{ApiError, ErrorCode},
-    guard, health, index, jobs, observe, openapi, search,
+    guard, health, index, jobs, keys, observe, openapi, scopes, search,
     state::ApiState,
+    workspaces,
 };
 
 type Table = OpenApiRouter<Arc<ApiState>>;
@@ -42,6 +43,10 @@ fn timed() -> Table {
         .routes(routes!(answers::answer))
         .routes(routes!(embeddings::embed))
         .routes(routes!(index::show))
+        .routes(routes!(workspaces::create, workspaces::list))
+        .routes(routes!(workspaces::show, workspaces::delete))
+        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::revoke))
 }
 
 /// The upload takes as long as the caller's line needs; its deadline counts from one piece to the next.
@@ -76,7 +81,9 @@ fn finished(table: Table, state: Arc<ApiState>) -> Router {
 
 /// The description of the whole API.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    open().merge(timed()).merge(streamed()).into_openapi()
+    let mut description = open().merge(timed()).merge(streamed()).into_openapi();
+    scopes::describe(&mut description);
+    description
 }
 
 async fn unknown_route(method: Method, uri: Uri) -> ApiError {

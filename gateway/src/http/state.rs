@@ -22,6 +22,7 @@ use crate::{
         embedder::Embedder,
         ingest::{BlobStore, DocumentStore, Hash, JobStore},
         search::{Directory, Principal, StoreError},
+        workspaces::WorkspaceStore,
     },
 };
 
@@ -51,6 +52,7 @@ pub struct Parts {
     pub jobs: Arc<dyn JobStore>,
     pub documents: Arc<dyn DocumentStore>,
     pub directory: Arc<dyn Directory>,
+    pub workspaces: Arc<dyn WorkspaceStore>,
     pub index: Arc<dyn IndexReporter>,
     pub first_key: FirstKey,
     /// Of the settings that documents are cut with now; those that were cut otherwise are stale.
@@ -73,8 +75,9 @@ pub struct ApiState {
 
 /// Keys whose holder is remembered.
 const REMEMBERED_KEYS: u64 = 4_096;
-/// How long a revoked key may go on.
-const REMEMBERED_FOR: Duration = Duration::from_secs(10);
+/// How long a holder is remembered. A revocation counts before that, as soon as it is heard of; this bounds what a connection that
+/// died without a word may hide.
+const REMEMBERED_FOR: Duration = Duration::from_secs(3);
 
 impl ApiState {
     pub fn new(parts: Parts) -> Arc<Self> {

@@ -8,3 +8,4 @@ pub mod ingest;
 pub mod inspect;
 pub mod place;
 pub mod search;
+pub mod workspaces;

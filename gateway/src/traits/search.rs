@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     filter::Filter,
     place::{ChunkKind, Place},
+    workspaces::KeyHolder,
 };
 
 /// The number of a workspace inside the database; never shown outside.
@@ -153,7 +154,11 @@ pub trait Searcher: Send + Sync + std::fmt::Debug {
 #[async_trait]
 pub trait Directory: Send + Sync + std::fmt::Debug {
     /// The holder of an API key by the key's SHA-256, `None` for an unknown one.
-    async fn principal(&self, key_sha256: &[u8; 32]) -> Result<Option<Principal>, StoreError>;
+    async fn key_holder(&self, key_sha256: &[u8; 32]) -> Result<Option<KeyHolder>, StoreError>;
+
+    /// A number that rises when any key may have gained or lost its force: what [`Directory::key_holder`] said under another number
+    /// counts no more. `None` while the store cannot hear of it: then nothing that it said may be kept.
+    fn keys_version(&self) -> Option<u64>;
 
     /// The workspace of this name.
     async fn workspace(&self, name: &str) -> Result<Option<WorkspaceId>, StoreError>;

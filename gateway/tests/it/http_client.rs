@@ -1,4 +1,4 @@
-//! The commands `ingest`, `ask` and `search` as a person runs them, against an API on fakes.
+//! The commands `ingest`, `ask`, `search`, `workspaces` and `keys` as a person runs them, against an API on fakes.
 
 use std::{path::Path, process::Stdio, sync::Arc};
 
@@ -146,4 +146,27 @@ async fn what_is_wrong_is_said_with_a_way_out() {
     assert!(said.code == 1 && said.error.contains("/no/such/file"), "{said:?}");
     let said = gateway.says(&["search", "a", "--limit", "0"]).await;
     assert!(said.code == 1 && said.error.contains("limit is 0; it must be 1 to 100 (invalid_value"), "{said:?}");
+}
+
+#[tokio::test]
+async fn workspaces_and_keys_are_managed_by_command() {
+    let gateway = gateway().await;
+    let said = gateway.says(&["workspaces", "create", "team-a"]).await;
+    assert!(said.code == 0 && said.output.starts_with("active") && said.output.trim_end().ends_with("team-a"), "{said:?}");
+    let said = gateway.says(&["workspaces", "list", "--json"]).await;
+    let listed: serde_json::Value = serde_json::from_str(&said.output).unwrap();
+    assert_eq!((&listed[0]["name"], &listed[1]["name"]), (&"default".into(), &"theirs".into()), "{said:?}");
+    let said = gateway.says(&["keys", "create", "theirs", "--name", "website", "--scope", "write"]).await;
+    let key = said.output.lines().last().unwrap();
+    assert!(said.code == 0 && key.starts_with("rl_") && said.output.contains("made key_"), "{said:?}");
+    let said = gateway.says(&["workspaces", "delete", "theirs"]).await;
+    assert!(said.code == 0 && said.output.starts_with("deleting"), "{said:?}");
+    let said = gateway.says(&["workspaces", "delete", "default"]).await;
+    assert!(said.code == 1 && said.error.contains("(workspace_needed"), "{said:?}");
+    let said = gateway.says(&["workspaces", "create", "Team A"]).await;
+    assert!(said.code == 2 && said.error.contains("1 to 63 characters"), "{said:?}");
+    let said = gateway.says(&["keys", "revoke", "key_00000000-0000-0000-0000-000000000000"]).await;
+    assert!(said.code == 1 && said.error.contains("(key_not_found"), "{said:?}");
+    let said = says(&gateway.url, crate::http_fakes::THEIR_KEY, &["keys", "list", "theirs"]).await;
+    assert!(said.code == 1 && said.error.contains("(admin_required"), "{said:?}");
 }

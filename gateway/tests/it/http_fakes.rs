@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -18,6 +18,7 @@ use ragline_gateway::traits::{
         Published, Rechunk, StagedChunk,
     },
     search::{Directory, Principal, StoreError, WorkspaceId},
+    workspaces::{KeyHolder, Scope},
 };
 use sha2::{Digest, Sha256};
 use tokio::{sync::Notify, time::Instant};
@@ -27,6 +28,10 @@ pub(crate) const OURS: WorkspaceId = WorkspaceId(1);
 pub(crate) const THEIRS: WorkspaceId = WorkspaceId(2);
 pub(crate) const FIRST_KEY: &str = "first-key";
 pub(crate) const THEIR_KEY: &str = "their-key";
+/// Of the same workspace as [`THEIR_KEY`].
+pub(crate) const READING_KEY: &str = "reading-key";
+/// The version of the keys when the store cannot hear of changes.
+pub(crate) const UNHEARD: u64 = u64::MAX;
 
 /// Everything that a store keeps.
 #[derive(Debug, Default)]
@@ -35,6 +40,8 @@ pub(crate) struct FakeStore {
     work: Notify,
     /// Every call fails as if PostgreSQL were away.
     pub(crate) away: AtomicBool,
+    pub(crate) keys_version: AtomicU64,
+    pub(crate) key_look_ups: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -102,11 +109,18 @@ impl Inner {
 
 #[async_trait]
 impl Directory for FakeStore {
-    async fn principal(&self, key_sha256: &[u8; 32]) -> Result<Option<Principal>, StoreError> {
+    async fn key_holder(&self, key_sha256: &[u8; 32]) -> Result<Option<KeyHolder>, StoreError> {
         drop(self.here()?);
         let theirs: Hash = Sha256::digest(THEIR_KEY).into();
+        self.key_look_ups.fetch_add(1, Ordering::Relaxed);
+        let reading: Hash = Sha256::digest(READING_KEY).into();
         let principal = Principal { workspace: THEIRS, workspace_name: "theirs".into(), admin: false };
-        Ok((*key_sha256 == theirs).then_some(principal))
+        let scope = if *key_sha256 == reading { Scope::Read } else { Scope::Write };
+        Ok([theirs, reading].contains(key_sha256).then_some(KeyHolder { principal, scope }))
+    }
+
+    fn keys_version(&self) -> Option<u64> {
+        Some(self.keys_version.load(Ordering::Relaxed)).filter(|version| *version != UNHEARD)
     }
 
     async fn workspace(&self, name: &str) -> Result<Option<WorkspaceId>, StoreError> {

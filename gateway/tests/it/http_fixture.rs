@@ -167,6 +167,7 @@ pub(crate) fn api_with(limits: Limits) -> Api {
         jobs: Arc::clone(&store) as _,
         documents: Arc::clone(&store) as _,
         directory: Arc::clone(&store) as _,
+        workspaces: Arc::clone(&store) as _,
         index: Arc::new(FakeIndex),
         first_key: Arc::new(|| Some(SecretString::from(FIRST_KEY))),
         chunking_fingerprint: [0; 32],

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use axum::{body::Body, http::header};
+use axum::body::Body;
 use ragline_gateway::traits::embedder::EmbedError;
 use serde_json::{Value, json};
 
 use crate::{
     database::superuser_runs,
-    http_fakes::THEIR_KEY,
-    http_fixture::{get, post, refused, request, request_as},
+    http_fixture::{get, post, refused, request},
     http_live_fixture::{Live, live},
 };
 
@@ -70,36 +69,6 @@ async fn what_is_uploaded_can_be_searched_and_deleted() {
     assert_eq!(live.send(delete()).await.body["deleted"], true);
     refused(&live.send(delete()).await, 404, "document_not_found", Some("id"));
     assert_eq!(found(&live, json!({"query": "notice period"})).await, ["plants.html"]);
-}
-
-#[tokio::test]
-async fn another_workspace_sees_and_reaches_nothing_by_any_route() {
-    let live = live().await;
-    live.neighbour().await;
-    live.work();
-    let job_path = live.upload(&[("file", Some("guide.md"), GUIDE)]).await;
-    let job = live.ended(&job_path).await;
-    let (job_id, document_id) = (job["id"].as_str().unwrap(), job["files"][0]["document_id"].as_str().unwrap());
-    let description = live.send(get("/openapi.json")).await.body;
-    let mut tried = 0;
-    for (path, operations) in description["paths"].as_object().unwrap().iter().filter(|(path, _)| path.contains("{id}")) {
-        for method in operations.as_object().unwrap().keys() {
-            let id = if path.starts_with("/v1/jobs") { job_id } else { document_id };
-            let theirs = request_as(THEIR_KEY, &method.to_uppercase(), &path.replace("{id}", id)).body(Body::empty()).unwrap();
-            assert_eq!(live.send(theirs).await.status, 404, "{method} {path}");
-            tried += 1;
-        }
-    }
-    assert_eq!(tried, 4);
-    let search = request_as(THEIR_KEY, "POST", "/v1/search").header(header::CONTENT_TYPE, "application/json");
-    let reply = live.send(search.body(Body::from("{\"query\": \"notice period\"}")).unwrap()).await;
-    assert_eq!((reply.status.as_u16(), &reply.body["data"]), (200, &json!([])));
-    let after = format!("/v1/documents?after={document_id}");
-    for path in ["/v1/documents", &after] {
-        let reply = live.send(request_as(THEIR_KEY, "GET", path).body(Body::empty()).unwrap()).await;
-        assert_eq!((reply.status.as_u16(), &reply.body["data"]), (200, &json!([])), "{path}");
-    }
-    assert_eq!(live.send(get(&format!("/v1/documents/{document_id}"))).await.status, 200);
 }
 
 #[tokio::test]

@@ -4,49 +4,34 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{Router, body::Body, http::Request};
-use ragline_config::{Chunking, Limits};
+use ragline_config::{Chunking, Generation, Limits, Logging, Search};
 use ragline_gateway::{
-    answer::{AnswerError, AnswerOutcome, AnswerRequest, Retriever, SearchOutcome, SearchRequest},
-    backends::{cache::NoCache, pgvector::Store},
+    answer::{Answerer, Retriever},
+    backends::{
+        cache::{CachedEmbedder, NoCache},
+        extractive::ExtractiveGenerator,
+        pgvector::Store,
+    },
     http::{
         routes,
-        state::{Answering, ApiState, IndexReporter, Parts},
+        state::{ApiState, IndexReporter, Parts},
     },
     ingest::{cut::Cutter, job, settings::WorkerSettings, text::TextCutter, worker},
     metrics::Metrics,
-    traits::{
-        embedder::Embedder,
-        generator::GenerateError,
-        search::{Principal, StoreError},
-    },
+    traits::{cache::Cache, embedder::Embedder, search::StoreError},
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     database::{TestDatabase, fresh_for},
-    http_fakes::{FIRST_KEY, THEIR_KEY},
+    http_fakes::FIRST_KEY,
     http_fixture::{self, Reply, get},
     http_models::WordEmbedder,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-#[derive(Debug)]
-struct RetrieveOnly(Retriever);
-
-#[async_trait]
-impl Answering for RetrieveOnly {
-    async fn search(&self, principal: &Principal, request: SearchRequest) -> Result<SearchOutcome, AnswerError> {
-        self.0.search(principal, &request, request.limit.unwrap_or(10)).await
-    }
-
-    async fn answer(&self, _: &Principal, _: AnswerRequest) -> Result<AnswerOutcome, AnswerError> {
-        Err(AnswerError::Generate(GenerateError::Disabled))
-    }
-}
 
 #[derive(Debug)]
 struct NoIndex;
@@ -63,34 +48,49 @@ pub(crate) struct Live {
     pub(crate) database: TestDatabase,
     pub(crate) embedder: Arc<WordEmbedder>,
     pub(crate) router: Router,
+    pub(crate) store: Arc<Store>,
     parts: job::Parts,
     _shutdown: DropGuard,
 }
 
 /// A gateway with no worker yet.
 pub(crate) async fn live() -> Live {
+    live_with(Arc::new(NoCache)).await
+}
+
+/// A gateway with a cache before its model and its search.
+pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
     let embedder = Arc::new(WordEmbedder::new(64));
     let database = fresh_for(embedder.model_name(), embedder.dimensions()).await;
     let store = Arc::new(database.store());
     let registry = prometheus::Registry::new();
     let metrics = Metrics::register(&registry).unwrap();
+    let cached: Arc<dyn Embedder> = Arc::new(CachedEmbedder::new(Arc::clone(&embedder) as _, Arc::clone(&cache)));
     let retriever = Retriever {
-        embedder: Arc::clone(&embedder) as _,
+        embedder: Arc::clone(&cached),
         searcher: Arc::clone(&store) as _,
-        cache: Arc::new(NoCache),
+        cache,
         metrics: metrics.clone(),
         realm: String::new(),
+    };
+    let answerer = Answerer {
+        retriever,
+        generator: Arc::new(ExtractiveGenerator::new(Arc::clone(&cached))),
+        search: Search::default(),
+        generation: Generation::default(),
+        logging: Logging::default(),
     };
     let shutdown = CancellationToken::new();
     let chunking = Chunking { min_tokens: 32, max_tokens: 64, overlap_percent: 10 };
     let parts = parts(&store, &embedder, Arc::new(TextCutter { chunking, embedder: Arc::clone(&embedder) as _ }), &metrics);
     let api = Parts {
-        answering: Arc::new(RetrieveOnly(retriever)),
-        embedder: Arc::clone(&embedder) as _,
+        answering: Arc::new(answerer),
+        embedder: cached,
         blobs: Arc::clone(&store) as _,
         jobs: Arc::clone(&store) as _,
         documents: Arc::clone(&store) as _,
-        directory: store,
+        directory: Arc::clone(&store) as _,
+        workspaces: Arc::clone(&store) as _,
         index: Arc::new(NoIndex),
         first_key: Arc::new(|| Some(SecretString::from(FIRST_KEY))),
         chunking_fingerprint: parts.cutter.fingerprint(),
@@ -100,7 +100,7 @@ pub(crate) async fn live() -> Live {
         shutdown: shutdown.clone(),
     };
     let router = routes::router(ApiState::new(api));
-    Live { database, embedder, router, parts, _shutdown: shutdown.drop_guard() }
+    Live { database, embedder, router, store, parts, _shutdown: shutdown.drop_guard() }
 }
 
 fn parts(store: &Arc<Store>, embedder: &Arc<WordEmbedder>, cutter: Arc<dyn Cutter>, metrics: &Metrics) -> job::Parts {
@@ -154,17 +154,5 @@ impl Live {
 
     pub(crate) async fn ended(&self, path: &str) -> Value {
         self.until(path, |job| matches!(job["status"].as_str(), Some("completed" | "failed" | "cancelled"))).await
-    }
-
-    /// Makes a workspace whose key is [`THEIR_KEY`].
-    pub(crate) async fn neighbour(&self) {
-        let workspace = self.database.workspace("theirs").await;
-        let hash: [u8; 32] = Sha256::digest(THEIR_KEY).into();
-        sqlx::query("INSERT INTO api_key (id, workspace_id, key_sha256, name) VALUES (gen_random_uuid(), $1, $2, 'test')")
-            .bind(workspace.0)
-            .bind(hash.as_slice())
-            .execute(&self.database.owner())
-            .await
-            .unwrap();
     }
 }

@@ -182,13 +182,14 @@ async fn keys_are_found_by_their_hash_until_revoked() {
     let database = fresh().await;
     let store = database.store();
     let key = crate::store_fixture::hash("a key");
-    let insert = "INSERT INTO api_key (id, workspace_id, name, key_sha256, admin) VALUES (gen_random_uuid(), 1, 'k', $1, true)";
+    let insert =
+        "INSERT INTO api_key (id, workspace_id, name, key_sha256, scope) VALUES (gen_random_uuid(), 1, 'k', $1, 'admin')";
     sqlx::query(insert).bind(key.as_slice()).execute(&database.owner()).await.unwrap();
-    let principal = store.principal(&key).await.unwrap().unwrap();
+    let principal = store.key_holder(&key).await.unwrap().unwrap().principal;
     assert_eq!((principal.workspace.0, principal.workspace_name.as_str(), principal.admin), (1, "default", true));
-    assert!(store.principal(&[0; 32]).await.unwrap().is_none());
+    assert!(store.key_holder(&[0; 32]).await.unwrap().is_none());
     sqlx::raw_sql("UPDATE api_key SET revoked_at = now()").execute(&database.owner()).await.unwrap();
-    assert!(store.principal(&key).await.unwrap().is_none());
+    assert!(store.key_holder(&key).await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -3,14 +3,17 @@
 use async_trait::async_trait;
 use sqlx::Row;
 
-use super::{Store, failed};
-use crate::traits::search::{Directory, Principal, StoreError, WorkspaceId};
+use super::{Store, failed, keys::scope};
+use crate::traits::{
+    search::{Directory, Principal, StoreError, WorkspaceId},
+    workspaces::KeyHolder,
+};
 
 #[async_trait]
 impl Directory for Store {
-    async fn principal(&self, key_sha256: &[u8; 32]) -> Result<Option<Principal>, StoreError> {
+    async fn key_holder(&self, key_sha256: &[u8; 32]) -> Result<Option<KeyHolder>, StoreError> {
         let error = |error| failed("looking up an API key", error);
-        let found = sqlx::query("SELECT workspace_id, workspace_name, admin FROM find_api_key($1)")
+        let found = sqlx::query("SELECT workspace_id, workspace_name, admin, scope FROM find_api_key($1)")
             .bind(key_sha256.as_slice())
             .fetch_optional(&self.inner.pool)
             .await;
@@ -20,11 +23,16 @@ impl Directory for Store {
         }) else {
             return Ok(None);
         };
-        Ok(Some(Principal {
+        let principal = Principal {
             workspace: WorkspaceId(row.try_get("workspace_id").map_err(error)?),
             workspace_name: row.try_get("workspace_name").map_err(error)?,
             admin: row.try_get("admin").map_err(error)?,
-        }))
+        };
+        Ok(Some(KeyHolder { principal, scope: scope(row.try_get("scope").map_err(error)?) }))
+    }
+
+    fn keys_version(&self) -> Option<u64> {
+        self.inner.signals.keys_version()
     }
 
     async fn workspace(&self, name: &str) -> Result<Option<WorkspaceId>, StoreError> {

@@ -10,6 +10,8 @@ use crate::traits::search::StoreError;
 
 /// How often orphaned bytes and old jobs are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// How often deleted workspaces are looked for, beside being told of one.
+const ERASE_EVERY: Duration = Duration::from_secs(30);
 
 /// What the application may know about the server as a whole.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,29 +44,44 @@ impl Store {
         })
     }
 
-    /// Removes bytes that nothing names and jobs that ended a month ago; gives their number.
+    /// Removes bytes that nothing names, and jobs and keys that ended a month ago; gives their number.
     ///
     /// # Errors
     /// A database that does not answer.
     pub async fn sweep(&self) -> Result<i64, StoreError> {
-        sqlx::query_scalar("SELECT sweep()").fetch_one(&self.inner.pool).await.map_err(|error| failed("sweeping", error))
+        sqlx::query_scalar("SELECT sweep() + forget_keys()")
+            .fetch_one(&self.inner.pool)
+            .await
+            .map_err(|error| failed("sweeping", error))
     }
 
-    /// Sweeps and merges postings now and then, for ever. To be spawned, and aborted on shutdown.
+    /// Sweeps and merges postings now and then, and erases deleted workspaces as soon as it hears of them, for ever. To be spawned,
+    /// and aborted on shutdown.
     pub async fn maintain(self) {
-        tokio::join!(self.keep_sweeping(), self.tend_postings());
+        tokio::join!(self.keep_clean(), self.tend_postings());
     }
 
-    async fn keep_sweeping(&self) {
-        let mut ticks = interval(SWEEP_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn keep_clean(&self) {
+        let mut deleted = self.inner.signals.erase();
+        let mut sweeps = interval(SWEEP_EVERY);
+        let mut erasures = interval(ERASE_EVERY);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        erasures.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
-            match self.sweep().await {
-                Ok(0) => {}
-                Ok(removed) => tracing::info!(removed, "removed orphaned uploads and old jobs"),
-                Err(error) => tracing::warn!(error = %error, "orphaned uploads could not be removed, trying again later"),
+            tokio::select! {
+                _ = sweeps.tick() => self.sweep_and_tell().await,
+                _ = erasures.tick() => self.erase_all().await,
+                // The sender lives as long as the store.
+                _ = deleted.changed() => self.erase_all().await,
             }
+        }
+    }
+
+    async fn sweep_and_tell(&self) {
+        match self.sweep().await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "removed orphaned uploads, old jobs and old keys"),
+            Err(error) => tracing::warn!(error = %error, "orphaned uploads could not be removed, trying again later"),
         }
     }
 }

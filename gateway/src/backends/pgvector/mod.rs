@@ -2,16 +2,16 @@
 //!
 //! - `migrate::migrate(&config.database, &urls, &space, deadline)` makes the schema; `ragline-gateway migrate` and nobody else calls it.
 //! - `Store::connect(&config.database, &database_url, space)` gives the store that implements `Searcher`, `Directory`, `BlobStore`,
-//!   `JobStore` and `DocumentStore`; it connects when first used, so the gateway starts while PostgreSQL is down. Call
+//!   `JobStore`, `DocumentStore` and `WorkspaceStore`; it connects when first used, so the gateway starts while PostgreSQL is down. Call
 //!   [`Store::prove`] or `Directory::ready` before serving: both refuse a role that row-level security does not bind.
 //! - [`Store::replace_url`] takes a new password without a restart, [`Store::maintain`] is the loop that removes orphaned bytes
-//!   and merges postings,
-//!   [`Store::figures`] are the server's figures for the metrics.
+//!   and the rows of deleted workspaces and merges postings, [`Store::figures`] are the server's figures for the metrics.
 //! - `pool::owner(&config.database, &database_owner_url)` gives the pool that [`crate::index::run`] wants.
 
 mod blobs;
 mod directory;
 mod documents;
+mod erase;
 mod error;
 pub mod evaluation;
 mod figures;
@@ -19,6 +19,7 @@ mod filter;
 mod inspect;
 mod job_files;
 mod jobs;
+mod keys;
 mod lexical;
 pub mod migrate;
 pub mod pool;
@@ -32,6 +33,7 @@ mod signals;
 pub mod space;
 mod stage;
 mod stale;
+mod workspaces;
 
 use std::sync::Arc;
 

@@ -1,9 +1,12 @@
-//! What PostgreSQL tells by NOTIFY: new versions of workspaces and new work. Holds what was heard in memory; a connection that is
+//! What PostgreSQL tells by NOTIFY: new versions of workspaces, new work, changed keys and workspaces to be erased. Holds what was heard in memory; a connection that is
 //! lost forgets it all, and callers ask the database until the next one stands.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -29,6 +32,10 @@ struct Shared {
     versions: Mutex<Option<HashMap<i32, i64>>>,
     /// Counts what came in; only its change matters.
     work: watch::Sender<u64>,
+    /// As `work`, for workspaces to be erased.
+    erase: watch::Sender<u64>,
+    /// Rises with each change of a key, and when the listening begins, since changes may have been missed before.
+    keys: AtomicU64,
 }
 
 impl Signals {
@@ -38,6 +45,8 @@ impl Signals {
             options: Mutex::new(options.clone()),
             versions: Mutex::new(None),
             work: watch::Sender::new(0),
+            erase: watch::Sender::new(0),
+            keys: AtomicU64::new(0),
         });
         let task = tokio::spawn(listen_for_ever(Arc::clone(&shared))).abort_handle();
         Self { shared, task }
@@ -61,6 +70,22 @@ impl Signals {
     pub(super) fn work(&self) -> watch::Receiver<u64> {
         self.shared.work.subscribe()
     }
+
+    /// As [`Signals::work`], for workspaces to be erased.
+    pub(super) fn erase(&self) -> watch::Receiver<u64> {
+        self.shared.erase.subscribe()
+    }
+
+    /// What was known of keys under another number counts no more; `None` while nobody listens.
+    pub(super) fn keys_version(&self) -> Option<u64> {
+        let versions = lock(&self.shared.versions);
+        versions.is_some().then(|| self.shared.keys.load(Ordering::Acquire))
+    }
+
+    /// This process has changed a key itself; it need not wait to hear of it.
+    pub(super) fn keys_changed(&self) {
+        self.shared.keys_changed();
+    }
 }
 
 impl Drop for Signals {
@@ -78,6 +103,10 @@ impl Shared {
             let kept = versions.entry(workspace).or_insert(version);
             *kept = version.max(*kept);
         }
+    }
+
+    fn keys_changed(&self) {
+        self.keys.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The payload is `schema workspace version`; several schemas of one database share the channel.
@@ -101,7 +130,7 @@ async fn listen_for_ever(shared: Arc<Shared>) {
             tracing::debug!(error = %error, "not listening to PostgreSQL, versions are read for each request");
         }
         *lock(&shared.versions) = None;
-        shared.work.send_modify(|count| *count = count.wrapping_add(1));
+        tell(&shared.work);
         sleep(pause).await;
         pause = (pause * 2).min(RETRY_LAST);
     }
@@ -113,18 +142,27 @@ async fn listen_until_lost(shared: &Shared, pause: &mut Duration) -> Result<(), 
     let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None).connect_lazy_with(options);
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
-    listener.listen_all(["ragline_store_version", "ragline_work"]).await?;
+    listener.listen_all(["ragline_store_version", "ragline_work", "ragline_keys", "ragline_erase"]).await?;
     // From here on nothing can be missed.
+    shared.keys_changed();
     *lock(&shared.versions) = Some(HashMap::new());
     *pause = RETRY_FIRST;
-    shared.work.send_modify(|count| *count = count.wrapping_add(1));
+    tell(&shared.work);
+    tell(&shared.erase);
     while let Some(notification) = listener.try_recv().await? {
         match notification.channel() {
             "ragline_store_version" => shared.heard(notification.payload()),
-            _ => shared.work.send_modify(|count| *count = count.wrapping_add(1)),
+            "ragline_keys" | "ragline_erase" if notification.payload() != shared.schema => {}
+            "ragline_keys" => shared.keys_changed(),
+            "ragline_erase" => tell(&shared.erase),
+            _ => tell(&shared.work),
         }
     }
     Ok(())
+}
+
+fn tell(who: &watch::Sender<u64>) {
+    who.send_modify(|count| *count = count.wrapping_add(1));
 }
 
 /// Nothing panics while it holds one of these locks.

@@ -11,11 +11,14 @@ pub enum ErrorCode {
     MissingApiKey,
     InvalidApiKey,
     AdminRequired,
+    WriteRequired,
     UnknownRoute,
     MethodNotAllowed,
     DocumentNotFound,
     JobNotFound,
     ModelNotFound,
+    WorkspaceNotFound,
+    KeyNotFound,
     UnsupportedMediaType,
     MalformedJson,
     UnknownField,
@@ -30,6 +33,8 @@ pub enum ErrorCode {
     FileTooLarge,
     UploadTooLarge,
     Conflict,
+    WorkspaceExists,
+    WorkspaceNeeded,
     TooManyRequests,
     ProviderRateLimited,
     RequestTimedOut,
@@ -50,15 +55,18 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 43] = [
         Self::MissingApiKey,
         Self::InvalidApiKey,
         Self::AdminRequired,
+        Self::WriteRequired,
         Self::UnknownRoute,
         Self::MethodNotAllowed,
         Self::DocumentNotFound,
         Self::JobNotFound,
         Self::ModelNotFound,
+        Self::WorkspaceNotFound,
+        Self::KeyNotFound,
         Self::UnsupportedMediaType,
         Self::MalformedJson,
         Self::UnknownField,
@@ -73,6 +81,8 @@ impl ErrorCode {
         Self::FileTooLarge,
         Self::UploadTooLarge,
         Self::Conflict,
+        Self::WorkspaceExists,
+        Self::WorkspaceNeeded,
         Self::TooManyRequests,
         Self::ProviderRateLimited,
         Self::RequestTimedOut,
@@ -95,8 +105,13 @@ impl ErrorCode {
     pub fn status(self) -> StatusCode {
         match self {
             Self::MissingApiKey | Self::InvalidApiKey => StatusCode::UNAUTHORIZED,
-            Self::AdminRequired => StatusCode::FORBIDDEN,
-            Self::UnknownRoute | Self::DocumentNotFound | Self::JobNotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,
+            Self::AdminRequired | Self::WriteRequired => StatusCode::FORBIDDEN,
+            Self::UnknownRoute
+            | Self::DocumentNotFound
+            | Self::JobNotFound
+            | Self::ModelNotFound
+            | Self::WorkspaceNotFound
+            | Self::KeyNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MalformedJson
@@ -111,7 +126,7 @@ impl ErrorCode {
             | Self::GenerationDisabled => StatusCode::BAD_REQUEST,
             Self::UploadTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge | Self::FileTooLarge | Self::UploadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Conflict => StatusCode::CONFLICT,
+            Self::Conflict | Self::WorkspaceExists | Self::WorkspaceNeeded => StatusCode::CONFLICT,
             Self::TooManyRequests | Self::ProviderRateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::RequestTimedOut => StatusCode::GATEWAY_TIMEOUT,
             Self::DatabaseUnavailable

@@ -35,6 +35,7 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Conflict { what } => Self::new(ErrorCode::Conflict, format!("the {what} changed meanwhile; try again")),
             StoreError::NotFound { what: "job" } => Self::new(ErrorCode::JobNotFound, "there is no such job"),
+            StoreError::NotFound { what: "workspace" } => Self::new(ErrorCode::WorkspaceNotFound, "there is no such workspace"),
             StoreError::NotFound { what } => Self::new(ErrorCode::DocumentNotFound, format!("there is no such {what}")),
             StoreError::Failed { .. } => Self::internal(),
         };

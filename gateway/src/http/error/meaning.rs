@@ -9,11 +9,14 @@ impl ErrorCode {
             Self::MissingApiKey => "No key was sent: add `Authorization: Bearer KEY`.",
             Self::InvalidApiKey => "The key is unknown or no longer valid.",
             Self::AdminRequired => "The key may not do this; it takes an administrator's.",
+            Self::WriteRequired => "The key may only read; it takes one of scope `write`.",
             Self::UnknownRoute => "There is no such route; `/openapi.json` lists them.",
             Self::MethodNotAllowed => "The route exists, but not with this method.",
             Self::DocumentNotFound => "The workspace of the key has no such document.",
             Self::JobNotFound => "The workspace of the key has no such job.",
             Self::ModelNotFound => "The gateway does not serve that model.",
+            Self::WorkspaceNotFound => "The pipeline has no such workspace, or it is being deleted.",
+            Self::KeyNotFound => "The pipeline has no such key in force.",
             Self::UnsupportedMediaType => "The body has another content type than the route takes.",
             Self::MalformedJson => "The body is not JSON; the message says where.",
             Self::UnknownField => "The body has a field that the route does not know; `param` names it.",
@@ -28,6 +31,10 @@ impl ErrorCode {
             Self::FileTooLarge => "A file is larger than the pipeline's limit; the files before it are stored.",
             Self::UploadTooLarge => "The upload is larger than the pipeline's limit; send several.",
             Self::Conflict => "Somebody else changed the same thing meanwhile: try again.",
+            Self::WorkspaceExists => {
+                "The pipeline has a workspace of that name, or is still deleting it: take another name, or wait."
+            }
+            Self::WorkspaceNeeded => "The workspace `default` cannot be deleted: the first key lives there.",
             Self::TooManyRequests => "The gateway is full, or the key's share is used up: try again after `Retry-After`.",
             Self::ProviderRateLimited => "The model's provider limits requests: try again after `Retry-After`.",
             Self::RequestTimedOut => "The request's deadline passed: try again, or ask for less.",
