@@ -17,7 +17,7 @@ use url::Url;
 
 pub use self::models::space_wanted;
 use crate::{
-    answer::{Answerer, Retriever},
+    answer::{Answerer, Flights, Retriever},
     backends::{
         cache::{self, ValkeyCache},
         pgvector::Store,
@@ -66,7 +66,10 @@ impl App {
         let retriever = Retriever {
             embedder: Arc::clone(&embedder),
             searcher: Arc::new(store.clone()),
+            reranker: models::reranker(&settings)?,
             cache: Arc::clone(&cache),
+            search: config.search.clone(),
+            flights: Flights::default(),
             metrics: metrics.clone(),
             realm: realm(&settings)?,
         };

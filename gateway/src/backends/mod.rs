@@ -7,3 +7,4 @@ pub mod http;
 pub mod off;
 pub mod openai;
 pub mod pgvector;
+pub mod rerank;

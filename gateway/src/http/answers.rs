@@ -10,7 +10,7 @@ use super::{
     body::JsonBody,
     error::{ApiError, ErrorBody},
     params::Caller,
-    search::{check_filter, check_limit, check_question, check_threshold},
+    search::{check_filter, check_limit, check_question, check_threshold, checked_mode},
     state::ApiState,
     views::{PassageView, SourceView},
 };
@@ -34,6 +34,9 @@ pub(super) struct AnswerBody {
     /// Passages to answer from, 1 to 20; the pipeline's `search.answerLimit` when absent.
     #[schema(minimum = 1, maximum = 20)]
     limit: Option<u32>,
+    /// How to find the passages: `vector`, `lexical` or `hybrid`; the pipeline's `search.mode` when absent.
+    #[schema(example = "hybrid")]
+    mode: Option<String>,
     /// Only passages whose metadata contains this object.
     #[schema(value_type = Option<Object>)]
     filter: Option<Metadata>,
@@ -116,7 +119,8 @@ pub(super) async fn answer(
 }
 
 fn checked(body: AnswerBody) -> Result<AnswerRequest, ApiError> {
-    let AnswerBody { question, limit, filter, threshold, temperature, max_tokens, top_p } = body;
+    let AnswerBody { question, limit, mode, filter, threshold, temperature, max_tokens, top_p } = body;
+    let mode = checked_mode(mode.as_deref())?;
     check_question("question", &question)?;
     check_limit(limit, MOST_PASSAGES)?;
     check_threshold(threshold)?;
@@ -126,7 +130,7 @@ fn checked(body: AnswerBody) -> Result<AnswerRequest, ApiError> {
     if let Some(tokens) = max_tokens.filter(|tokens| !(1..=MOST_TOKENS).contains(tokens)) {
         return Err(ApiError::invalid("max_tokens", format!("max_tokens is {tokens}; it must be 1 to {MOST_TOKENS}")));
     }
-    Ok(AnswerRequest { question, limit, mode: None, filter: filter.map(Into::into), threshold, temperature, max_tokens, top_p })
+    Ok(AnswerRequest { question, limit, mode, filter: filter.map(Into::into), threshold, temperature, max_tokens, top_p })
 }
 
 fn check_range(param: &str, value: Option<f32>, most: f32) -> Result<(), ApiError> {

@@ -75,7 +75,7 @@ mod tests {
     fn sql(kind: IndexKind, distance_metric: DistanceMetric) -> String {
         let element_type = ElementType::Halfvec;
         let space =
-            Space { id: SpaceId(1), model: "m".into(), dimensions: 384, element_type, distance_metric, calibration: None };
+            Space { id: SpaceId(1), model: "m".into(), dimensions: 384, element_type, distance_metric, calibration: Calibration::default() };
         Definition::named("n".into(), 1, kind, &space).sql
     }
 

@@ -6,4 +6,5 @@ pub mod filter;
 pub mod generator;
 pub mod ingest;
 pub mod inspect;
+pub mod reranker;
 pub mod search;

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{Router, body::Body, http::Request};
-use ragline_config::{Chunking, Limits};
+use ragline_config::{Chunking, Limits, Search};
 use ragline_gateway::{
-    answer::{AnswerError, AnswerOutcome, AnswerRequest, Retriever, SearchOutcome, SearchRequest},
-    backends::{cache::NoCache, pgvector::Store},
+    answer::{AnswerError, AnswerOutcome, AnswerRequest, Flights, Retriever, SearchOutcome, SearchRequest},
+    backends::{cache::NoCache, off::NoReranker, pgvector::Store},
     http::{
         routes,
         state::{Answering, ApiState, IndexReporter, Parts},
@@ -77,7 +77,10 @@ pub(crate) async fn live() -> Live {
     let retriever = Retriever {
         embedder: Arc::clone(&embedder) as _,
         searcher: Arc::clone(&store) as _,
+        reranker: Arc::new(NoReranker),
         cache: Arc::new(NoCache),
+        search: Search::default(),
+        flights: Flights::default(),
         metrics: metrics.clone(),
         realm: String::new(),
     };
