@@ -4,7 +4,10 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    spec::{Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Limits, Logging, Postgres, Search},
+    spec::{
+        Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Limits, Logging, Postgres, Rerank,
+        Search,
+    },
     status::RagPipelineStatus,
 };
 
@@ -85,9 +88,12 @@ pub struct RagPipelineSpec {
     /// How documents are cut into passages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunking: Option<Chunking>,
-    /// How much a search returns where the caller does not say.
+    /// How a search finds passages and how much it returns, where the caller does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,
+    /// A model that orders what was found anew. Left out, the order of the search stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerank: Option<Rerank>,
     /// What writes answers. Left out, the pipeline only retrieves, and `POST /v1/answers` is refused with `generation_disabled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<Generation>,

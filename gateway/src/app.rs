@@ -70,6 +70,7 @@ impl App {
             cache: Arc::clone(&cache),
             search: config.search.clone(),
             flights: Flights::default(),
+            similarity: config.cache.similarity,
             metrics: metrics.clone(),
             realm: realm(&settings)?,
         };

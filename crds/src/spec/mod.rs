@@ -10,13 +10,15 @@ mod index;
 mod ingest;
 mod postgres;
 mod resources;
+mod search;
 
-pub use cache::{Cache, ManagedCache};
+pub use cache::{Cache, ManagedCache, SimilarityCache};
 pub use embedding::{BuiltinEmbedding, Embedding, OpenAiCompatibleEmbedding, SecretKeyRef};
 pub use empty::Empty;
 pub use gateway::{Gateway, Limits, LogLevel, Logging};
 pub use generation::{Generation, OpenAiCompatibleGeneration};
 pub use index::{Index, IndexMode};
-pub use ingest::{Chunking, Dataset, DeletionPolicy, Search};
+pub use ingest::{Chunking, Dataset, DeletionPolicy};
 pub use postgres::{ManagedPostgres, Postgres, Storage};
 pub use resources::{Quantities, Quantity, Resources};
+pub use search::{Fusion, FusionMethod, Rerank, RerankProvider, Search, SearchMode};

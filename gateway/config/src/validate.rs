@@ -106,6 +106,7 @@ impl Config {
             "one of the two weights must be above 0",
         );
         require((1..=1_000).contains(&fusion.k), "search.fusion.k", "must be 1 to 1000");
+        require((0.8..=1.0).contains(&self.cache.similarity.threshold), "cache.similarity.threshold", "must be 0.8 to 1");
         let rerank = &self.rerank;
         let served = rerank.provider != RerankProvider::Disabled;
         require(

@@ -17,6 +17,7 @@ mod retrieve;
 #[cfg(test)]
 mod retrieve_tests;
 mod score;
+mod similar;
 mod terms;
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use ragline_config::{Search, SearchMode};
+use ragline_config::{Search, SearchMode, SimilarityCache};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
@@ -13,7 +13,7 @@ use super::{
     flight::Flights,
     legs::{Found, Legs},
     request::{AnswerError, SearchOutcome, SearchRequest},
-    rerank, score,
+    rerank, score, similar,
 };
 use crate::{
     metrics::Metrics,
@@ -35,6 +35,8 @@ pub struct Retriever {
     pub cache: Arc<dyn Cache>,
     pub search: Search,
     pub flights: Flights<Remembered>,
+    /// Whether paraphrases share results.
+    pub similarity: SimilarityCache,
     pub metrics: Metrics,
     /// Tells two installations that share a Valkey apart.
     pub realm: String,
@@ -101,7 +103,11 @@ impl Retriever {
     pub(super) async fn retrieve(&self, principal: &Principal, query: &Query, version: i64) -> Result<Retrieved, AnswerError> {
         let begin = Instant::now();
         let key = self.key(principal, query, version);
-        let (found, cache_hit) = match self.recall(&key).await {
+        let remembered = match self.recall(&key).await {
+            None => self.recall_paraphrase(principal, query, version).await,
+            found => found,
+        };
+        let (found, cache_hit) = match remembered {
             Some(remembered) => (Remembered { version: Some(version), ..remembered }, true),
             None => {
                 let find = || self.clone().find(principal.clone(), query.clone());
@@ -122,6 +128,25 @@ impl Retriever {
         serde_json::from_slice(&bytes).ok()
     }
 
+    /// What was found for a question that says the same, where that is switched on.
+    async fn recall_paraphrase(&self, principal: &Principal, query: &Query, version: i64) -> Option<Remembered> {
+        let vector = self.paraphrase_vector(query).await?;
+        let scope = self.scope(principal, query, version);
+        let key = similar::recall(self.cache.as_ref(), &scope, query, &vector, self.similarity.threshold).await?;
+        self.recall(&key).await
+    }
+
+    /// The vector that paraphrases are told by. A model that is away is the search's business, not this one's.
+    async fn paraphrase_vector(&self, query: &Query) -> Option<Vector> {
+        let wanted = self.similarity.enabled && query.mode != SearchMode::Lexical;
+        if wanted { self.embed(&query.text).await.ok() } else { None }
+    }
+
+    /// Everything that changes a result but for the text. No search has this key, since none has an empty text.
+    fn scope(&self, principal: &Principal, query: &Query, version: i64) -> CacheKey {
+        self.key(principal, &Query { text: String::new(), ..query.clone() }, version)
+    }
+
     /// Searches, and remembers the result under the version that every snapshot of the search saw. Owns what it needs: it may be
     /// driven by another caller than the one that began it.
     async fn find(self, principal: Principal, query: Query) -> Result<Remembered, AnswerError> {
@@ -136,6 +161,10 @@ impl Retriever {
         if let (Some(version), Ok(bytes)) = (remembered.version, serde_json::to_vec(&remembered)) {
             let key = self.key(&principal, &query, version);
             self.cache.store(Namespace::VectorSearch, &key, Bytes::from(bytes)).await;
+            if let Some(vector) = self.paraphrase_vector(&query).await {
+                let scope = self.scope(&principal, &query, version);
+                similar::remember(self.cache.as_ref(), &scope, &query, &vector, &key).await;
+            }
         }
         Ok(remembered)
     }

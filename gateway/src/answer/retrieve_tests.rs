@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use prometheus::Registry;
-use ragline_config::{Search, SearchMode};
+use ragline_config::{Search, SearchMode, SimilarityCache};
 
 use super::{
     fixtures::found,
@@ -85,6 +85,8 @@ struct Shelf {
     vectors_down: bool,
     /// The versions that the legs by words see, one a search, then 7.
     versions: Mutex<Vec<i64>>,
+    /// The version that lookups are made under, where it is not 7.
+    now: i64,
 }
 
 fn leg(hits: &[(i64, f32)], store_version: i64, plan: SearchPlan) -> Leg {
@@ -134,7 +136,7 @@ impl Searcher for Shelf {
     }
 
     async fn store_version(&self, _: WorkspaceId) -> Result<i64, StoreError> {
-        Ok(7)
+        Ok(self.now.max(7))
     }
 }
 
@@ -212,6 +214,7 @@ impl Bench {
             cache: Arc::clone(&cache) as _,
             search: Search::default(),
             flights: Flights::default(),
+            similarity: SimilarityCache::default(),
             metrics: Metrics::register(&Registry::new()).unwrap(),
             realm: "here".into(),
         };
@@ -361,4 +364,41 @@ async fn the_mode_and_the_filter_are_part_of_the_key() {
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), 4);
+}
+
+#[tokio::test]
+async fn a_paraphrase_is_found_in_its_own_scope_and_nowhere_else() {
+    let mut bench = Bench::new(Model::default(), Shelf::default());
+    bench.retriever.similarity = SimilarityCache { enabled: true, threshold: 0.95 };
+    assert!(!bench.search(&ask("How does one restart it?")).await.unwrap().cache_hit);
+    // The model gives all but "else" the same vector: whatever is not a hit was kept apart by something else than the cosine.
+    assert!(bench.search(&ask("What is the way to restart it?")).await.unwrap().cache_hit);
+    let filter = Some(Filter::Contains([("department".to_owned(), "legal".into())].into_iter().collect()));
+    let elsewhere = [
+        ("another meaning", ask("Something else entirely?")),
+        ("another number", ask("How does one restart it 2 times?")),
+        ("its opposite", ask("How does one not restart it?")),
+        ("another filter", SearchRequest { filter, ..ask("What is the way to restart it here?") }),
+        ("another mode", SearchRequest { mode: Some(SearchMode::Vector), ..ask("What is the way to restart it there?") }),
+        ("no vector", SearchRequest { mode: Some(SearchMode::Lexical), ..ask("What is the way to restart it by words?") }),
+    ];
+    for (what, request) in elsewhere {
+        assert!(!bench.search(&request).await.unwrap().cache_hit, "{what} was answered from the cache");
+    }
+    let query = ask("Which way is it restarted?");
+    assert!(!bench.retriever.search(&somebody(), &query, 3).await.unwrap().cache_hit, "another limit was answered");
+    let neighbour = Principal { workspace: WorkspaceId(2), ..somebody() };
+    assert!(!bench.retriever.search(&neighbour, &query, 10).await.unwrap().cache_hit, "another workspace was answered");
+    let namesake = Principal { workspace_name: "other".into(), ..somebody() };
+    assert!(!bench.retriever.search(&namesake, &query, 10).await.unwrap().cache_hit, "another name was answered");
+    bench.retriever.searcher = Arc::new(Shelf { now: 8, ..Shelf::default() });
+    assert!(!bench.search(&query).await.unwrap().cache_hit, "another version was answered");
+}
+
+#[tokio::test]
+async fn a_paraphrase_is_searched_while_it_is_switched_off() {
+    let bench = Bench::new(Model::default(), Shelf::default());
+    bench.search(&ask("How does one restart it?")).await.unwrap();
+    assert!(!bench.search(&ask("What is the way to restart it?")).await.unwrap().cache_hit);
+    assert!(bench.cache.0.lock().unwrap().iter().all(|(space, ..)| *space != Namespace::Similarity));
 }

@@ -70,12 +70,18 @@ mod tests {
     use ragline_config::index::{DistanceMetric, ElementType};
 
     use super::*;
-    use crate::traits::search::SpaceId;
+    use crate::traits::search::{Calibration, SpaceId};
 
     fn sql(kind: IndexKind, distance_metric: DistanceMetric) -> String {
         let element_type = ElementType::Halfvec;
-        let space =
-            Space { id: SpaceId(1), model: "m".into(), dimensions: 384, element_type, distance_metric, calibration: Calibration::default() };
+        let space = Space {
+            id: SpaceId(1),
+            model: "m".into(),
+            dimensions: 384,
+            element_type,
+            distance_metric,
+            calibration: Calibration::default(),
+        };
         Definition::named("n".into(), 1, kind, &space).sql
     }
 

@@ -91,13 +91,7 @@ impl Answering for FakeAnswering {
         }
         let mode = request.mode.unwrap_or_default();
         *self.asked.lock().unwrap() = Some(request);
-        Ok(SearchOutcome {
-            matches: vec![passage()],
-            cache_hit: false,
-            mode,
-            plan: SearchPlan::Exact,
-            took_ms: 1.5,
-        })
+        Ok(SearchOutcome { matches: vec![passage()], cache_hit: false, mode, plan: SearchPlan::Exact, took_ms: 1.5 })
     }
 
     async fn answer(&self, _: &Principal, _: AnswerRequest) -> Result<AnswerOutcome, AnswerError> {

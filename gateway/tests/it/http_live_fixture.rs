@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{Router, body::Body, http::Request};
-use ragline_config::{Chunking, Limits, Search};
+use ragline_config::{Chunking, Limits, Search, SimilarityCache};
 use ragline_gateway::{
     answer::{AnswerError, AnswerOutcome, AnswerRequest, Flights, Retriever, SearchOutcome, SearchRequest},
     backends::{cache::NoCache, off::NoReranker, pgvector::Store},
@@ -81,6 +81,7 @@ pub(crate) async fn live() -> Live {
         cache: Arc::new(NoCache),
         search: Search::default(),
         flights: Flights::default(),
+        similarity: SimilarityCache::default(),
         metrics: metrics.clone(),
         realm: String::new(),
     };

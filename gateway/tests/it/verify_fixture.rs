@@ -120,6 +120,7 @@ impl LivePipeline {
             cache,
             search: self.config.search.clone(),
             flights: Flights::default(),
+            similarity: self.config.cache.similarity,
             metrics: metrics(),
             realm: self.database.name.clone(),
         };

@@ -17,7 +17,7 @@ mod server;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    cache::{Cache, CacheMode},
+    cache::{Cache, CacheMode, SimilarityCache},
     chunking::Chunking,
     database::{Database, TlsMode},
     embedding::{Embedding, EmbeddingProvider},

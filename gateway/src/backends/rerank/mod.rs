@@ -85,3 +85,87 @@ impl Reranker for HttpReranker {
         &self.model
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use ragline_config::{RerankProvider, Seconds};
+    use secrecy::SecretString;
+    use serde_json::json;
+    use wiremock::{
+        Mock, MockServer, ResponseTemplate,
+        matchers::{body_json, header, method, path},
+    };
+
+    use super::*;
+
+    fn reranker(server: &MockServer, provider: RerankProvider) -> HttpReranker {
+        let settings = Rerank {
+            provider,
+            base_url: Some(format!("{}/v1", server.uri()).parse().unwrap()),
+            model: Some("rerank-v3.5".into()),
+            timeout_seconds: Seconds(1),
+            ..Rerank::default()
+        };
+        HttpReranker::new(&settings, Arc::new(|| Some(SecretString::from("secret")))).unwrap().unwrap()
+    }
+
+    async fn answering(reply: ResponseTemplate) -> MockServer {
+        let server = MockServer::start().await;
+        Mock::given(method("POST")).and(path("/v1/rerank")).respond_with(reply).mount(&server).await;
+        server
+    }
+
+    #[tokio::test]
+    async fn cohere_is_asked_with_the_key_and_its_order_is_read() {
+        let server = MockServer::start().await;
+        let asked = json!({"model": "rerank-v3.5", "query": "q", "documents": ["a", "b"], "top_n": 2});
+        let reply = json!({"results": [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.2}]});
+        Mock::given(method("POST"))
+            .and(path("/v1/rerank"))
+            .and(header("authorization", "Bearer secret"))
+            .and(body_json(asked))
+            .respond_with(ResponseTemplate::new(200).set_body_json(reply))
+            .mount(&server)
+            .await;
+        assert_eq!(reranker(&server, RerankProvider::Cohere).rerank("q", &["a", "b"]).await.unwrap(), [0.2, 0.9]);
+    }
+
+    #[tokio::test]
+    async fn text_embeddings_inference_is_read() {
+        let server = answering(ResponseTemplate::new(200).set_body_json(json!([{"index": 0, "score": 0.5}]))).await;
+        let relevances = reranker(&server, RerankProvider::TextEmbeddingsInference).rerank("q", &["a"]).await;
+        assert_eq!(relevances.unwrap(), [0.5]);
+    }
+
+    #[tokio::test]
+    async fn a_trouble_that_passes_is_tried_once_more() {
+        let server = MockServer::start().await;
+        let down = Mock::given(method("POST")).respond_with(ResponseTemplate::new(503)).up_to_n_times(1);
+        down.mount(&server).await;
+        let up = ResponseTemplate::new(200).set_body_json(json!([{"index": 0, "score": 0.5}]));
+        Mock::given(method("POST")).respond_with(up).mount(&server).await;
+        assert!(reranker(&server, RerankProvider::TextEmbeddingsInference).rerank("q", &["a"]).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn every_refusal_has_its_error() {
+        let cases = [
+            (ResponseTemplate::new(401), "refuses the key"),
+            (ResponseTemplate::new(422).set_body_string("too long"), "answered 422: too long"),
+            (ResponseTemplate::new(200).set_body_string("<html>"), "cannot be read"),
+            (ResponseTemplate::new(200).set_delay(Duration::from_secs(30)), "did not answer within 1s"),
+        ];
+        for (reply, expected) in cases {
+            let server = answering(reply).await;
+            let error = reranker(&server, RerankProvider::Cohere).rerank("q", &["a"]).await.unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn switched_off_there_is_none() {
+        assert!(HttpReranker::new(&Rerank::default(), Arc::new(|| None)).unwrap().is_none());
+    }
+}
