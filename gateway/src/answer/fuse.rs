@@ -45,6 +45,16 @@ pub(super) fn fuse(vector: &[Hit], lexical: &[Hit], how: &Fusion) -> Vec<Fused> 
     fused
 }
 
+/// The hits of the leg by vector in its own order, whatever the weights are.
+pub(super) fn by_vector_alone(hits: &[Hit]) -> Vec<Fused> {
+    hits.iter().map(|hit| Fused { chunk_id: hit.chunk_id, value: hit.value, lexical: None }).collect()
+}
+
+/// The hits of the leg by words in its own order, whatever the weights are.
+pub(super) fn by_words_alone(hits: &[Hit]) -> Vec<Fused> {
+    hits.iter().map(|hit| Fused { chunk_id: hit.chunk_id, value: hit.value, lexical: Some(hit.value) }).collect()
+}
+
 /// The values scaled to 0..1 between `floor`, else the least, and the greatest. Where all are equal, each has 1.
 fn relative(leg: &[Hit], floor: Option<f32>) -> Vec<f32> {
     let most = leg.iter().map(|hit| hit.value).fold(f32::MIN, f32::max);
@@ -115,6 +125,13 @@ mod tests {
     fn a_leg_without_weight_only_adds_its_hits_at_the_end() {
         let how = Fusion { lexical_weight: 0.0, vector_weight: 1.0, ..Fusion::default() };
         check(&how, &[(1, 0.9), (2, 0.5), (3, 0.1)], &[(9, 7.0), (3, 1.0)], &[(1, 1.0), (2, 0.5), (3, 0.0), (9, 0.0)]);
+    }
+
+    #[test]
+    fn a_leg_that_is_alone_keeps_its_order() {
+        let hits = leg(&[(9, 8.0), (1, 2.0)]);
+        let ids = |fused: Vec<Fused>| fused.iter().map(|f| f.chunk_id).collect::<Vec<_>>();
+        assert_eq!((ids(by_vector_alone(&hits)), ids(by_words_alone(&hits))), (vec![9, 1], vec![9, 1]));
     }
 
     fn any_leg() -> impl Strategy<Value = Vec<Hit>> {

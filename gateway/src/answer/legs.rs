@@ -7,7 +7,7 @@ use ragline_config::SearchMode;
 use tracing::{Instrument, warn};
 
 use super::{
-    fuse::{CANDIDATES, Fused, fuse},
+    fuse::{CANDIDATES, Fused, by_vector_alone, by_words_alone, fuse},
     request::AnswerError,
     retrieve::{Query, Retriever},
 };
@@ -86,7 +86,7 @@ impl Legs<'_> {
             }
             (Ok((vector, near)), Err(error)) => {
                 self.lost("lexical", &error);
-                let fused = fuse(&near.hits, &[], &self.retriever.search.fusion);
+                let fused = by_vector_alone(&near.hits);
                 let found = self.hydrate(Some(&vector), &fused, near.plan).await?;
                 Ok(Found { mode: SearchMode::Vector, store_version: None, ..found })
             }
@@ -103,7 +103,7 @@ impl Legs<'_> {
     }
 
     async fn lexical_only(&self, leg: Leg, whole: bool) -> Result<Found, AnswerError> {
-        let fused = fuse(&[], &leg.hits, &self.retriever.search.fusion);
+        let fused = by_words_alone(&leg.hits);
         let found = self.hydrate(None, &fused, leg.plan).await?;
         let store_version = found.store_version.filter(|version| whole && leg.store_version == *version);
         Ok(Found { mode: SearchMode::Lexical, store_version, ..found })
