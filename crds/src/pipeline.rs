@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     spec::{
-        Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Ingest, Limits, Logging, Postgres,
+        Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Ingest, Limits, Logging, Postgres, Rerank,
         Search,
     },
     status::RagPipelineStatus,
@@ -106,9 +106,12 @@ pub struct RagPipelineSpec {
     /// Who takes documents in. Left out, the gateways do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingest: Option<Ingest>,
-    /// How much a search returns where the caller does not say.
+    /// How a search finds passages and how much it returns, where the caller does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,
+    /// A model that orders what was found anew. Left out, the order of the search stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerank: Option<Rerank>,
     /// What writes answers. Left out, the pipeline only retrieves, and `POST /v1/answers` is refused with `generation_disabled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<Generation>,

@@ -22,7 +22,7 @@ pub use self::{
     roles::{Role, Roles},
 };
 use crate::{
-    answer::{Answerer, Retriever},
+    answer::{Answerer, Flights, Retriever},
     backends::{
         cache::{self, ValkeyCache},
         pgvector::Store,
@@ -71,7 +71,11 @@ impl App {
         let retriever = Retriever {
             embedder: Arc::clone(&embedder),
             searcher: Arc::new(store.clone()),
+            reranker: models::reranker(&settings)?,
             cache: Arc::clone(&cache),
+            search: config.search.clone(),
+            flights: Flights::default(),
+            similarity: config.cache.similarity,
             metrics: metrics.clone(),
             realm: realm(&settings)?,
         };

@@ -35,6 +35,9 @@ pub struct Metrics {
     pub vector_search_similarity_avg: Histogram,
     pub vector_cache_hit_rate_ratio: Gauge,
     pub rag_retrieval_latency: Histogram,
+    /// Label `leg`: `vector` or `lexical`.
+    pub rag_search_leg_failures: IntCounterVec,
+    pub rag_rerank_failures: IntCounter,
     pub rag_total_latency: Histogram,
     pub rag_llm_generation_time: Histogram,
     /// Label `direction`: `prompt` or `completion`.
@@ -100,6 +103,8 @@ impl Metrics {
                 "Time to retrieve the context of a question.",
                 SECONDS,
             )?,
+            rag_search_leg_failures: counters("rag_search_leg_failures_total", "Legs of hybrid searches that failed.", &["leg"])?,
+            rag_rerank_failures: counter("rag_rerank_failures_total", "Searches that were left in the order of the search.")?,
             rag_total_latency: histogram("rag_total_latency_seconds", "Time from question to answer.", SECONDS)?,
             rag_llm_generation_time: histogram("rag_llm_generation_time_seconds", "Time to generate an answer.", SECONDS)?,
             rag_llm_tokens_used: counters(

@@ -34,6 +34,7 @@ pub struct Secrets {
     pub valkey_password: Option<Secret>,
     pub embedding_api_key: Option<Secret>,
     pub generation_api_key: Option<Secret>,
+    pub rerank_api_key: Option<Secret>,
     pub api_key: Option<Secret>,
 }
 
@@ -145,6 +146,7 @@ impl Secrets {
             valkey_password: find(env::VALKEY_PASSWORD).or_else(|| find(env::UPSTASH_REDIS_REST_TOKEN)),
             embedding_api_key: provider_key(env::EMBEDDING_API_KEY, embedding_url(config)),
             generation_api_key: provider_key(env::GENERATION_API_KEY, generation_url(config)),
+            rerank_api_key: find(env::RERANK_API_KEY),
             api_key: find(env::API_KEY),
         }
     }

@@ -39,6 +39,24 @@ pub struct Cache {
     #[schemars(range(min = 0, max = 68_719_476_736_u64))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
+    /// Whether a question gets what was found for one that says the same in other words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub similarity: Option<SimilarityCache>,
+}
+
+/// Lets a question get what was found for one that says the same: inside the same workspace, with the same filter, mode and limit,
+/// and only until a document changes. Questions that differ in a number, a word in capitals or a negation are never the same.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SimilarityCache {
+    /// Default: `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Cosine of two questions from which on they say the same, 0.8 to 1. Lower values answer more questions from the cache, and
+    /// more of them with what belongs to another. Default: `0.95`.
+    #[schemars(range(min = 0.8, max = 1.0))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
 }
 
 /// A Valkey that the operator runs.

@@ -1,4 +1,4 @@
-//! What comes in, how it is cut, how much a search returns, and what stays at the end.
+//! What comes in, how it is cut, and what stays at the end.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,20 +34,6 @@ pub struct Chunking {
     #[schemars(range(min = 10, max = 20))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap_percent: Option<u32>,
-}
-
-/// How much a search returns where the caller does not say.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Search {
-    /// Results of a search whose request names no `limit`, 1 to 100. Default: `10`.
-    #[schemars(range(min = 1, max = 100))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
-    /// Passages that an answer is made of, 1 to 20. More passages cost more tokens of the language model. Default: `5`.
-    #[schemars(range(min = 1, max = 20))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answer_limit: Option<u32>,
 }
 
 /// What becomes of the data when the pipeline is deleted. `Retain` keeps the database's volume and the generated Secrets;

@@ -37,6 +37,8 @@ pub const OPENROUTER_API_KEY: &str = "OPENROUTER_API_KEY";
 pub const EMBEDDING_API_KEY: &str = "RAGLINE_EMBEDDING_API_KEY";
 /// Key for generation alone; wins over OPENAI_API_KEY.
 pub const GENERATION_API_KEY: &str = "RAGLINE_GENERATION_API_KEY";
+/// Key of the reranking server.
+pub const RERANK_API_KEY: &str = "RAGLINE_RERANK_API_KEY";
 /// Texts in one request to an embedding server.
 pub const EMBEDDING_BATCH_SIZE: &str = "EMBEDDING_BATCH_SIZE";
 /// Seconds that a search result stays in the cache.

@@ -13,8 +13,9 @@ mod schema;
 mod validate;
 
 pub use config::{
-    Cache, CacheMode, Chunking, Config, DEFAULT_PROMPT_TEMPLATE, Database, Embedding, EmbeddingProvider, Generation,
-    GenerationProvider, Index, IndexMode, Limits, Logging, OpenAiCompatible, Search, SearchMode, Server, TlsMode,
+    Cache, CacheMode, Chunking, Config, DEFAULT_PROMPT_TEMPLATE, Database, Embedding, EmbeddingProvider, Fusion, FusionMethod,
+    Generation, GenerationProvider, Index, IndexMode, Limits, Logging, OpenAiCompatible, Rerank, RerankProvider, Search,
+    SearchMode, Server, SimilarityCache, TlsMode,
 };
 pub use duration::Seconds;
 pub use report::{BuildReport, INDEX_REPORT_PATH, IndexReport, RelationReport, TierCounts};

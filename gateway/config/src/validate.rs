@@ -1,6 +1,6 @@
 //! Reading and checking the configuration file. A problem names the field by its path and says how to mend it.
 
-use crate::{Config, EmbeddingProvider, GenerationProvider};
+use crate::{Config, EmbeddingProvider, GenerationProvider, RerankProvider};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +98,30 @@ impl Config {
         require((10..=20).contains(&chunking.overlap_percent), "chunking.overlapPercent", "must be 10 to 20");
         require((1..=100).contains(&self.search.limit), "search.limit", "must be 1 to 100");
         require((1..=20).contains(&self.search.answer_limit), "search.answerLimit", "must be 1 to 20");
+        let fusion = &self.search.fusion;
+        require((0.0..=1.0).contains(&fusion.vector_weight), "search.fusion.vectorWeight", "must be 0 to 1");
+        require((0.0..=1.0).contains(&fusion.lexical_weight), "search.fusion.lexicalWeight", "must be 0 to 1");
+        require(
+            fusion.vector_weight + fusion.lexical_weight > 0.0,
+            "search.fusion.lexicalWeight",
+            "one of the two weights must be above 0",
+        );
+        require((1..=1_000).contains(&fusion.k), "search.fusion.k", "must be 1 to 1000");
+        require((0.8..=1.0).contains(&self.cache.similarity.threshold), "cache.similarity.threshold", "must be 0.8 to 1");
+        let rerank = &self.rerank;
+        let served = rerank.provider != RerankProvider::Disabled;
+        require(
+            !served || rerank.base_url.as_ref().is_some_and(is_http),
+            "rerank.baseUrl",
+            "must be given and begin with http:// or https://",
+        );
+        require(
+            rerank.provider != RerankProvider::Cohere || rerank.model.as_ref().is_some_and(|model| !model.is_empty()),
+            "rerank.model",
+            "must be given",
+        );
+        require((1..=100).contains(&rerank.candidates), "rerank.candidates", "must be 1 to 100");
+        require((1..=60).contains(&rerank.timeout_seconds.0), "rerank.timeoutSeconds", "must be 1 to 60");
         let generation = &self.generation;
         require((0.0..=2.0).contains(&generation.temperature), "generation.temperature", "must be 0 to 2");
         require((0.0..=1.0).contains(&generation.top_p), "generation.topP", "must be 0 to 1");

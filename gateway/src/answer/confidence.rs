@@ -59,7 +59,8 @@ pub async fn features(question: &str, matches: &[Match], embedder: &dyn Embedder
     let evidence = weigh(question, &texts, embedder).await?;
     let Some(best) = evidence.first() else { return Ok(None) };
     let sentence = evidence.iter().map(|e| e.cosine).fold(f32::MIN, f32::max);
-    let passage = matches.iter().filter_map(|m| m.similarity).fold(f32::MIN, f32::max);
+    // Found by words alone, no passage has a cosine; that of its best sentence stands in.
+    let passage = matches.iter().filter_map(|m| m.similarity).reduce(f32::max).unwrap_or(sentence);
     Ok(Some(Features { sentence, overlap: best.overlap, passage, coverage: coverage(question, &texts) }))
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Context {
 ///
 /// # Errors
 /// No vector or no search.
-pub(super) async fn of(retriever: &Retriever, principal: &Principal, query: &Query<'_>) -> Result<Context, AnswerError> {
+pub(super) async fn of(retriever: &Retriever, principal: &Principal, query: &Query) -> Result<Context, AnswerError> {
     let version = retriever.version(principal).await?;
     if let Some(context) = recall(retriever, &key(retriever, principal, query, version)).await {
         return Ok(Context { cache_hit: true, ..context });
@@ -36,9 +36,9 @@ pub(super) async fn of(retriever: &Retriever, principal: &Principal, query: &Que
     let retrieved = retriever.retrieve(principal, query, version).await?;
     let (outcome, version) = (retrieved.outcome, retrieved.version);
     let assessment =
-        confidence::assess(query.text, &outcome.matches, retriever.embedder.as_ref()).await.map_err(AnswerError::Embed)?;
+        confidence::assess(&query.text, &outcome.matches, retriever.embedder.as_ref()).await.map_err(AnswerError::Embed)?;
     let context = Context { matches: outcome.matches, assessment, cache_hit: outcome.cache_hit };
-    if let Ok(bytes) = serde_json::to_vec(&context) {
+    if let (Some(version), Ok(bytes)) = (version, serde_json::to_vec(&context)) {
         let key = key(retriever, principal, query, version);
         retriever.cache.store(Namespace::RagContext, &key, Bytes::from(bytes)).await;
     }
@@ -51,7 +51,7 @@ async fn recall(retriever: &Retriever, key: &CacheKey) -> Option<Context> {
 }
 
 /// The search's key with what a context depends on besides.
-fn key(retriever: &Retriever, principal: &Principal, query: &Query<'_>, version: i64) -> CacheKey {
+fn key(retriever: &Retriever, principal: &Principal, query: &Query, version: i64) -> CacheKey {
     let threshold = query.threshold.map(f32::to_bits);
     let mut hash = Sha256::new();
     hash.update(retriever.key(principal, query, version).0);

@@ -15,6 +15,7 @@ pub(crate) fn found(text: &str) -> Match {
         similarity: Some(0.5),
         lexical: None,
         score: None,
+        calibrated: false,
         text: text.into(),
         position: 0,
         heading_path: Vec::new(),

@@ -7,9 +7,17 @@ mod event;
 pub mod evidence;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod flight;
+mod fuse;
+mod legs;
 pub mod prompt;
 mod request;
+mod rerank;
 mod retrieve;
+#[cfg(test)]
+mod retrieve_tests;
+mod score;
+mod similar;
 mod terms;
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
@@ -18,6 +26,7 @@ use ragline_config::{Generation, Logging, Search};
 use tracing::Instrument;
 use uuid::Uuid;
 
+pub use flight::Flights;
 pub use request::{AnswerError, AnswerOutcome, AnswerRequest, Citation, SearchOutcome, SearchRequest};
 pub use retrieve::Retriever;
 
@@ -72,7 +81,13 @@ impl Answerer {
             return Err(AnswerError::EmptyQuestion);
         }
         let limit = request.limit.unwrap_or(self.search.answer_limit);
-        let query = Query { text, limit, filter: request.filter.as_ref(), threshold: request.threshold };
+        let query = Query {
+            text: text.to_owned(),
+            limit,
+            mode: request.mode.unwrap_or(self.search.mode),
+            filter: request.filter.clone(),
+            threshold: request.threshold,
+        };
         let span = tracing::debug_span!("retrieve", stage = "retrieve");
         let context = context::of(&self.retriever, principal, &query).instrument(span).await?;
         let retrieval_time_ms = elapsed_ms(begin);

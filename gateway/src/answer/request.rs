@@ -1,5 +1,7 @@
 //! What the answering trip takes and gives: plain values, no wire format.
 
+use std::sync::Arc;
+
 use ragline_config::SearchMode;
 use uuid::Uuid;
 
@@ -19,7 +21,7 @@ pub struct SearchRequest {
     /// `None`: search.mode.
     pub mode: Option<SearchMode>,
     pub filter: Option<Filter>,
-    /// Chunks below are left out: the calibrated score where the space has one, else the cosine.
+    /// Chunks whose score is below are left out.
     pub threshold: Option<f32>,
 }
 
@@ -28,6 +30,8 @@ pub struct SearchRequest {
 pub struct SearchOutcome {
     pub matches: Vec<Match>,
     pub cache_hit: bool,
+    /// How they were found: the mode that was asked for, unless one of its legs failed.
+    pub mode: SearchMode,
     pub plan: SearchPlan,
     pub took_ms: f64,
 }
@@ -85,4 +89,7 @@ pub enum AnswerError {
     Search(#[source] StoreError),
     #[error("the answer could not be generated")]
     Generate(#[source] GenerateError),
+    /// Of a search that several callers waited for.
+    #[error(transparent)]
+    Shared(Arc<AnswerError>),
 }

@@ -1,20 +1,28 @@
-//! Retrieval: cache → embed → search → threshold → remember. The cache may fail softly; the rest may not.
+//! Retrieval: cache → (share | embed → search → fuse → rerank → score → remember) → threshold. Cache, reranker and one leg of two
+//! may fail softly; the rest may not.
 
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
+use ragline_config::{Search, SearchMode, SimilarityCache};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
-use super::request::{AnswerError, SearchOutcome, SearchRequest};
+use super::{
+    flight::Flights,
+    legs::{Found, Legs},
+    request::{AnswerError, SearchOutcome, SearchRequest},
+    rerank, score, similar,
+};
 use crate::{
     metrics::Metrics,
     traits::{
         cache::{Cache, CacheKey, Namespace},
-        embedder::Embedder,
+        embedder::{Embedder, Vector},
         filter::Filter,
-        search::{Match, Nearest, NearestQuery, Principal, SearchPlan, Searcher},
+        reranker::Reranker,
+        search::{Match, Principal, SearchPlan, Searcher},
     },
 };
 
@@ -23,7 +31,12 @@ use crate::{
 pub struct Retriever {
     pub embedder: Arc<dyn Embedder>,
     pub searcher: Arc<dyn Searcher>,
+    pub reranker: Arc<dyn Reranker>,
     pub cache: Arc<dyn Cache>,
+    pub search: Search,
+    pub flights: Flights<Remembered>,
+    /// Whether paraphrases share results.
+    pub similarity: SimilarityCache,
     pub metrics: Metrics,
     /// Tells two installations that share a Valkey apart.
     pub realm: String,
@@ -31,25 +44,30 @@ pub struct Retriever {
 
 /// A search with its defaults filled in.
 #[derive(Clone, Debug)]
-pub(super) struct Query<'a> {
-    pub(super) text: &'a str,
+pub(super) struct Query {
+    pub(super) text: String,
     pub(super) limit: u32,
-    pub(super) filter: Option<&'a Filter>,
+    pub(super) mode: SearchMode,
+    pub(super) filter: Option<Filter>,
     pub(super) threshold: Option<f32>,
 }
 
-/// What was found, and the version of the store that it was found in.
+/// What was found, and the version of the store that all of it was found in, if there is one.
 #[derive(Debug)]
 pub(super) struct Retrieved {
     pub(super) outcome: SearchOutcome,
-    pub(super) version: i64,
+    pub(super) version: Option<i64>,
 }
 
 /// What the cache keeps of a search.
-#[derive(Deserialize, Serialize)]
-struct Remembered {
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Remembered {
     matches: Vec<Match>,
+    mode: SearchMode,
     plan: SearchPlan,
+    /// The version that it is true of; not kept, since the key has it.
+    #[serde(skip)]
+    version: Option<i64>,
 }
 
 impl Retriever {
@@ -58,13 +76,23 @@ impl Retriever {
     /// # Errors
     /// No vector or no search: the embedder's or the store's reason.
     pub async fn search(&self, principal: &Principal, request: &SearchRequest, limit: u32) -> Result<SearchOutcome, AnswerError> {
-        let text = request.query.trim();
-        if text.is_empty() {
+        let query = self.query(request, limit);
+        if query.text.is_empty() {
             return Err(AnswerError::EmptyQuestion);
         }
-        let query = Query { text, limit, filter: request.filter.as_ref(), threshold: request.threshold };
         let version = self.version(principal).await?;
         self.retrieve(principal, &query, version).await.map(|retrieved| retrieved.outcome)
+    }
+
+    fn query(&self, request: &SearchRequest, limit: u32) -> Query {
+        let SearchRequest { query, limit: _, mode, filter, threshold } = request;
+        Query {
+            text: query.trim().to_owned(),
+            limit,
+            mode: mode.unwrap_or(self.search.mode),
+            filter: filter.clone(),
+            threshold: *threshold,
+        }
     }
 
     /// The version that lookups in the cache are made under.
@@ -72,24 +100,25 @@ impl Retriever {
         self.searcher.store_version(principal.workspace).await.map_err(AnswerError::Search)
     }
 
-    pub(super) async fn retrieve(
-        &self,
-        principal: &Principal,
-        query: &Query<'_>,
-        version: i64,
-    ) -> Result<Retrieved, AnswerError> {
+    pub(super) async fn retrieve(&self, principal: &Principal, query: &Query, version: i64) -> Result<Retrieved, AnswerError> {
         let begin = Instant::now();
         let key = self.key(principal, query, version);
-        let (remembered, version, cache_hit) = match self.recall(&key).await {
-            Some(remembered) => (remembered, version, true),
+        let remembered = match self.recall(&key).await {
+            None => self.recall_paraphrase(principal, query, version).await,
+            found => found,
+        };
+        let (found, cache_hit) = match remembered {
+            Some(remembered) => (Remembered { version: Some(version), ..remembered }, true),
             None => {
-                let (remembered, version) = self.find(principal, query).await?;
-                (remembered, version, false)
+                let find = || self.clone().find(principal.clone(), query.clone());
+                let shared = self.flights.join(key, find).await?;
+                (Arc::unwrap_or_clone(shared), false)
             }
         };
-        let matches = above(remembered.matches, query.threshold);
+        let Remembered { matches, mode, plan, version } = found;
+        let matches = above(matches, query.threshold);
         self.observe(&matches, begin);
-        let outcome = SearchOutcome { matches, cache_hit, plan: remembered.plan, took_ms: elapsed_ms(begin) };
+        let outcome = SearchOutcome { matches, cache_hit, mode, plan, took_ms: elapsed_ms(begin) };
         Ok(Retrieved { outcome, version })
     }
 
@@ -99,27 +128,51 @@ impl Retriever {
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// Embeds and searches, and remembers the result under the version of the search's own snapshot.
-    async fn find(&self, principal: &Principal, query: &Query<'_>) -> Result<(Remembered, i64), AnswerError> {
-        let span = tracing::debug_span!("embed", stage = "embed");
-        let vector = self.embed(query.text).instrument(span).await?;
-        let nearest = NearestQuery { workspace: principal.workspace, vector, limit: query.limit, filter: query.filter.cloned() };
-        let span = tracing::debug_span!("search", stage = "search");
-        let begin = Instant::now();
-        let found = self.searcher.nearest(&nearest).instrument(span).await.map_err(AnswerError::Search)?;
-        let Nearest { matches, store_version, plan } = found;
-        self.metrics.postgresql_vector_query_time.with_label_values(&[plan.label()]).observe(begin.elapsed().as_secs_f64());
-        let remembered = Remembered { matches, plan };
-        if let Ok(bytes) = serde_json::to_vec(&remembered) {
-            let key = self.key(principal, query, store_version);
-            self.cache.store(Namespace::VectorSearch, &key, Bytes::from(bytes)).await;
-        }
-        Ok((remembered, store_version))
+    /// What was found for a question that says the same, where that is switched on.
+    async fn recall_paraphrase(&self, principal: &Principal, query: &Query, version: i64) -> Option<Remembered> {
+        let vector = self.paraphrase_vector(query).await?;
+        let scope = self.scope(principal, query, version);
+        let key = similar::recall(self.cache.as_ref(), &scope, query, &vector, self.similarity.threshold).await?;
+        self.recall(&key).await
     }
 
-    async fn embed(&self, text: &str) -> Result<Vec<f32>, AnswerError> {
+    /// The vector that paraphrases are told by. A model that is away is the search's business, not this one's.
+    async fn paraphrase_vector(&self, query: &Query) -> Option<Vector> {
+        let wanted = self.similarity.enabled && query.mode != SearchMode::Lexical;
+        if wanted { self.embed(&query.text).await.ok() } else { None }
+    }
+
+    /// Everything that changes a result but for the text. No search has this key, since none has an empty text.
+    fn scope(&self, principal: &Principal, query: &Query, version: i64) -> CacheKey {
+        self.key(principal, &Query { text: String::new(), ..query.clone() }, version)
+    }
+
+    /// Searches, and remembers the result under the version that every snapshot of the search saw. Owns what it needs: it may be
+    /// driven by another caller than the one that began it.
+    async fn find(self, principal: Principal, query: Query) -> Result<Remembered, AnswerError> {
+        let wanted = self.reranker.candidates().unwrap_or_default().max(query.limit);
+        let legs = Legs { retriever: &self, principal: &principal, query: &query, wanted };
+        let Found { mut matches, mode, plan, store_version } = legs.run().await?;
+        let reranked = rerank::order(self.reranker.as_ref(), &query.text, &mut matches, &self.metrics).await;
+        matches.truncate(query.limit as usize);
+        let calibration = self.searcher.calibration().await.map_err(AnswerError::Search)?;
+        score::assign(&mut matches, &query.text, mode, &calibration);
+        let remembered = Remembered { matches, mode, plan, version: store_version.filter(|_| reranked) };
+        if let (Some(version), Ok(bytes)) = (remembered.version, serde_json::to_vec(&remembered)) {
+            let key = self.key(&principal, &query, version);
+            self.cache.store(Namespace::VectorSearch, &key, Bytes::from(bytes)).await;
+            if let Some(vector) = self.paraphrase_vector(&query).await {
+                let scope = self.scope(&principal, &query, version);
+                similar::remember(self.cache.as_ref(), &scope, &query, &vector, &key).await;
+            }
+        }
+        Ok(remembered)
+    }
+
+    pub(super) async fn embed(&self, text: &str) -> Result<Vector, AnswerError> {
         let begin = Instant::now();
-        let vector = self.embedder.embed(text).await.map_err(AnswerError::Embed)?;
+        let span = tracing::debug_span!("embed", stage = "embed");
+        let vector = self.embedder.embed(text).instrument(span).await.map_err(AnswerError::Embed)?;
         let provider = self.embedder.provider();
         self.metrics.vector_embedding_generation_time.with_label_values(&[provider]).observe(begin.elapsed().as_secs_f64());
         Ok(vector)
@@ -127,20 +180,24 @@ impl Retriever {
 
     /// The key under which a search is remembered, for whoever verifies it.
     pub fn search_key(&self, principal: &Principal, request: &SearchRequest, limit: u32, version: i64) -> CacheKey {
-        let query = Query { text: request.query.trim(), limit, filter: request.filter.as_ref(), threshold: request.threshold };
-        self.key(principal, &query, version)
+        self.key(principal, &self.query(request, limit), version)
     }
 
     /// Everything that changes the result, but for the threshold, which is applied to what was found. The text stands for the whole
     /// vector, since the model is in the key.
-    pub(super) fn key(&self, principal: &Principal, query: &Query<'_>, version: i64) -> CacheKey {
-        let filter = query.filter.map(Filter::canonical).unwrap_or_default();
-        let parts: [&[u8]; 9] = [
+    pub(super) fn key(&self, principal: &Principal, query: &Query, version: i64) -> CacheKey {
+        let filter = query.filter.as_ref().map(Filter::canonical).unwrap_or_default();
+        let fusion = serde_json::to_vec(&self.search.fusion).unwrap_or_default();
+        let parts: [&[u8]; 13] = [
             self.realm.as_bytes(),
             &principal.workspace.0.to_le_bytes(),
             principal.workspace_name.as_bytes(),
             self.embedder.model_name().as_bytes(),
             &self.embedder.dimensions().to_le_bytes(),
+            query.mode.label().as_bytes(),
+            &fusion,
+            self.reranker.model_name().as_bytes(),
+            &self.reranker.candidates().unwrap_or_default().to_le_bytes(),
             query.text.as_bytes(),
             filter.as_bytes(),
             &query.limit.to_le_bytes(),
@@ -163,11 +220,11 @@ impl Retriever {
     }
 }
 
-/// The matches whose score, or cosine where the space has no calibration, is not below the threshold.
+/// The matches whose score is not below the threshold.
 fn above(matches: Vec<Match>, threshold: Option<f32>) -> Vec<Match> {
     match threshold {
         None => matches,
-        Some(least) => matches.into_iter().filter(|m| m.score.or(m.similarity).is_some_and(|score| score >= least)).collect(),
+        Some(least) => matches.into_iter().filter(|m| m.score.is_some_and(|score| score >= least)).collect(),
     }
 }
 

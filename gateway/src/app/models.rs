@@ -13,12 +13,13 @@ use crate::{
         cache::CachedEmbedder,
         extractive::ExtractiveGenerator,
         http::KeySource,
-        off::NoGenerator,
+        off::{NoGenerator, NoReranker},
         openai::{ChatGenerator, OpenAiEmbedder},
         pgvector::space::SpaceWanted,
+        rerank::HttpReranker,
     },
     settings::{Settings, secret::Secret},
-    traits::{cache::Cache, embedder::Embedder, generator::Generator},
+    traits::{cache::Cache, embedder::Embedder, generator::Generator, reranker::Reranker},
 };
 
 /// The space that the database's vectors must belong to; needs no model to be loaded.
@@ -57,6 +58,12 @@ pub(super) fn generator(settings: &Settings, embedder: Arc<dyn Embedder>) -> any
         }
         GenerationProvider::Disabled => Arc::new(NoGenerator),
     })
+}
+
+/// The reranker.
+pub(super) fn reranker(settings: &Settings) -> anyhow::Result<Arc<dyn Reranker>> {
+    let reranker = HttpReranker::new(&settings.config.rerank, key(settings.secrets.rerank_api_key.as_ref()))?;
+    Ok(reranker.map_or_else(|| Arc::new(NoReranker) as _, |reranker| Arc::new(reranker) as _))
 }
 
 fn model_folder(configured: Option<&Path>) -> PathBuf {

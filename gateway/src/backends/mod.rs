@@ -8,3 +8,4 @@ pub mod lexical;
 pub mod off;
 pub mod openai;
 pub mod pgvector;
+pub mod rerank;

@@ -1,8 +1,11 @@
-//! A generator for pipelines that only retrieve.
+//! A generator for pipelines that only retrieve, and a reranker for those that keep the order of the search.
 
 use async_trait::async_trait;
 
-use crate::traits::generator::{GenerateError, Generated, GenerationRequest, Generator};
+use crate::traits::{
+    generator::{GenerateError, Generated, GenerationRequest, Generator},
+    reranker::{RerankError, Reranker},
+};
 
 /// Refuses to write answers.
 #[derive(Clone, Copy, Debug)]
@@ -20,5 +23,24 @@ impl Generator for NoGenerator {
 
     async fn health(&self) -> Result<(), GenerateError> {
         Err(GenerateError::Disabled)
+    }
+}
+
+/// Leaves the order as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct NoReranker;
+
+#[async_trait]
+impl Reranker for NoReranker {
+    async fn rerank(&self, _: &str, documents: &[&str]) -> Result<Vec<f32>, RerankError> {
+        Ok(vec![0.0; documents.len()])
+    }
+
+    fn candidates(&self) -> Option<u32> {
+        None
+    }
+
+    fn model_name(&self) -> &str {
+        "none"
     }
 }

@@ -11,7 +11,7 @@ use super::{
     error::{ApiError, ErrorBody},
     filter::{self, FilterView},
     params::Caller,
-    search::{check_limit, check_question, check_threshold},
+    search::{check_limit, check_question, check_threshold, checked_mode},
     state::ApiState,
     views::{PassageView, SourceView},
 };
@@ -35,6 +35,9 @@ pub(super) struct AnswerBody {
     /// Passages to answer from, 1 to 20; the pipeline's `search.answerLimit` when absent.
     #[schema(minimum = 1, maximum = 20)]
     limit: Option<u32>,
+    /// How to find the passages: `vector`, `lexical` or `hybrid`; the pipeline's `search.mode` when absent.
+    #[schema(example = "hybrid")]
+    mode: Option<String>,
     /// Only passages that pass.
     #[schema(value_type = Option<FilterView>)]
     filter: Option<Metadata>,
@@ -117,7 +120,8 @@ pub(super) async fn answer(
 }
 
 fn checked(body: AnswerBody) -> Result<AnswerRequest, ApiError> {
-    let AnswerBody { question, limit, filter, threshold, temperature, max_tokens, top_p } = body;
+    let AnswerBody { question, limit, mode, filter, threshold, temperature, max_tokens, top_p } = body;
+    let mode = checked_mode(mode.as_deref())?;
     check_question("question", &question)?;
     check_limit(limit, MOST_PASSAGES)?;
     check_threshold(threshold)?;
@@ -129,7 +133,7 @@ fn checked(body: AnswerBody) -> Result<AnswerRequest, ApiError> {
     Ok(AnswerRequest {
         question,
         limit,
-        mode: None,
+        mode,
         filter: filter::parse("filter", filter)?,
         threshold,
         temperature,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
+use ragline_config::SearchMode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -21,6 +22,8 @@ use crate::{
 
 /// A question may have this many characters.
 pub(super) const MOST_QUESTION_CHARS: usize = 10_000;
+/// Characters of an unknown mode that its refusal repeats.
+const MOST_MODE_CHARS: usize = 40;
 /// Passages that one search may ask for.
 const MOST_RESULTS: u32 = 100;
 
@@ -34,8 +37,8 @@ pub(super) struct SearchBody {
     /// Passages wanted, 1 to 100; the pipeline's `search.limit` when absent.
     #[schema(minimum = 1, maximum = 100)]
     limit: Option<u32>,
-    /// How to search: `vector`.
-    #[schema(example = "vector")]
+    /// How to search: `vector`, `lexical` or `hybrid`; the pipeline's `search.mode` when absent.
+    #[schema(example = "hybrid")]
     mode: Option<String>,
     /// Only passages that pass.
     #[schema(value_type = Option<FilterView>)]
@@ -51,7 +54,10 @@ pub struct SearchView {
     #[schema(example = "list")]
     pub object: String,
     pub data: Vec<PassageView>,
-    /// How the rows were found: `exact`, `ivfflat` or `hnsw`.
+    /// The way that was searched: the one that was asked for, or `vector` or `lexical` while the other half of `hybrid` is down.
+    #[schema(example = "hybrid")]
+    pub mode: String,
+    /// How the rows were found: `exact`, `ivfflat` or `hnsw`, and `lexical` for a search by words alone.
     #[schema(example = "exact")]
     pub plan: String,
     /// Whether the answer came from the cache.
@@ -71,6 +77,7 @@ pub(super) async fn search(
     Ok(Json(SearchView {
         object: "list".into(),
         data: outcome.matches.into_iter().map(Into::into).collect(),
+        mode: outcome.mode.label().into(),
         plan: SearchPlan::label(outcome.plan).into(),
         cache_hit: outcome.cache_hit,
         took_ms: outcome.took_ms,
@@ -79,14 +86,25 @@ pub(super) async fn search(
 
 fn checked(body: SearchBody) -> Result<SearchRequest, ApiError> {
     let SearchBody { query, limit, mode, filter, threshold } = body;
-    if let Some(mode) = mode.as_deref().filter(|mode| *mode != "vector") {
-        let message = format!("mode {mode:?} is not supported; use \"vector\"");
-        return Err(ApiError::new(ErrorCode::UnsupportedMode, message).of("mode"));
-    }
+    let mode = checked_mode(mode.as_deref())?;
     check_question("query", &query)?;
     check_limit(limit, MOST_RESULTS)?;
     check_threshold(threshold)?;
-    Ok(SearchRequest { query, limit, mode: None, filter: filter::parse("filter", filter)?, threshold })
+    Ok(SearchRequest { query, limit, mode, filter: filter::parse("filter", filter)?, threshold })
+}
+
+pub(super) fn checked_mode(mode: Option<&str>) -> Result<Option<SearchMode>, ApiError> {
+    let Some(word) = mode else { return Ok(None) };
+    let known = SearchMode::from_label(word);
+    if known.is_none() {
+        let modes = SearchMode::ALL.map(SearchMode::label).join(", ");
+        // What was sent may be long; what is sent back is not.
+        let word: String = word.chars().take(MOST_MODE_CHARS).collect();
+        return Err(
+            ApiError::new(ErrorCode::UnsupportedMode, format!("mode {word:?} is not offered; use one of {modes}")).of("mode")
+        );
+    }
+    Ok(known)
 }
 
 pub(super) fn check_question(param: &str, text: &str) -> Result<(), ApiError> {

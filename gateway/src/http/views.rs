@@ -212,9 +212,10 @@ pub struct ScoresView {
 /// A passage that was found.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct PassageView {
-    /// 0 to 1. Where the model has no calibration, the cosine, and `calibrated` is false.
+    /// How likely it is that the passage is relevant, 0 to 1; never rises along the list.
     #[schema(example = 0.87)]
     pub score: f32,
+    /// Whether the score rests on measurements of the embedding model; false for models that Ragline does not know.
     pub calibrated: bool,
     pub scores: ScoresView,
     pub text: String,
@@ -231,6 +232,7 @@ impl From<Match> for PassageView {
             similarity,
             lexical,
             score,
+            calibrated,
             text,
             position,
             heading_path,
@@ -244,8 +246,8 @@ impl From<Match> for PassageView {
         } = found;
         let document_id = DocumentId(document_id);
         Self {
-            score: score.or(similarity).unwrap_or_default().clamp(0.0, 1.0),
-            calibrated: score.is_some(),
+            score: score.unwrap_or_default().clamp(0.0, 1.0),
+            calibrated,
             scores: ScoresView { vector: similarity, lexical },
             text,
             source: SourceView {

@@ -118,7 +118,7 @@ mod tests {
     use ragline_config::index::{DistanceMetric, ElementType, Quantization};
 
     use super::*;
-    use crate::traits::search::SpaceId;
+    use crate::traits::search::{Calibration, SpaceId};
 
     fn space(distance_metric: DistanceMetric, quantization: Quantization) -> Space {
         let element_type = ElementType::Halfvec;
@@ -129,7 +129,7 @@ mod tests {
             element_type,
             distance_metric,
             quantization,
-            calibration: None,
+            calibration: Calibration::default(),
         }
     }
 

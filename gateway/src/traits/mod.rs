@@ -7,5 +7,6 @@ pub mod generator;
 pub mod ingest;
 pub mod inspect;
 pub mod place;
+pub mod reranker;
 pub mod search;
 pub mod workspaces;

@@ -115,8 +115,11 @@ pub struct Match {
     pub similarity: Option<f32>,
     /// BM25, 0 or more; `None` where it was not searched by words or no word occurs.
     pub lexical: Option<f32>,
-    /// The calibrated score, 0 to 1; `None` for a space without calibration.
+    /// How likely it is that the passage is relevant, 0 to 1; `None` before it was estimated.
     pub score: Option<f32>,
+    /// Whether the score rests on measurements of this embedding space.
+    #[serde(default)]
+    pub calibrated: bool,
     pub text: String,
     /// Number of the chunk in its document, from 0.
     pub position: u32,
@@ -129,6 +132,23 @@ pub struct Match {
     pub filename: String,
     pub content_type: String,
     pub ingested_at: DateTime<Utc>,
+}
+
+/// How the raw values of an embedding space become scores. Each is the exponent of a logistic curve.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Calibration {
+    /// For a search by vector alone; `None`: never measured.
+    pub vector: Option<Curve>,
+    /// For a hybrid search; `None`: never measured.
+    pub hybrid: Option<Curve>,
+}
+
+/// `similarity * cosine + lexical * words + intercept`, where `words` is the BM25 as `answer/score.rs` scales it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Curve {
+    pub similarity: f32,
+    pub lexical: f32,
+    pub intercept: f32,
 }
 
 /// Searches a workspace.
@@ -145,6 +165,9 @@ pub trait Searcher: Send + Sync + std::fmt::Debug {
 
     /// The chunks of these ids in this order, with their cosines where there is a vector; those that are gone are left out.
     async fn passages(&self, workspace: WorkspaceId, vector: Option<&[f32]>, chunk_ids: &[i64]) -> Result<Passages, StoreError>;
+
+    /// How the values of the configured embedding space become scores. Cheap.
+    async fn calibration(&self) -> Result<Calibration, StoreError>;
 
     /// The workspace's version: changes with every published or deleted document and with the index that serves. Cheap.
     async fn store_version(&self, workspace: WorkspaceId) -> Result<i64, StoreError>;

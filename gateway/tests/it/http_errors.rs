@@ -56,7 +56,7 @@ async fn a_search_that_cannot_be_meant_is_refused_by_field() {
         (json!({"query": "a", "limit": 101}), "invalid_value", Some("limit")),
         (json!({"query": "a", "limit": -1}), "invalid_value", Some("limit")),
         (json!({"query": "a", "limit": 1e30}), "invalid_value", Some("limit")),
-        (json!({"query": "a", "mode": "hybrid"}), "unsupported_mode", Some("mode")),
+        (json!({"query": "a", "mode": "telepathic"}), "unsupported_mode", Some("mode")),
         (json!({"query": "a", "threshold": 1.1}), "invalid_value", Some("threshold")),
         (json!({"query": "a", "threshold": -0.1}), "invalid_value", Some("threshold")),
         (json!({"query": "a", "filter": [1]}), "invalid_value", Some("filter")),

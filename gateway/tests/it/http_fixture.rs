@@ -62,6 +62,7 @@ pub(crate) fn passage() -> Match {
         similarity: Some(0.5),
         lexical: None,
         score: Some(0.9),
+        calibrated: true,
         text: "The notice period is three months.".into(),
         position: 4,
         heading_path: vec!["Contract".into()],
@@ -90,8 +91,9 @@ impl Answering for FakeAnswering {
         if let Some(failure) = self.failure.lock().unwrap().take() {
             return Err(failure);
         }
+        let mode = request.mode.unwrap_or_default();
         *self.asked.lock().unwrap() = Some(request);
-        Ok(SearchOutcome { matches: vec![passage()], cache_hit: false, plan: SearchPlan::Exact, took_ms: 1.5 })
+        Ok(SearchOutcome { matches: vec![passage()], cache_hit: false, mode, plan: SearchPlan::Exact, took_ms: 1.5 })
     }
 
     async fn answer(&self, _: &Principal, _: AnswerRequest) -> Result<AnswerOutcome, AnswerError> {

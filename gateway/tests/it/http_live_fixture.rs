@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{Router, body::Body, http::Request};
-use ragline_config::{Chunking, Generation, Limits, Logging, Search};
+use ragline_config::{Chunking, Generation, Limits, Logging, Search, SimilarityCache};
 use ragline_gateway::{
-    answer::{Answerer, Retriever},
+    answer::{Answerer, Flights, Retriever},
     backends::{
         cache::{CachedEmbedder, NoCache},
         extractive::ExtractiveGenerator,
+        off::NoReranker,
         pgvector::Store,
     },
     http::{
@@ -69,7 +70,11 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
     let retriever = Retriever {
         embedder: Arc::clone(&cached),
         searcher: Arc::clone(&store) as _,
+        reranker: Arc::new(NoReranker),
         cache,
+        search: Search::default(),
+        flights: Flights::default(),
+        similarity: SimilarityCache::default(),
         metrics: metrics.clone(),
         realm: String::new(),
     };

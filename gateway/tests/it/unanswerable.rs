@@ -56,6 +56,7 @@ impl Corpus {
                     similarity: Some(0.0),
                     lexical: None,
                     score: None,
+                    calibrated: false,
                     text: chunk.text,
                     position: chunk.position,
                     heading_path: chunk.heading_path,

@@ -11,11 +11,12 @@ use std::{
 
 use ragline_config::Config;
 use ragline_gateway::{
-    answer::{Answerer, Retriever},
+    answer::{Answerer, Flights, Retriever},
     backends::{
         builtin,
         cache::{self, CachedEmbedder, ValkeyCache},
         extractive::ExtractiveGenerator,
+        off::NoReranker,
         pgvector::Store,
     },
     ingest::{job, settings::WorkerSettings, text::TextCutter, worker},
@@ -115,7 +116,11 @@ impl LivePipeline {
         let retriever = Retriever {
             embedder: Arc::clone(&embedder),
             searcher: Arc::clone(&store) as _,
+            reranker: Arc::new(NoReranker),
             cache,
+            search: self.config.search.clone(),
+            flights: Flights::default(),
+            similarity: self.config.cache.similarity,
             metrics: metrics(),
             realm: self.database.name.clone(),
         };

@@ -151,7 +151,9 @@ fn secrets(spec: &ragline_crds::RagPipelineSpec) -> Vec<UserSecret> {
         variable: env::GENERATION_API_KEY,
         secret,
     });
-    embedding.into_iter().chain(generation).collect()
+    let rerank = spec.rerank.as_ref().and_then(|rerank| rerank.secret_ref.clone());
+    let rerank = rerank.map(|secret| UserSecret { field: "spec.rerank.secretRef", variable: env::RERANK_API_KEY, secret });
+    embedding.into_iter().chain(generation).chain(rerank).collect()
 }
 
 fn postgres(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, problems: &mut Problems) -> Postgres {

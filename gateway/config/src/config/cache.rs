@@ -27,8 +27,24 @@ pub struct Cache {
     pub embedding_ttl_seconds: Seconds,
     pub context_ttl_seconds: Seconds,
     pub similarity_ttl_seconds: Seconds,
+    pub similarity: SimilarityCache,
     /// A Valkey that has not answered after this is a miss.
     pub timeout_ms: u64,
+}
+
+/// Whether a question may get what was found for one that says the same.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SimilarityCache {
+    pub enabled: bool,
+    /// Cosine from which on two questions say the same, 0.8 to 1.
+    pub threshold: f32,
+}
+
+impl Default for SimilarityCache {
+    fn default() -> Self {
+        Self { enabled: false, threshold: 0.95 }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -54,6 +70,7 @@ impl Default for Cache {
             embedding_ttl_seconds: Seconds(86_400),
             context_ttl_seconds: Seconds(1_800),
             similarity_ttl_seconds: Seconds(7_200),
+            similarity: SimilarityCache::default(),
             timeout_ms: 100,
         }
     }

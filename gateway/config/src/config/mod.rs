@@ -10,13 +10,14 @@ mod index;
 mod limits;
 mod logging;
 mod provider;
+mod rerank;
 mod search;
 mod server;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    cache::{Cache, CacheMode},
+    cache::{Cache, CacheMode, SimilarityCache},
     chunking::Chunking,
     database::{Database, TlsMode},
     embedding::{Embedding, EmbeddingProvider},
@@ -25,7 +26,8 @@ pub use self::{
     limits::Limits,
     logging::Logging,
     provider::OpenAiCompatible,
-    search::{Search, SearchMode},
+    rerank::{Rerank, RerankProvider},
+    search::{Fusion, FusionMethod, Search, SearchMode},
     server::Server,
 };
 
@@ -39,6 +41,7 @@ pub struct Config {
     pub embedding: Embedding,
     pub chunking: Chunking,
     pub search: Search,
+    pub rerank: Rerank,
     pub generation: Generation,
     pub index: Index,
     pub limits: Limits,

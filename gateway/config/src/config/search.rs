@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Defaults of a search.
+/// Defaults of a search, and how its two legs become one list.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Search {
@@ -12,6 +12,7 @@ pub struct Search {
     pub limit: u32,
     /// Passages that an answer is made of, 1 to 20.
     pub answer_limit: u32,
+    pub fusion: Fusion,
 }
 
 /// How passages are found.
@@ -19,16 +20,65 @@ pub struct Search {
 #[serde(rename_all = "camelCase")]
 pub enum SearchMode {
     /// By meaning: the nearest vectors.
-    #[default]
     Vector,
     /// By words: BM25.
     Lexical,
     /// By both, fused.
+    #[default]
     Hybrid,
+}
+
+impl SearchMode {
+    /// Every mode, in the order in which people are told of them.
+    pub const ALL: [Self; 3] = [Self::Vector, Self::Lexical, Self::Hybrid];
+
+    /// The word for it in the API and in this file.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Vector => "vector",
+            Self::Lexical => "lexical",
+            Self::Hybrid => "hybrid",
+        }
+    }
+
+    /// The mode of a word, `None` for any other.
+    pub fn from_label(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.label() == label)
+    }
+}
+
+/// How the two legs of a hybrid search become one list.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Fusion {
+    pub method: FusionMethod,
+    /// What the search by vector counts, 0 to 1.
+    pub vector_weight: f32,
+    /// What the search by words counts, 0 to 1. Only its relation to the other weight matters.
+    pub lexical_weight: f32,
+    /// `reciprocalRank` alone, 1 to 1000: the larger, the less the first places stand out.
+    pub k: u32,
+}
+
+/// What a place in a leg is worth.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FusionMethod {
+    /// The leg's own value, scaled so that its best hit has 1 and its last 0.
+    #[default]
+    RelativeScore,
+    /// 1 / (k + place).
+    ReciprocalRank,
 }
 
 impl Default for Search {
     fn default() -> Self {
-        Self { mode: SearchMode::default(), limit: 10, answer_limit: 5 }
+        Self { mode: SearchMode::default(), limit: 10, answer_limit: 5, fusion: Fusion::default() }
+    }
+}
+
+impl Default for Fusion {
+    fn default() -> Self {
+        Self { method: FusionMethod::default(), vector_weight: 0.5, lexical_weight: 0.5, k: 10 }
     }
 }

@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, migrate::Mig
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
+    calibrations,
     error::{code, is_starting},
     pool,
     roles::{RoleWanted, bootstrap, check_extension, check_server},
@@ -157,6 +158,7 @@ async fn apply(connection: &mut PgConnection, application: &str, space: &SpaceWa
         .map_err(|source| MigrateError::Grants { source })?;
     sqlx::raw_sql(GRANTS).execute(&mut *connection).await.map_err(|source| MigrateError::Grants { source })?;
     ensure_space(connection, space).await?;
+    calibrations::write(connection, &space.model, space.dimensions).await.map_err(|source| MigrateError::Space { source })?;
     let after = applied(connection).await;
     Ok(Migrated { schema_version: wanted_version(), applied: after.saturating_sub(before) })
 }

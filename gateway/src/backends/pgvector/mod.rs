@@ -9,6 +9,7 @@
 //! - `pool::owner(&config.database, &database_owner_url)` gives the pool that [`crate::index::run`] wants.
 
 mod blobs;
+mod calibrations;
 mod directory;
 mod documents;
 mod erase;

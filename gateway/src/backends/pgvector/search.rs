@@ -20,7 +20,10 @@ use super::{
 use crate::traits::{
     filter::Filter,
     place::{ChunkKind, Lines, Place},
-    search::{Hit, Leg, LexicalQuery, Match, Nearest, NearestQuery, Passages, SearchPlan, Searcher, StoreError, WorkspaceId},
+    search::{
+        Calibration, Hit, Leg, LexicalQuery, Match, Nearest, NearestQuery, Passages, SearchPlan, Searcher, StoreError,
+        WorkspaceId,
+    },
 };
 
 /// Windows taken from an index for each chunk wanted, and on top: a chunk of 1,024 tokens has seven.
@@ -72,6 +75,10 @@ impl Searcher for Store {
             }
             other => other,
         }
+    }
+
+    async fn calibration(&self) -> Result<Calibration, StoreError> {
+        Ok(self.space().await?.0.calibration)
     }
 
     async fn store_version(&self, workspace: WorkspaceId) -> Result<i64, StoreError> {
@@ -350,7 +357,8 @@ fn found(row: &PgRow, space: &Space) -> Result<Match, sqlx::Error> {
         chunk_id: row.try_get("chunk_id")?,
         similarity,
         lexical: None,
-        score: similarity.and_then(|similarity| space.score(similarity)),
+        score: None,
+        calibrated: false,
         text: row.try_get("text")?,
         position: row.try_get::<i32, _>("position")?.unsigned_abs(),
         heading_path: row.try_get("heading_path")?,

@@ -5,7 +5,7 @@ use ragline_config::index::{DistanceMetric, ElementType, Quantization};
 use sqlx::{PgPool, Row, postgres::PgRow};
 
 use super::failed;
-use crate::traits::search::{SpaceId, StoreError};
+use crate::traits::search::{Calibration, Curve, SpaceId, StoreError};
 
 /// The space that the configuration asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -28,8 +28,7 @@ pub struct Space {
     pub element_type: ElementType,
     pub distance_metric: DistanceMetric,
     pub quantization: Quantization,
-    /// Slope and intercept of the logistic curve.
-    pub calibration: Option<(f32, f32)>,
+    pub calibration: Calibration,
 }
 
 impl Space {
@@ -104,11 +103,6 @@ impl Space {
         };
         similarity as f32
     }
-
-    /// The calibrated score of a similarity.
-    pub fn score(&self, similarity: f32) -> Option<f32> {
-        self.calibration.map(|(slope, intercept)| 1.0 / (1.0 + (-(slope * similarity + intercept)).exp()))
-    }
 }
 
 pub(super) fn element_type_word(element_type: ElementType) -> &'static str {
@@ -133,7 +127,8 @@ pub(super) fn quantization_word(quantization: Quantization) -> &'static str {
     }
 }
 
-const SELECT: &str = "SELECT id, model, dimensions, element_type, distance_metric, quantization, calibration_slope, calibration_intercept \
+const SELECT: &str = "SELECT id, model, dimensions, element_type, distance_metric, quantization, calibration_slope, \
+                      calibration_intercept, hybrid_similarity_slope, hybrid_lexical_slope, hybrid_intercept \
                       FROM embedding_space ORDER BY id LIMIT 1";
 
 /// The stored space, `None` before `migrate` has made one.
@@ -179,8 +174,14 @@ pub(super) fn from_row(row: &PgRow) -> Result<Space, sqlx::Error> {
         "binary" => Quantization::Binary,
         _ => Quantization::None,
     };
-    let slope: Option<f32> = row.try_get("calibration_slope")?;
-    let intercept: Option<f32> = row.try_get("calibration_intercept")?;
+    let number = |column: &str| row.try_get::<Option<f32>, _>(column);
+    let curve = |similarity: Option<f32>, lexical: Option<f32>, intercept: Option<f32>| {
+        Some(Curve { similarity: similarity?, lexical: lexical?, intercept: intercept? })
+    };
+    let calibration = Calibration {
+        vector: curve(number("calibration_slope")?, Some(0.0), number("calibration_intercept")?),
+        hybrid: curve(number("hybrid_similarity_slope")?, number("hybrid_lexical_slope")?, number("hybrid_intercept")?),
+    };
     Ok(Space {
         id: SpaceId(row.try_get("id")?),
         model: row.try_get("model")?,
@@ -188,6 +189,6 @@ pub(super) fn from_row(row: &PgRow) -> Result<Space, sqlx::Error> {
         element_type,
         distance_metric,
         quantization,
-        calibration: slope.zip(intercept),
+        calibration,
     })
 }

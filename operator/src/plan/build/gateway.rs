@@ -232,7 +232,11 @@ fn secret_files(pipeline: &Pipeline) -> Vec<(OwnedFile, &'static str)> {
         files.push((generated("valkey", names::valkey_secret(name), PASSWORD_KEY), env::VALKEY_PASSWORD));
     }
     files.extend(pipeline.secrets.iter().map(|UserSecret { field: _, variable, secret }| {
-        let short = if *variable == env::EMBEDDING_API_KEY { "embedding-api-key" } else { "generation-api-key" };
+        let short = match *variable {
+            env::EMBEDDING_API_KEY => "embedding-api-key",
+            env::RERANK_API_KEY => "rerank-api-key",
+            _ => "generation-api-key",
+        };
         (OwnedFile { name: short, secret: secret.name.clone(), key: secret.key.clone() }, *variable)
     }));
     files

@@ -2,7 +2,8 @@
 //! that the two cannot part.
 
 use ragline_config::{
-    CacheMode, Config, ConfigError, EmbeddingProvider, GenerationProvider, IndexMode, OpenAiCompatible, Seconds, TlsMode,
+    CacheMode, Config, ConfigError, EmbeddingProvider, FusionMethod, GenerationProvider, IndexMode, OpenAiCompatible,
+    RerankProvider, SearchMode, Seconds, TlsMode,
     index::{DistanceMetric, ElementType, Quantization},
     ports,
 };
@@ -44,9 +45,12 @@ pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems
         }
     }
     if let Some(search) = &spec.search {
-        let spec::Search { limit: _, answer_limit: _ } = search;
+        let spec::Search { mode, limit: _, answer_limit: _, fusion } = search;
         take!(search => config.search; limit, answer_limit);
+        config.search.mode = mode.map_or(config.search.mode, search_mode);
+        fuse(fusion.as_ref(), &mut config);
     }
+    rerank(spec.rerank.as_ref(), &mut config, problems);
     if let Some(index) = &spec.index {
         let spec::Index {
             mode,
@@ -103,6 +107,42 @@ pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems
     config
 }
 
+fn search_mode(mode: spec::SearchMode) -> SearchMode {
+    match mode {
+        spec::SearchMode::Vector => SearchMode::Vector,
+        spec::SearchMode::Lexical => SearchMode::Lexical,
+        spec::SearchMode::Hybrid => SearchMode::Hybrid,
+    }
+}
+
+fn fuse(spec: Option<&spec::Fusion>, config: &mut Config) {
+    let Some(spec::Fusion { method, vector_weight, lexical_weight, k }) = spec else { return };
+    let fusion = &mut config.search.fusion;
+    fusion.method = match method.unwrap_or_default() {
+        spec::FusionMethod::RelativeScore => FusionMethod::RelativeScore,
+        spec::FusionMethod::ReciprocalRank => FusionMethod::ReciprocalRank,
+    };
+    fusion.vector_weight = vector_weight.map_or(fusion.vector_weight, narrow);
+    fusion.lexical_weight = lexical_weight.map_or(fusion.lexical_weight, narrow);
+    fusion.k = k.unwrap_or(fusion.k);
+}
+
+fn rerank(spec: Option<&spec::Rerank>, config: &mut Config, problems: &mut Problems) {
+    let Some(rerank) = spec else { return };
+    let spec::Rerank { provider, base_url, model, candidates: _, timeout_seconds: _, secret_ref: _ } = rerank;
+    take!(rerank => config.rerank; candidates);
+    take_seconds!(rerank => config.rerank; timeout_seconds);
+    config.rerank.provider = match provider {
+        spec::RerankProvider::Cohere => RerankProvider::Cohere,
+        spec::RerankProvider::TextEmbeddingsInference => RerankProvider::TextEmbeddingsInference,
+    };
+    config.rerank.model.clone_from(model);
+    match base_url.parse() {
+        Ok(base_url) => config.rerank.base_url = Some(base_url),
+        Err(_) => problems.require(false, "spec.rerank.baseUrl", "must be an address, as in https://api.cohere.com/v1"),
+    }
+}
+
 fn cache(spec: &RagPipelineSpec, name: &str, config: &mut Config) {
     if let Some(cache) = &spec.cache {
         let spec::Cache {
@@ -113,9 +153,15 @@ fn cache(spec: &RagPipelineSpec, name: &str, config: &mut Config) {
             context_ttl_seconds: _,
             timeout_ms: _,
             memory_bytes: _,
+            similarity: _,
         } = cache;
         take!(cache => config.cache; timeout_ms, memory_bytes);
         take_seconds!(cache => config.cache; vector_search_ttl_seconds, embedding_ttl_seconds, context_ttl_seconds);
+    }
+    if let Some(similarity) = spec.cache.as_ref().and_then(|cache| cache.similarity.as_ref()) {
+        let spec::SimilarityCache { enabled, threshold } = similarity;
+        config.cache.similarity.enabled = enabled.unwrap_or_default();
+        config.cache.similarity.threshold = threshold.map_or(config.cache.similarity.threshold, narrow);
     }
     if spec.cache.as_ref().is_some_and(|cache| cache.disabled.is_some()) {
         config.cache.mode = CacheMode::Disabled;
