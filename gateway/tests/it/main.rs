@@ -20,7 +20,6 @@ mod http_serve;
 mod index_growth;
 mod ingest_job;
 mod lexical_fixture;
-mod measure_cisi;
 mod model;
 mod providers;
 mod store_fixture;
