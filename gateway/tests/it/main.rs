@@ -32,7 +32,6 @@ mod index_moves;
 mod index_recall;
 mod ingest_job;
 mod lexical_fixture;
-mod measure_cisi;
 mod model;
 mod providers;
 mod store_bulk;

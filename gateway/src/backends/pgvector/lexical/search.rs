@@ -165,10 +165,7 @@ struct Search<'a> {
 impl Search<'_> {
     async fn hits(&mut self) -> Result<Vec<Hit>, StoreError> {
         let mut hits = match &self.query.filter {
-            None => match self.probe(None).await? {
-                Some(hits) => hits,
-                None => Vec::new(),
-            },
+            None => self.probe(None).await?.unwrap_or_default(),
             Some(filter) => match allowed(&mut self.tx, filter, FEW).await? {
                 Allowed::Few(ids) => self.among(ids).await?,
                 Allowed::Many => match self.probe(Some(filter)).await? {

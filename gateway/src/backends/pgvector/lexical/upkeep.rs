@@ -137,26 +137,11 @@ impl Store {
     /// Replaces a segment of an older analyzer by what the texts of its chunks are now. `false`: there is none, or another gateway
     /// is at it.
     async fn analyze_anew(&self, workspace: WorkspaceId) -> Result<bool, StoreError> {
-        let error = |error| failed("analyzing anew", error);
         let mut tx = self.begin(workspace).await?;
-        if !(lock(&mut tx, workspace, Lock::Small).await? && lock(&mut tx, workspace, Lock::Large).await?) {
-            return Ok(false);
-        }
-        let row = sqlx::query(OLD_SEGMENT).bind(workspace.0).bind(ANALYZER).fetch_optional(&mut *tx).await.map_err(error)?;
-        let Some(row) = row else { return Ok(false) };
-        let members =
-            decode_members(row.try_get("ids").map_err(error)?, unsigned(row.try_get("n").map_err(error)?)).map_err(corrupt)?;
-        for members in members.chunks(usize::try_from(CHUNKS_AT_ONCE).unwrap_or(usize::MAX)) {
-            let texts: Vec<(i64, String)> = sqlx::query_as("SELECT id, text FROM chunk WHERE id = ANY($1) ORDER BY id")
-                .bind(members.iter().map(|member| member.chunk_id).collect::<Vec<_>>())
-                .fetch_all(&mut *tx)
-                .await
-                .map_err(error)?;
-            insert_small(&mut tx, workspace, texts).await?;
-        }
-        remove(&mut tx, workspace, &[row.try_get("seg").map_err(error)?]).await?;
+        let done = lock(&mut tx, workspace, &[Lock::Small, Lock::Large]).await? && analyze_oldest(&mut tx, workspace).await?;
+        // Also when nothing was done: a transaction that is dropped holds its locks until the server hears of it.
         commit(tx, "analyzing anew").await?;
-        Ok(true)
+        Ok(done)
     }
 
     /// Merges level 0 if that is due. `false`: it is not, or another gateway is at it.
@@ -187,28 +172,54 @@ impl Store {
         due: impl Fn(&[Facts]) -> Option<Merge> + Send,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin(workspace).await?;
-        for wanted in locks {
-            if !lock(&mut tx, workspace, *wanted).await? {
-                return Ok(false);
-            }
+        let mut done = false;
+        if lock(&mut tx, workspace, locks).await?
+            && let Some(merge) = due(&facts(&mut tx, workspace).await?)
+        {
+            put_together(&mut tx, workspace, &merge).await?;
+            done = true;
         }
-        let Some(merge) = due(&facts(&mut tx, workspace).await?) else { return Ok(false) };
-        put_together(&mut tx, workspace, &merge).await?;
         commit(tx, "merging segments").await?;
-        Ok(true)
+        Ok(done)
     }
 }
 
-/// Takes the lock until the transaction ends, unless somebody has it.
-async fn lock(tx: &mut Tx, workspace: WorkspaceId, lock: Lock) -> Result<bool, StoreError> {
-    let kind = match lock {
-        Lock::Small => "small merge",
-        Lock::Large => "large merge",
-    };
-    sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtext(current_schema() || ' ' || $2), $1)")
-        .bind(workspace.0)
-        .bind(kind)
-        .fetch_one(&mut **tx)
-        .await
-        .map_err(|error| failed("locking the postings", error))
+async fn analyze_oldest(tx: &mut Tx, workspace: WorkspaceId) -> Result<bool, StoreError> {
+    let error = |error| failed("analyzing anew", error);
+    let row = sqlx::query(OLD_SEGMENT).bind(workspace.0).bind(ANALYZER).fetch_optional(&mut **tx).await.map_err(error)?;
+    let Some(row) = row else { return Ok(false) };
+    let n = unsigned(row.try_get("n").map_err(error)?);
+    let members = decode_members(row.try_get("ids").map_err(error)?, n).map_err(corrupt)?;
+    for members in members.chunks(usize::try_from(CHUNKS_AT_ONCE).unwrap_or(usize::MAX)) {
+        let texts: Vec<(i64, String)> = sqlx::query_as("SELECT id, text FROM chunk WHERE id = ANY($1) ORDER BY id")
+            .bind(members.iter().map(|member| member.chunk_id).collect::<Vec<_>>())
+            .fetch_all(&mut **tx)
+            .await
+            .map_err(error)?;
+        if !texts.is_empty() {
+            insert_small(tx, workspace, texts).await?;
+        }
+    }
+    remove(tx, workspace, &[row.try_get("seg").map_err(error)?]).await?;
+    Ok(true)
+}
+
+/// Takes the locks until the transaction ends, unless somebody has one of them.
+async fn lock(tx: &mut Tx, workspace: WorkspaceId, locks: &[Lock]) -> Result<bool, StoreError> {
+    for lock in locks {
+        let kind = match lock {
+            Lock::Small => "small merge",
+            Lock::Large => "large merge",
+        };
+        let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtext(current_schema() || ' ' || $2), $1)")
+            .bind(workspace.0)
+            .bind(kind)
+            .fetch_one(&mut **tx)
+            .await
+            .map_err(|error| failed("locking the postings", error))?;
+        if !taken {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
