@@ -24,8 +24,8 @@ use crate::{sentences::Sentences, surroundings::Surroundings};
 
 /// Chunks of one document.
 const CHUNKS_EACH: usize = 1_000;
-/// Documents go round through this many values of `kind`, so that a filter for one leaves as large a share.
-pub(crate) const KINDS: usize = 10;
+/// Chunks go round through this many values of `kind`, so that a filter for one leaves as large a share.
+const KINDS: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(60);
 const LEASE: Duration = Duration::from_secs(600);
 const FINGERPRINT: Hash = [7; 32];
@@ -96,7 +96,7 @@ impl Rows {
                 heading_path: Vec::new(),
                 page: None,
                 content_hash,
-                metadata: Metadata::new(),
+                metadata: Metadata::from_iter([("kind".to_owned(), (number % KINDS).into())]),
                 windows: Some(vec![vector]),
             }
         };
@@ -105,11 +105,10 @@ impl Rows {
 
     async fn claim(&self) -> anyhow::Result<Claim> {
         let blob = BlobStore::begin(&self.store, self.workspace).await?;
-        let kind = (self.stored / CHUNKS_EACH) % KINDS;
         let item = NewItem {
             source: format!("rows/{}", self.stored),
             content_type: Some("text/plain".to_owned()),
-            metadata: Metadata::from_iter([("kind".to_owned(), kind.into())]),
+            metadata: Metadata::new(),
             blob,
             size_bytes: 0,
             content_hash: FINGERPRINT,
