@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -93,12 +93,15 @@ impl Stretch {
     }
 }
 
+/// The similarity of the tenth neighbour of the queries, and what was found of them.
+type Known = Mutex<(HashMap<u32, f32>, Stretch)>;
+
 /// Searches all the time until told to stop; every one must give ten chunks. Where the true neighbours are known, and nobody writes,
 /// it is counted how many of them were found.
 struct Searching {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicU64>,
-    known: Arc<Mutex<(HashMap<u32, f32>, Stretch)>>,
+    known: Arc<Known>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -159,7 +162,7 @@ impl Searching {
     }
 }
 
-fn known_of<T>(known: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn known_of(known: &Known) -> MutexGuard<'_, (HashMap<u32, f32>, Stretch)> {
     known.lock().unwrap()
 }
 

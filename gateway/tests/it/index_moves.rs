@@ -231,6 +231,20 @@ async fn a_workspace_that_goes_while_it_moves_leaves_nothing() {
     assert_eq!(relations(&owner).await.len(), 2);
 }
 
+/// The copy names its columns: whoever adds one to the table adds it to the copy in `index/moves.rs`, then here.
+#[tokio::test]
+async fn every_column_moves() {
+    let database = fresh().await;
+    let columns: Vec<String> = sqlx::query_scalar(
+        "SELECT attname::text FROM pg_attribute WHERE attrelid = 'embeddings'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+    )
+    .fetch_all(&database.owner())
+    .await
+    .unwrap();
+    let copied = ["relation_id", "workspace_id", "collection_id", "chunk_id", "window_number", "space_id", "embedding"];
+    assert_eq!(columns, copied);
+}
+
 async fn remove_workspace(owner: &PgPool, workspace: WorkspaceId) {
     for table in ["job_item", "job", "embeddings", "chunk", "document", "blob", "collection"] {
         let sql = format!("DELETE FROM {table} WHERE workspace_id = {}", workspace.0);
