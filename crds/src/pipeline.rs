@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     spec::{
-        Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Ingest, Limits, Logging, Postgres, Rerank,
-        Search,
+        Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Ingest, Limits, Logging, Postgres,
+        Rerank, Search,
     },
     status::RagPipelineStatus,
 };

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     KeysCommand,
     api::Api,
-    args::NewKeyArgs,
+    manage::NewKeyArgs,
     output::{self, Output},
     pages,
 };
