@@ -4,10 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use prometheus::Registry;
-use ragline_config::{Generation, Logging, Search, SearchMode};
+use ragline_config::{Generation, Logging, Search, SearchMode, SimilarityCache};
 use ragline_gateway::{
-    answer::{Answerer, Retriever, SearchRequest},
-    backends::{cache::NoCache, off::NoGenerator},
+    answer::{Answerer, Flights, Retriever, SearchRequest},
+    backends::{cache::NoCache, off::{NoGenerator, NoReranker}},
     metrics::Metrics,
     traits::{
         embedder::{EmbedError, Embedder, Tokenizer, Vector},
@@ -150,7 +150,11 @@ fn asking(rows: &Rows, model: &Arc<dyn Embedder>, mode: SearchMode) -> anyhow::R
     let retriever = Retriever {
         embedder,
         searcher: Arc::new(rows.store.clone()),
+        reranker: Arc::new(NoReranker),
         cache: Arc::new(NoCache),
+        search: Search::default(),
+        flights: Flights::default(),
+        similarity: SimilarityCache::default(),
         metrics: Metrics::register(&Registry::new())?,
         realm: rows.schema.clone(),
     };

@@ -15,6 +15,7 @@ use ragline_gateway::{
     index,
     traits::{
         ingest::{BlobStore, Claim, DocumentStore, Hash, JobStore, Metadata, NewDocument, NewItem, StagedChunk},
+        place::{ChunkKind, Place},
         search::{Directory, WorkspaceId},
     },
 };
@@ -53,6 +54,7 @@ impl Rows {
             dimensions,
             element_type: index.element_type,
             distance_metric: index.distance_metric,
+            quantization: index.quantization,
         };
         let [bootstrap, owner, application] = &around.database_urls;
         migrate(&database, &Urls { bootstrap: Some(bootstrap), owner, application }, &space, PATIENCE).await?;
@@ -94,7 +96,8 @@ impl Rows {
                 text,
                 tokens: 60,
                 heading_path: Vec::new(),
-                page: None,
+                place: Place::default(),
+                kind: ChunkKind::default(),
                 content_hash,
                 metadata: Metadata::from_iter([("kind".to_owned(), (number % KINDS).into())]),
                 windows: Some(vec![vector]),
