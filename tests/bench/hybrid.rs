@@ -7,7 +7,10 @@ use prometheus::Registry;
 use ragline_config::{Generation, Logging, Search, SearchMode, SimilarityCache};
 use ragline_gateway::{
     answer::{Answerer, Flights, Retriever, SearchRequest},
-    backends::{cache::NoCache, off::{NoGenerator, NoReranker}},
+    backends::{
+        cache::NoCache,
+        off::{NoGenerator, NoReranker},
+    },
     metrics::Metrics,
     traits::{
         embedder::{EmbedError, Embedder, Tokenizer, Vector},

@@ -76,7 +76,11 @@ fn draw(count: usize) -> Vec<usize> {
         })
         .collect();
     let mut chance = texts::Chance::new(42);
-    (0..count).map(|_| heights.partition_point(|height| *height < chance.share() * below).min(QUESTIONS - 1)).collect()
+    let mut one = || {
+        let at = chance.share() * below;
+        heights.partition_point(|height| *height < at).min(QUESTIONS - 1)
+    };
+    (0..count).map(|_| one()).collect()
 }
 
 async fn replay(around: &Surroundings, owner: &PgPool, url: &str, questions: &[String]) -> anyhow::Result<Replay> {

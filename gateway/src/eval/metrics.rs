@@ -98,10 +98,13 @@ mod tests {
         pairs.iter().copied().collect()
     }
 
+    /// A ranking, what is relevant and how much, the depth, and the value.
+    type Case = (&'static [usize], &'static [(usize, u32)], usize, f64);
+
     #[test]
     fn ndcg_is_what_was_computed_by_hand() {
         // log2(2), log2(3), log2(4) are 1, 1.58496, 2.
-        let cases: [(&[usize], &[(usize, u32)], usize, f64); 8] = [
+        let cases: [Case; 8] = [
             (&[1, 2, 3], &[(1, 1), (2, 1)], 10, 1.0),
             // 1/1.58496 + 1/2 = 1.13093 of 1 + 1/1.58496 = 1.63093.
             (&[9, 1, 2], &[(1, 1), (2, 1)], 10, 0.693_426),
@@ -122,7 +125,7 @@ mod tests {
 
     #[test]
     fn recall_counts_the_relevant_within_the_depth() {
-        let cases: [(&[usize], &[(usize, u32)], usize, f64); 6] = [
+        let cases: [Case; 6] = [
             (&[1, 9, 2], &[(1, 1), (2, 3), (3, 1), (4, 0)], 10, 2.0 / 3.0),
             (&[1, 9, 2], &[(1, 1), (2, 3), (3, 1), (4, 0)], 2, 1.0 / 3.0),
             (&[4], &[(1, 1), (4, 0)], 10, 0.0),

@@ -230,5 +230,5 @@ fn failed(act: &'static str) -> impl Fn(sqlx::Error) -> IndexError {
 
 /// Somebody else holds the lock, or waits for one of ours.
 fn is_busy(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
 }

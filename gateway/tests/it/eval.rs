@@ -178,9 +178,9 @@ async fn gateway_with_workspaces() -> MockServer {
     let passage = |source: &str| {
         json!({"score": 0.9, "calibrated": true, "scores": {"vector": 0.9, "lexical": null}, "text": "t", "metadata": {},
             "source": {"document_id": "doc_0198f2a4-52c5-7d8e-9c51-3f0f8b2f6a10", "filename": source, "content_type": "text/plain",
-            "position": 0, "heading_path": [], "page": null, "ingested_at": at}})
+            "position": 0, "kind": "doc", "heading_path": [], "page": null, "ingested_at": at}})
     };
-    let found = json!({"object": "list", "data": [passage("0.txt"), passage("2.txt")], "plan": "exact", "cache_hit": false, "took_ms": 1.0});
+    let found = json!({"object": "list", "data": [passage("0.txt"), passage("2.txt")], "mode": "vector", "plan": "exact", "cache_hit": false, "took_ms": 1.0});
     let old = json!({"name": format!("ragline-eval-{}", "0".repeat(32)), "created_at": at});
     let own = "^/v1/workspaces/ragline-eval-[0-9a-f]{32}";
     let admin = || header("authorization", "Bearer administrator");

@@ -1,5 +1,7 @@
 //! Many files are one job, in bounded memory, whatever becomes of the gateway meanwhile.
 
+#![expect(clippy::print_stdout, reason = "figures for the reader of the log")]
+
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};

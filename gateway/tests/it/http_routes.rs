@@ -36,6 +36,7 @@ async fn a_search_shows_passages_with_their_place() {
             },
             "metadata": {}
         }],
+        "mode": "vector",
         "plan": "exact",
         "cache_hit": false,
         "took_ms": 1.5

@@ -1,5 +1,7 @@
 //! The index follows a table that grows and shrinks, under searches that never stop.
 
+#![expect(clippy::print_stdout, reason = "figures for the reader of the log")]
+
 use std::{
     collections::HashMap,
     sync::{

@@ -1,5 +1,7 @@
 //! A workspace leaves the pool while it is searched and written, and whatever kills the run in between.
 
+#![expect(clippy::print_stdout, reason = "figures for the reader of the log")]
+
 use std::{
     collections::BTreeSet,
     sync::{

@@ -1,5 +1,7 @@
 //! What an index finds is measured, kept at the target, and said where it cannot be.
 
+#![expect(clippy::print_stdout, reason = "figures for the reader of the log")]
+
 use ragline_config::{
     Index,
     index::{IndexKind, QueryParameters},

@@ -51,7 +51,7 @@ fn tag(bytes: &[u8]) -> (usize, usize) {
             None if byte == b'>' => return (at + 1, attributes),
             None if matches!(byte, b'"' | b'\'') && before == b'=' => quote = Some(byte),
             None if !is_blank(byte) && byte != b'=' && (is_blank(before) || matches!(before, b'/' | b'"' | b'\'')) => {
-                attributes += 1
+                attributes += 1;
             }
             None => {}
         }
