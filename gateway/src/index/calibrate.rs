@@ -23,8 +23,8 @@ const SAMPLE: u32 = 100;
 const DRAWN_FROM: u64 = 2_000;
 /// Neighbours of each.
 const NEIGHBOURS: i64 = 10;
-/// Windows that a search for ten chunks takes from an index.
-const WINDOWS: i64 = 60;
+/// Windows that a search for ten chunks asks for.
+const WINDOWS: u32 = 60;
 /// Comparing all rows may take this long; fewer vectors must do where it takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -147,6 +147,11 @@ async fn samples(tx: &mut Transaction<'_, Postgres>, subject: &Subject<'_>) -> R
     Ok(samples)
 }
 
+/// Rows that a search for ten chunks takes from an index.
+fn windows(space: &Space) -> u32 {
+    WINDOWS * space.candidates_per_row()
+}
+
 /// As a search by the index, in the words of this one index. Counts what is no farther than the farthest true neighbour, so that of
 /// equals any may be found.
 fn statement(subject: &Subject<'_>) -> String {
@@ -155,14 +160,16 @@ fn statement(subject: &Subject<'_>) -> String {
         "SELECT count(*) FROM (SELECT distance FROM ( \
            SELECT embedding {operator} $1::vector::{element} AS distance FROM {child} \
            WHERE {words} AND (chunk_id, window_number) <> ($2, $3) \
-           ORDER BY {indexed} {operator} $1::vector::{element}({dimensions}) LIMIT {WINDOWS}) near \
+           ORDER BY {indexed} {indexed_operator} {question} LIMIT {windows}) near \
          ORDER BY 1 LIMIT {NEIGHBOURS}) best WHERE distance <= $4",
         operator = space.operator(),
         element = space.type_name(),
         child = quoted(&table(*relation)),
         words = Wording::of(name).condition(space),
         indexed = space.indexed_expression(),
-        dimensions = space.dimensions
+        indexed_operator = space.indexed_operator(),
+        question = space.indexed(&format!("$1::vector::{}", space.type_name())),
+        windows = windows(space)
     )
 }
 
@@ -196,7 +203,7 @@ async fn recall(
         QueryParameters::Exact => return Ok(1.0),
         QueryParameters::IvfFlat { probes } => ("ivfflat.probes", probes),
         // A search raises it to the windows that it takes.
-        QueryParameters::Hnsw { ef_search } => ("hnsw.ef_search", ef_search.clamp(60, 1_000)),
+        QueryParameters::Hnsw { ef_search } => ("hnsw.ef_search", ef_search.max(windows(subject.space)).min(1_000)),
     };
     sqlx::query("SELECT set_config($1, $2, true)").bind(name).bind(number.to_string()).execute(&mut **tx).await?;
     let sql = statement(subject);

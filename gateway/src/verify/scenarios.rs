@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use ragline_config::SearchMode;
 use uuid::Uuid;
 
 use super::{
@@ -142,7 +143,8 @@ pub(super) async fn semantic_search(pipeline: &mut Pipeline<'_>) -> Result<Detai
     let mut similarities = Vec::new();
     let begin = Instant::now();
     for question in &PARAPHRASED {
-        let outcome = search(pipeline, question.text).await?;
+        // By meaning alone: the questions share no word with the passages that answer them.
+        let outcome = search(pipeline, Some(SearchMode::Vector), question.text).await?;
         let best = outcome.matches.first().ok_or_else(|| Failure::Wrong(format!("nothing is found for {:?}", question.text)))?;
         let source = pipeline.source(&question.answered_by);
         require(best.filename == source, || format!("{:?} finds {} first, not {source}", question.text, best.filename))?;
@@ -201,7 +203,7 @@ pub(super) async fn end_to_end(pipeline: &mut Pipeline<'_>) -> Result<Details, F
     let changed = flow(pipeline, &AFTER).await?;
     require(!changed.cache_hit, || "after a change of the document the old passages come from the cache".to_owned())?;
     require(pipeline.parts.documents.delete(workspace, document).await?, || "the document cannot be deleted".to_owned())?;
-    let left = search(pipeline, AFTER.text).await?;
+    let left = search(pipeline, None, AFTER.text).await?;
     require(left.matches.iter().all(|m| m.document_id != document), || "a deleted document is still found".to_owned())?;
     Ok(details([
         ("cache_miss_ms", ms(first.total_ms)),
@@ -226,7 +228,7 @@ async fn flow(pipeline: &Pipeline<'_>, question: &Question) -> Result<Flow, Fail
             outcome.cache_hit
         }
         None => {
-            let outcome = search(pipeline, question.text).await?;
+            let outcome = search(pipeline, None, question.text).await?;
             require(outcome.matches.iter().any(|m| tells(m, question)), || format!("no passage says {:?}", question.fact))?;
             outcome.cache_hit
         }
@@ -249,7 +251,7 @@ fn check_answer(pipeline: &Pipeline<'_>, question: &Question, outcome: &AnswerOu
 
 /// Generation is switched off: the passages are all there is to check.
 async fn retrieve_only(pipeline: &Pipeline<'_>, question: &Question) -> Result<Details, Failure> {
-    let outcome = search(pipeline, question.text).await?;
+    let outcome = search(pipeline, None, question.text).await?;
     require(outcome.matches.iter().any(|m| tells(m, question)), || format!("no passage says {:?}", question.fact))?;
     Ok(details([("generation", "disabled".into()), ("result_count", outcome.matches.len().into())]))
 }
@@ -259,16 +261,11 @@ fn tells(found: &Match, question: &Question) -> bool {
     found.text.split_whitespace().collect::<Vec<_>>().join(" ").contains(question.fact)
 }
 
-async fn search(pipeline: &Pipeline<'_>, query: &str) -> Result<SearchOutcome, Failure> {
+async fn search(pipeline: &Pipeline<'_>, mode: Option<SearchMode>, query: &str) -> Result<SearchOutcome, Failure> {
     let principal = pipeline.parts.principal().await?;
     let filter = Some(pipeline.filter());
-    let request = SearchRequest {
-        query: query.to_owned(),
-        limit: Some(RESULTS),
-        mode: None,
-        filter: filter.map(Into::into),
-        threshold: None,
-    };
+    let request =
+        SearchRequest { query: query.to_owned(), limit: Some(RESULTS), mode, filter: filter.map(Into::into), threshold: None };
     Ok(pipeline.parts.answerer.search(&principal, &request).await?)
 }
 

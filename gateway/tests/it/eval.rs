@@ -172,8 +172,8 @@ async fn gateway_with_workspaces() -> MockServer {
     let answer = |status, body: Value| ResponseTemplate::new(status).set_body_json(body);
     let is = |wanted: &str, found: &str| Mock::given(method(wanted)).and(path_regex(found));
     let (job, at) = ("job_0198f2a4-4f6b-7a11-8d0e-6f2c1f0f9b7e", "2026-01-01T00:00:00Z");
-    let ended = json!({"id": job, "object": "job", "status": "completed", "done": 1, "total": 1, "failed": 0, "created_at": at,
-        "finished_at": at, "files": [{"source": "0.txt", "status": "completed", "reason": null, "document_id": null, "chunks_done": 1,
+    let ended = json!({"id": job, "object": "job", "status": "completed", "done": 1, "total": 1, "failed": 0, "cancelled": 0, "chunks": 1, "created_at": at,
+        "finished_at": at, "files": [{"number": 1, "source": "0.txt", "status": "completed", "reason": null, "document_id": null, "chunks_done": 1,
         "chunks_total": 1}]});
     let passage = |source: &str| {
         json!({"score": 0.9, "calibrated": true, "scores": {"vector": 0.9, "lexical": null}, "text": "t", "metadata": {},

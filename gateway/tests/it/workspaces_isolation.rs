@@ -129,6 +129,7 @@ fn attempts(owner: &Tenant, method: &str, path: &str) -> Vec<Request<Body>> {
             ask(json!({"question": SECRET})),
             ask(json!({"question": format!("Where is the {SECRET} hidden near the harbour?")})),
         ],
+        ("post", "/v1/documents/rechunk") => vec![ask(json!({}))],
         ("post", "/v1/embeddings") => vec![ask(json!({"model": "words", "input": SECRET}))],
         _ => panic!("this test does not know how to try {method} {path}: say so here"),
     }
