@@ -1,5 +1,5 @@
 //! Reranking by a server. Two dialects are spoken: Cohere's, which Jina and vLLM share, and that of Text
-//! Embeddings Inference. A cross-encoder inside the process is deliberately absent: fifty passages would take seconds on one core.
+//! Embeddings Inference. A cross-encoder inside the process is deliberately absent: it would take the cores that questions are embedded on.
 
 mod wire;
 
