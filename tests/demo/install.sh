@@ -43,22 +43,28 @@ install_pipeline() {
   step "the pipeline is Ready, $((SECONDS - begin)) s after it was applied"
 }
 
-# install_watch SECONDS: prints each change of a condition until Ready is True.
+# install_watch SECONDS: prints each change of a condition until Ready is True. A watch that ends by itself is begun anew.
 install_watch() {
-  local conditions one known=' ' watcher words
+  local conditions='' one known=' ' watcher words deadline=$((SECONDS + $1))
   local path='{range .status.conditions[*]}{.type}={.status}({.reason}) {end}{"\n"}'
   # kubectl ends a watch whose template finds nothing, and a new pipeline has no conditions.
   "$kubectl" -n "$namespace" wait "--for=jsonpath={.status.conditions[0].type}" "ragp/$pipeline" --timeout=60s \
     >>"$logs/install.log" 2>&1 || return 0
-  exec 3< <(exec timeout "$1" "$kubectl" -n "$namespace" get "ragp/$pipeline" --watch -o "jsonpath=$path" 2>>"$logs/install.log")
-  watcher=$!
-  while read -r -u 3 conditions; do
-    read -ra words <<<"$conditions"
-    for one in "${words[@]}"; do
-      case $known in *" $one "*) ;; *) step "  $one" ;; esac
+  while [ "$SECONDS" -lt "$deadline" ]; do
+    exec 3< <(exec timeout "$((deadline - SECONDS))" "$kubectl" -n "$namespace" get "ragp/$pipeline" --watch -o "jsonpath=$path" \
+      2>>"$logs/install.log")
+    watcher=$!
+    while read -r -u 3 conditions; do
+      read -ra words <<<"$conditions"
+      for one in "${words[@]}"; do
+        case $known in *" $one "*) ;; *) step "  $one" ;; esac
+      done
+      known=" $conditions "
+      case $known in *' Ready=True('*) break 2 ;; esac
     done
-    known=" $conditions "
-    case $known in *' Ready=True('*) break ;; esac
+    exec 3<&-
+    kill "$watcher" 2>/dev/null || true
+    sleep 1
   done
   exec 3<&-
   kill "$watcher" 2>/dev/null || true
