@@ -49,7 +49,7 @@ pub enum KeysCommand {
         #[command(flatten)]
         manage: ManageArgs,
     },
-    /// Revoke a key; every gateway refuses it within a second.
+    /// Revoke a key; gateways refuse it at once, and after 3 s where the notice of it is lost.
     Revoke {
         /// Its id, as `keys list` shows it.
         id: KeyId,
