@@ -27,7 +27,7 @@ use crate::{
 /// No request may take longer, whatever becomes of the database.
 const LONGEST: Duration = Duration::from_secs(15);
 /// Questions under way at once.
-const ASKERS: usize = 2;
+const ASKERS: usize = 6;
 
 /// A PostgreSQL of its own.
 struct Postgres {
@@ -130,8 +130,7 @@ async fn search(gateway: &Gateway, query: &str) -> Answered {
     Answered { status, code: body["error"]["code"].as_str().map(str::to_owned), request_id, took: begun.elapsed() }
 }
 
-/// Expects answers that are right or name the database, soon, and with a request id. A server that takes connections and is slow to
-/// serve them, as one that has just started on a machine with much to do, looks busy.
+/// Expects answers that are right or name the database, soon, and with a request id.
 fn right_or_unavailable(answers: &[Answered]) {
     let mut counts: BTreeMap<(u16, Option<&str>), usize> = BTreeMap::new();
     for Answered { status, code, request_id, took } in answers {
@@ -139,7 +138,7 @@ fn right_or_unavailable(answers: &[Answered]) {
         assert!(*request_id && *took < LONGEST, "{status} {code:?} after {took:?}");
     }
     let expected = |(status, code): &(u16, Option<&str>)| {
-        matches!((status, code), (200, None) | (503, Some("database_unavailable" | "database_busy")))
+        matches!((status, code), (200, None) | (503, Some("database_unavailable")))
     };
     assert!(counts.keys().all(expected), "{counts:?}");
 }
@@ -161,11 +160,11 @@ async fn a_database_that_crashes_and_restarts_costs_nobody_a_document_or_a_500()
     assert!(staged > 0 && postgres.number("SELECT staged::bigint FROM job_item WHERE status = 'running'").await == staged);
 
     let askers = Askers::start(&gateway);
-    askers.succeed(20).await;
+    askers.succeed(50).await;
     postgres.signal("QUIT", POSTMASTER).await;
     postgres.start_again().await;
     assert_eq!(postgres.number("SELECT count(*) FROM stage_chunk").await, 0, "the staging area outlived the crash");
-    askers.succeed(20).await;
+    askers.succeed(50).await;
     provider.flow();
     let job = ended(&gateway, &job).await;
     right_or_unavailable(&askers.end().await);
@@ -183,7 +182,7 @@ async fn a_backend_that_is_killed_takes_every_connection_along_and_all_come_back
     let askers = Askers::start(&gateway);
     let mut all = Vec::new();
     for round in 0..3 {
-        askers.succeed(20).await;
+        askers.succeed(50).await;
         provider.hold_after(3);
         let names = (0..8).map(|n| format!("round-{round}-{n}.txt"));
         let documents: Vec<_> = names.map(|name| (name.clone(), text(&name, 6))).collect();
@@ -195,7 +194,7 @@ async fn a_backend_that_is_killed_takes_every_connection_along_and_all_come_back
         let job = ended(&gateway, &job).await;
         assert_eq!((&job["status"], &job["failed"]), (&json!("completed"), &json!(0)), "{job}");
     }
-    askers.succeed(20).await;
+    askers.succeed(50).await;
     right_or_unavailable(&askers.end().await);
     stored_whole_and_once(&postgres.superuser, &all).await;
 }

@@ -35,6 +35,7 @@ mod lexical_fixture;
 mod model;
 mod providers;
 mod store_bulk;
+mod store_connect;
 mod store_filters;
 mod store_fixture;
 mod store_isolation;

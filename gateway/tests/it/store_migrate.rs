@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use ragline_config::Database;
 use ragline_gateway::{
     backends::pgvector::migrate::{MigrateError, Urls, migrate},
@@ -22,6 +23,15 @@ async fn a_second_run_changes_nothing() {
     assert!(first.applied > 0);
     let second = migrate_database(&name, &space).await;
     assert_eq!((second.applied, second.schema_version), (0, first.schema_version));
+}
+
+#[tokio::test]
+async fn pipelines_that_share_a_server_are_made_at_the_same_time() {
+    let space = space("test-model", 16);
+    let names: Vec<_> = (0..6).map(|_| unused_name("shared")).collect();
+    for _ in 0..3 {
+        join_all(names.iter().map(|name| migrate_database(name, &space))).await;
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ impl Directory for Store {
         let error = |error| failed("looking up an API key", error);
         let found = sqlx::query("SELECT workspace_id, workspace_name, admin, scope FROM find_api_key($1)")
             .bind(key_sha256.as_slice())
-            .fetch_optional(&self.inner.pool)
+            .fetch_optional(&mut *self.connection().await?)
             .await;
         let Some(row) = (match found {
             Ok(row) => row,
@@ -36,7 +36,7 @@ impl Directory for Store {
     }
 
     async fn workspace(&self, name: &str) -> Result<Option<WorkspaceId>, StoreError> {
-        match sqlx::query_scalar::<_, Option<i32>>("SELECT find_workspace($1)").bind(name).fetch_one(&self.inner.pool).await {
+        match sqlx::query_scalar::<_, Option<i32>>("SELECT find_workspace($1)").bind(name).fetch_one(&mut *self.connection().await?).await {
             Ok(found) => Ok(found.map(WorkspaceId)),
             Err(error) => Err(self.not_begun(error).await),
         }

@@ -15,7 +15,7 @@ impl Store {
     pub async fn erase_piece(&self) -> Result<i64, StoreError> {
         sqlx::query_scalar("SELECT erase_workspaces($1)")
             .bind(ROWS_AT_ONCE)
-            .fetch_one(&self.inner.pool)
+            .fetch_one(&mut *self.connection().await?)
             .await
             .map_err(|error| failed("erasing a deleted workspace", error))
     }

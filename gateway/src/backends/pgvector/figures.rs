@@ -33,7 +33,7 @@ impl Store {
     pub async fn figures(&self) -> Result<ServerFigures, StoreError> {
         let error = |error| failed("reading the server's figures", error);
         let row = sqlx::query("SELECT connections_active, locks_waiting, buffers_alloc, index_scans FROM server_figures()")
-            .fetch_one(&self.inner.pool)
+            .fetch_one(&mut *self.connection().await?)
             .await
             .map_err(error)?;
         Ok(ServerFigures {
@@ -50,7 +50,7 @@ impl Store {
     /// A database that does not answer.
     pub async fn sweep(&self) -> Result<i64, StoreError> {
         sqlx::query_scalar("SELECT sweep() + forget_keys()")
-            .fetch_one(&self.inner.pool)
+            .fetch_one(&mut *self.connection().await?)
             .await
             .map_err(|error| failed("sweeping", error))
     }

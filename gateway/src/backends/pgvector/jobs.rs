@@ -112,7 +112,7 @@ impl JobStore for Store {
             .bind(lease)
             .bind(lease_for.as_secs_f64())
             .bind(i32::try_from(max_attempts).unwrap_or(i32::MAX))
-            .fetch_optional(&self.inner.pool)
+            .fetch_optional(&mut *self.connection().await?)
             .await;
         match row {
             Ok(row) => row.map(|row| claim(&row, lease)).transpose().map_err(|error| failed("claiming a file", error)),
@@ -175,14 +175,23 @@ impl JobStore for Store {
     async fn wait_for_work(&self, at_most: Duration) {
         // Subscribed before the database is asked, so that nothing falls between.
         let mut work = self.inner.signals.work();
-        let next: Result<Option<f64>, _> = sqlx::query_scalar("SELECT next_job_item_in()").fetch_one(&self.inner.pool).await;
-        let pause = match next {
+        let pause = match self.next_item_in().await {
             Ok(Some(seconds)) => Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(at_most).max(LOCKED_PAUSE),
             Ok(None) => at_most,
             Err(_) => Duration::from_secs(1),
         };
         // The sender lives as long as the store, so the only other end is the deadline.
         tokio::time::timeout(pause.min(at_most), work.changed()).await.ok();
+    }
+}
+
+impl Store {
+    /// Seconds until a file can be claimed; nothing when none waits.
+    async fn next_item_in(&self) -> Result<Option<f64>, StoreError> {
+        sqlx::query_scalar("SELECT next_job_item_in()")
+            .fetch_one(&mut *self.connection().await?)
+            .await
+            .map_err(|error| failed("looking for files that wait", error))
     }
 }
 

@@ -45,7 +45,7 @@ use tokio::sync::OnceCell;
 
 pub use self::{error::failed, figures::ServerFigures};
 use self::{
-    pool::Suspicion,
+    pool::{Patience, Suspicion},
     search_sql::SearchSql,
     signals::Signals,
     space::{Space, SpaceWanted},
@@ -66,6 +66,7 @@ pub struct Store {
 struct Inner {
     pool: PgPool,
     suspicion: Suspicion,
+    patience: Patience,
     database: Database,
     wanted: SpaceWanted,
     /// The stored space and the statements made for it, read when first needed.
@@ -86,7 +87,8 @@ impl Store {
         let pool = pool::application(database, options.clone(), suspicion.clone());
         let signals = Signals::listen(&options, &database.schema);
         let database = database.clone();
-        let inner = Inner { pool, suspicion, database, wanted, space: OnceCell::new(), proven: OnceCell::new(), signals };
+        let (patience, space, proven) = (Patience::default(), OnceCell::new(), OnceCell::new());
+        let inner = Inner { pool, suspicion, patience, database, wanted, space, proven, signals };
         Ok(Self { inner: Arc::new(inner), few_allowed: FEW_ALLOWED })
     }
 
@@ -115,7 +117,7 @@ impl Store {
     /// The stored embedding space, refused when it is not the configured one.
     async fn space(&self) -> Result<&(Space, SearchSql), StoreError> {
         let load = || async {
-            let space = space::load(&self.inner.pool, &self.inner.wanted).await?;
+            let space = space::load(&mut *self.connection().await?, &self.inner.wanted).await?;
             let sql = SearchSql::new(&space);
             Ok((space, sql))
         };

@@ -12,11 +12,15 @@ use sqlx::{
     Connection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
+use tokio::{sync::Semaphore, time::timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::traits::search::StoreError;
 
 /// A request waits this long for a connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A connection may take this long to be made, whether or not the request that wanted it still waits.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// A connection that was idle for longer is asked whether it still stands before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
@@ -35,6 +39,40 @@ impl Suspicion {
     fn covers(&self, idle_for: Duration) -> bool {
         let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
         since.is_some_and(|since| since.elapsed() <= idle_for)
+    }
+}
+
+/// Lets a request wait for a connection, and the connection wait for longer: a server that is slow to take connections would
+/// otherwise never have one, since each would be given up with the request that began it. One at a time is left to itself; the
+/// others end with their requests, so that requests that went away hold no places of the pool.
+#[derive(Clone, Debug)]
+pub(super) struct Patience(Arc<Semaphore>);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
+impl Patience {
+    /// What `acquire` gives, or [`sqlx::Error::PoolTimedOut`] after three seconds.
+    pub(super) async fn wait<T: Send + 'static>(
+        &self,
+        acquire: impl Future<Output = Result<T, sqlx::Error>> + Send + 'static,
+    ) -> Result<T, sqlx::Error> {
+        let mut acquiring = AbortOnDropHandle::new(tokio::spawn(acquire));
+        match timeout(ACQUIRE_TIMEOUT, &mut acquiring).await {
+            Ok(joined) => joined.unwrap_or(Err(sqlx::Error::WorkerCrashed)),
+            Err(_) => {
+                if let Ok(permit) = Arc::clone(&self.0).try_acquire_owned() {
+                    tokio::spawn(async move {
+                        acquiring.await.ok();
+                        drop(permit);
+                    });
+                }
+                Err(sqlx::Error::PoolTimedOut)
+            }
+        }
     }
 }
 
@@ -79,7 +117,7 @@ pub fn owner(database: &Database, url: &SecretString) -> Result<PgPool, StoreErr
 }
 
 fn pool(size: u32, suspicion: Suspicion) -> PgPoolOptions {
-    PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false).before_acquire(
+    PgPoolOptions::new().max_connections(size).acquire_timeout(CONNECT_TIMEOUT).test_before_acquire(false).before_acquire(
         move |connection, meta| {
             let doubtful = meta.idle_for > TRUSTED_IDLE || suspicion.covers(meta.idle_for);
             Box::pin(async move {

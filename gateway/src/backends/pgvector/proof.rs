@@ -71,7 +71,7 @@ impl Store {
     pub(super) async fn check_schema(&self) -> Result<(), StoreError> {
         let wanted = wanted_version();
         let sql = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
-        match sqlx::query_scalar::<_, i64>(sql).fetch_one(&self.inner.pool).await {
+        match sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut *self.connection().await?).await {
             Ok(found) if found >= wanted => Ok(()),
             Ok(found) => Err(StoreError::WrongSchema { found, wanted }),
             Err(error) if is_missing(&error) => Err(StoreError::WrongSchema { found: 0, wanted }),

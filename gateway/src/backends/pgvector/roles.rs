@@ -29,7 +29,8 @@ pub(super) async fn bootstrap(
     check_server(&mut connection).await?;
     let failed = |source| MigrateError::Bootstrap { source };
     let mut tx = connection.begin().await.map_err(failed)?;
-    sqlx::raw_sql("SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(hashtext('ragline bootstrap'))")
+    // Roles are the whole server's, an advisory lock a database's alone: pipelines that share a server wait for each other here.
+    sqlx::raw_sql("SET LOCAL lock_timeout = '60s'; LOCK TABLE pg_authid IN SHARE ROW EXCLUSIVE MODE")
         .execute(&mut *tx)
         .await
         .map_err(failed)?;

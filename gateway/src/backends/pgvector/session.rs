@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction, pool::PoolConnection};
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{Store, failed};
@@ -30,15 +30,29 @@ impl Store {
 
     /// Nothing was done when a transaction could not begin, so a connection that a restart closed is replaced without a word.
     async fn begin_with(&self, statement: SqlStr) -> Result<Tx, StoreError> {
-        match self.inner.pool.begin_with(statement.clone()).await {
+        match self.try_begin(statement.clone()).await {
             Ok(tx) => return Ok(tx),
             Err(error) => match self.not_begun(error).await {
                 StoreError::Unreachable(source) if source.downcast_ref().is_some_and(is_lost) => {}
                 error => return Err(error),
             },
         }
-        match self.inner.pool.begin_with(statement).await {
+        match self.try_begin(statement).await {
             Ok(tx) => Ok(tx),
+            Err(error) => Err(self.not_begun(error).await),
+        }
+    }
+
+    async fn try_begin(&self, statement: SqlStr) -> Result<Tx, sqlx::Error> {
+        let pool = self.inner.pool.clone();
+        self.inner.patience.wait(async move { pool.begin_with(statement).await }).await
+    }
+
+    /// A connection for what concerns no workspace.
+    pub(super) async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        let pool = self.inner.pool.clone();
+        match self.inner.patience.wait(async move { pool.acquire().await }).await {
+            Ok(connection) => Ok(connection),
             Err(error) => Err(self.not_begun(error).await),
         }
     }

@@ -2,7 +2,7 @@
 //! written here and nowhere else.
 
 use ragline_config::index::{DistanceMetric, ElementType, Quantization};
-use sqlx::{PgPool, Row, postgres::PgRow};
+use sqlx::{PgExecutor, Row, postgres::PgRow};
 
 use super::failed;
 use crate::traits::search::{Calibration, Curve, SpaceId, StoreError};
@@ -135,14 +135,14 @@ const SELECT: &str = "SELECT id, model, dimensions, element_type, distance_metri
 ///
 /// # Errors
 /// A database that does not answer.
-pub async fn stored(pool: &PgPool) -> Result<Option<Space>, StoreError> {
-    let row = sqlx::query(SELECT).fetch_optional(pool).await.map_err(|error| failed("reading the embedding space", error))?;
+pub async fn stored(executor: impl PgExecutor<'_>) -> Result<Option<Space>, StoreError> {
+    let row = sqlx::query(SELECT).fetch_optional(executor).await.map_err(|error| failed("reading the embedding space", error))?;
     row.map(|row| from_row(&row)).transpose().map_err(|error| failed("reading the embedding space", error))
 }
 
 /// The stored space, when it is the wanted one.
-pub(super) async fn load(pool: &PgPool, wanted: &SpaceWanted) -> Result<Space, StoreError> {
-    let Some(space) = stored(pool).await? else {
+pub(super) async fn load(executor: impl PgExecutor<'_>, wanted: &SpaceWanted) -> Result<Space, StoreError> {
+    let Some(space) = stored(executor).await? else {
         return Err(StoreError::NotFound { what: "embedding space; run `ragline-gateway migrate`" });
     };
     if space.model != wanted.model || space.dimensions != wanted.dimensions {

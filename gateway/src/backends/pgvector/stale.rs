@@ -101,7 +101,7 @@ impl Store {
     pub async fn count_stale(&self, fingerprint: &Hash) -> Result<u64, StoreError> {
         let row = sqlx::query("SELECT count_stale_documents($1) AS stale")
             .bind(fingerprint.as_slice())
-            .fetch_one(&self.inner.pool)
+            .fetch_one(&mut *self.connection().await?)
             .await
             .map_err(|error| failed("counting stale documents", error))?;
         let stale: i64 = row.try_get("stale").map_err(|error| failed("counting stale documents", error))?;

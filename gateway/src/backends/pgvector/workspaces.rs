@@ -18,7 +18,7 @@ impl WorkspaceStore for Store {
     async fn create_workspace(&self, name: &WorkspaceName) -> Result<Option<Workspace>, StoreError> {
         let made: Option<i32> = sqlx::query_scalar("SELECT add_workspace($1)")
             .bind(name.as_str())
-            .fetch_one(&self.inner.pool)
+            .fetch_one(&mut *self.connection().await?)
             .await
             .map_err(|error| failed("making a workspace", error))?;
         match made {
@@ -38,7 +38,7 @@ impl WorkspaceStore for Store {
     async fn delete_workspace(&self, name: &WorkspaceName) -> Result<bool, StoreError> {
         let begun = sqlx::query_scalar("SELECT delete_workspace($1)")
             .bind(name.as_str())
-            .fetch_one(&self.inner.pool)
+            .fetch_one(&mut *self.connection().await?)
             .await
             .map_err(|error| failed("deleting a workspace", error))?;
         self.inner.signals.keys_changed();
@@ -56,7 +56,7 @@ impl WorkspaceStore for Store {
     async fn revoke_key(&self, id: Uuid) -> Result<bool, StoreError> {
         let revoked = sqlx::query_scalar("SELECT revoke_api_key($1)")
             .bind(id)
-            .fetch_one(&self.inner.pool)
+            .fetch_one(&mut *self.connection().await?)
             .await
             .map_err(|error| failed("revoking an API key", error))?;
         self.inner.signals.keys_changed();
@@ -77,7 +77,7 @@ impl Store {
             .bind(only.map(WorkspaceName::as_str))
             .bind(after.map(WorkspaceName::as_str))
             .bind(i32::try_from(limit + 1).unwrap_or(i32::MAX))
-            .fetch_all(&self.inner.pool)
+            .fetch_all(&mut *self.connection().await?)
             .await
             .map_err(error)?;
         page(&rows, limit, from_row).map_err(error)

@@ -73,7 +73,7 @@ impl Store {
             .bind(i64::try_from(MOST_SMALL_CHUNKS).unwrap_or(i64::MAX))
             .bind(i64::try_from(FANOUT).unwrap_or(i64::MAX))
             .bind(thorough)
-            .fetch_all(&self.inner.pool)
+            .fetch_all(&mut *self.connection().await?)
             .await
             .map_err(|error| failed("looking for postings to merge", error))?;
         let mut outcome = Ok(());
