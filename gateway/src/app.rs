@@ -68,9 +68,11 @@ impl App {
         let cache = around(cache);
         let store = connect(&settings)?;
         let embedder = models::embedder(&settings, Arc::clone(&cache))?;
+        let generator = models::generator(&settings, Arc::clone(&embedder))?;
         let retriever = Retriever {
             embedder: Arc::clone(&embedder),
             searcher: Arc::new(store.clone()),
+            rephraser: models::rephraser(&config.search.expansion, Arc::clone(&generator)),
             reranker: models::reranker(&settings)?,
             cache: Arc::clone(&cache),
             search: config.search.clone(),
@@ -81,7 +83,7 @@ impl App {
         };
         let answerer = Answerer {
             retriever,
-            generator: models::generator(&settings, Arc::clone(&embedder))?,
+            generator,
             search: config.search.clone(),
             generation: config.generation.clone(),
             logging: config.logging.clone(),

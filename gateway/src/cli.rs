@@ -154,11 +154,14 @@ async fn run_verify(settings: Settings, json: bool) -> anyhow::Result<ExitCode> 
 /// Without a log: what is found is in the report.
 async fn run_eval(arguments: client::EvalArgs, settings: impl Fn() -> anyhow::Result<Settings>) -> anyhow::Result<ExitCode> {
     let dataset = Dataset::read(&arguments.folder)?;
-    let choice = Choice { modes: arguments.modes() };
+    let choice = Choice { modes: arguments.modes(), threshold: arguments.threshold };
     let report = match client::eval_target(&arguments)? {
         Some(mut remote) => eval::run(&mut remote, &dataset, &choice).await?,
         None => eval::run(&mut App::eval_parts(settings()?)?.into_target(), &dataset, &choice).await?,
     };
+    if let Some(file) = &arguments.hits {
+        std::fs::write(file, report.hits_to_json_lines()?).with_context(|| format!("{} cannot be written", file.display()))?;
+    }
     print(&if arguments.json { report.to_json()? } else { report.to_text() })?;
     Ok(if report.has(&choice.modes) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

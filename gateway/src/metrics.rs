@@ -5,6 +5,8 @@ use prometheus::{
     Counter, CounterVec, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
 };
 
+use crate::traits::generator::Usage;
+
 /// Upper bounds in seconds, from one millisecond on.
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Upper bounds of result counts.
@@ -38,6 +40,7 @@ pub struct Metrics {
     /// Label `leg`: `vector` or `lexical`.
     pub rag_search_leg_failures: IntCounterVec,
     pub rag_rerank_failures: IntCounter,
+    pub rag_expansion_failures: IntCounter,
     pub rag_total_latency: Histogram,
     pub rag_llm_generation_time: Histogram,
     /// Label `direction`: `prompt` or `completion`.
@@ -105,6 +108,10 @@ impl Metrics {
             )?,
             rag_search_leg_failures: counters("rag_search_leg_failures_total", "Legs of hybrid searches that failed.", &["leg"])?,
             rag_rerank_failures: counter("rag_rerank_failures_total", "Searches that were left in the order of the search.")?,
+            rag_expansion_failures: counter(
+                "rag_expansion_failures_total",
+                "Searches that were made for the question alone because its expansion failed.",
+            )?,
             rag_total_latency: histogram("rag_total_latency_seconds", "Time from question to answer.", SECONDS)?,
             rag_llm_generation_time: histogram("rag_llm_generation_time_seconds", "Time to generate an answer.", SECONDS)?,
             rag_llm_tokens_used: counters(
@@ -120,6 +127,12 @@ impl Metrics {
             ingest_chunks: counter("ragline_ingest_chunks_total", "Chunks stored.")?,
             documents_stale: int_gauge("ragline_documents_stale", "Documents that were cut with other settings than these.")?,
         })
+    }
+
+    /// Counts what a language model read and wrote.
+    pub fn count_tokens(&self, usage: Usage) {
+        self.rag_llm_tokens_used.with_label_values(&["prompt"]).inc_by(usage.prompt_tokens);
+        self.rag_llm_tokens_used.with_label_values(&["completion"]).inc_by(usage.completion_tokens);
     }
 }
 

@@ -9,7 +9,7 @@ use ragline_gateway::{
     answer::{Answerer, Flights, Retriever, SearchRequest},
     backends::{
         cache::NoCache,
-        off::{NoGenerator, NoReranker},
+        off::{NoGenerator, NoRephraser, NoReranker},
     },
     metrics::Metrics,
     traits::{
@@ -153,7 +153,8 @@ fn asking(rows: &Rows, model: &Arc<dyn Embedder>, mode: SearchMode) -> anyhow::R
     let retriever = Retriever {
         embedder,
         searcher: Arc::new(rows.store.clone()),
-        reranker: Arc::new(NoReranker),
+        rephraser: Arc::new(NoRephraser),
+            reranker: Arc::new(NoReranker),
         cache: Arc::new(NoCache),
         search: Search::default(),
         flights: Flights::default(),

@@ -22,5 +22,5 @@ pub use index::{DistanceMetric, ElementType, Index, IndexMode, Quantization};
 pub use ingest::{Chunking, Dataset, DeletionPolicy};
 pub use postgres::{ManagedPostgres, Postgres, Storage};
 pub use resources::{Quantities, Quantity, Resources};
-pub use search::{Fusion, FusionMethod, Rerank, RerankProvider, Search, SearchMode};
+pub use search::{Expansion, ExpansionMethod, Fusion, FusionMethod, Rerank, RerankProvider, Search, SearchMode};
 pub use workers::{Ingest, Workers};

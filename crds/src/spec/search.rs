@@ -25,6 +25,9 @@ pub struct Search {
     /// How the two halves of a hybrid search become one list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fusion: Option<Fusion>,
+    /// Searching for more than the words of the question. Leave it out to search for the question alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expansion: Option<Expansion>,
 }
 
 /// How passages are found.
@@ -65,6 +68,37 @@ pub enum FusionMethod {
     #[default]
     RelativeScore,
     ReciprocalRank,
+}
+
+/// Searching for more than the words of the question. It finds passages that say the same in other words, and now and then some
+/// that are about something else: try it on questions of your own with `ragline-gateway eval`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Expansion {
+    /// Where the further words come from: `Feedback` takes them from the best passages of a first search by words and costs a
+    /// second one, `Generator` has the language model of `generation` word the question otherwise and costs its time. While that
+    /// does not answer, the question is searched alone.
+    pub method: ExpansionMethod,
+    /// `Feedback` alone: passages that terms are taken from, 1 to 20. Default: `5`.
+    #[schemars(range(min = 1, max = 20))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passages: Option<u32>,
+    /// `Feedback` alone: terms that are added to the question, 1 to 50. Default: `10`.
+    #[schemars(range(min = 1, max = 50))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<u32>,
+    /// `Generator` alone: other wordings that are searched beside the question, 1 to 5. Default: `3`.
+    #[schemars(range(min = 1, max = 5))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queries: Option<u32>,
+}
+
+/// Where the further words of a search come from.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum ExpansionMethod {
+    #[default]
+    Feedback,
+    Generator,
 }
 
 /// A model that reads the question together with each passage and orders what was found anew. While it does not answer, the

@@ -13,7 +13,7 @@ mod schema;
 mod validate;
 
 pub use config::{
-    Cache, CacheMode, Chunking, Config, DEFAULT_PROMPT_TEMPLATE, Database, Embedding, EmbeddingProvider, Fusion, FusionMethod,
+    Cache, CacheMode, Chunking, Config, DEFAULT_PROMPT_TEMPLATE, Database, Embedding, EmbeddingProvider, Expansion, ExpansionMethod, Fusion, FusionMethod,
     Generation, GenerationProvider, Index, IndexMode, Limits, Logging, OpenAiCompatible, Rerank, RerankProvider, Search,
     SearchMode, Server, SimilarityCache, TlsMode,
 };

@@ -1,6 +1,6 @@
 //! Reading and checking the configuration file. A problem names the field by its path and says how to mend it.
 
-use crate::{Config, EmbeddingProvider, GenerationProvider, RerankProvider};
+use crate::{Config, EmbeddingProvider, ExpansionMethod, GenerationProvider, RerankProvider};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +107,16 @@ impl Config {
             "one of the two weights must be above 0",
         );
         require((1..=1_000).contains(&fusion.k), "search.fusion.k", "must be 1 to 1000");
+        let expansion = &self.search.expansion;
+        require((1..=20).contains(&expansion.passages), "search.expansion.passages", "must be 1 to 20");
+        require((1..=50).contains(&expansion.terms), "search.expansion.terms", "must be 1 to 50");
+        require((1..=5).contains(&expansion.queries), "search.expansion.queries", "must be 1 to 5");
+        require(
+            expansion.method != ExpansionMethod::Generator
+                || matches!(self.generation.provider, GenerationProvider::OpenAiCompatible(_)),
+            "search.expansion.method",
+            "generator needs a language model: set generation.openAiCompatible",
+        );
         require((0.8..=1.0).contains(&self.cache.similarity.threshold), "cache.similarity.threshold", "must be 0.8 to 1");
         let rerank = &self.rerank;
         let served = rerank.provider != RerankProvider::Disabled;

@@ -8,6 +8,8 @@ use crate::traits::search::Hit;
 
 /// Hits that each leg is asked for.
 pub(super) const CANDIDATES: u32 = 100;
+/// How little the first places stand out where lists of several wordings are joined.
+const JOIN_K: u32 = 10;
 
 /// A chunk that one leg found, or both.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,7 +27,7 @@ pub(super) fn fuse(vector: &[Hit], lexical: &[Hit], how: &Fusion) -> Vec<Fused> 
     let worth = |leg: &[Hit], floor: Option<f32>, weight: f32| -> Vec<f32> {
         let worth = match method {
             FusionMethod::RelativeScore => relative(leg, floor),
-            FusionMethod::ReciprocalRank => reciprocal(leg, k),
+            FusionMethod::ReciprocalRank => reciprocal(leg.len(), k),
         };
         worth.into_iter().map(|worth| weight * worth).collect()
     };
@@ -40,7 +42,26 @@ pub(super) fn fuse(vector: &[Hit], lexical: &[Hit], how: &Fusion) -> Vec<Fused> 
         entry.value += worth;
         entry.lexical = Some(hit.value);
     }
-    let mut fused: Vec<Fused> = fused.into_values().collect();
+    best_first(fused.into_values().collect())
+}
+
+/// The chunks of a question's list and those of its other wordings, best first; among equals the smaller id. The question counts as
+/// much as all the others together, and places alone count: values of different questions do not compare.
+pub(super) fn join(own: &[Fused], others: &[Vec<Fused>]) -> Vec<Fused> {
+    let share = 1.0 / others.len().max(1) as f32;
+    let mut joined: BTreeMap<i64, Fused> = BTreeMap::new();
+    for (list, weight) in std::iter::once((own, 1.0)).chain(others.iter().map(|other| (other.as_slice(), share))) {
+        for (fused, worth) in list.iter().zip(reciprocal(list.len(), JOIN_K)) {
+            joined.entry(fused.chunk_id).or_insert(Fused { value: 0.0, ..*fused }).value += weight * worth;
+        }
+    }
+    // The BM25 of another wording says nothing about the question.
+    let lexical: BTreeMap<i64, Option<f32>> = own.iter().map(|fused| (fused.chunk_id, fused.lexical)).collect();
+    let with_own = |fused: Fused| Fused { lexical: lexical.get(&fused.chunk_id).copied().flatten(), ..fused };
+    best_first(joined.into_values().map(with_own).collect())
+}
+
+fn best_first(mut fused: Vec<Fused>) -> Vec<Fused> {
     fused.sort_by(|a, b| b.value.total_cmp(&a.value).then(a.chunk_id.cmp(&b.chunk_id)));
     fused
 }
@@ -64,9 +85,9 @@ fn relative(leg: &[Hit], floor: Option<f32>) -> Vec<f32> {
 }
 
 /// 1 / (k + place), scaled so that the first place has 1 whatever `k` is.
-fn reciprocal(leg: &[Hit], k: u32) -> Vec<f32> {
+fn reciprocal(len: usize, k: u32) -> Vec<f32> {
     let k = k as f32;
-    (0..leg.len()).map(|place| (k + 1.0) / (k + 1.0 + place as f32)).collect()
+    (0..len).map(|place| (k + 1.0) / (k + 1.0 + place as f32)).collect()
 }
 
 #[cfg(test)]
@@ -132,6 +153,15 @@ mod tests {
         let hits = leg(&[(9, 8.0), (1, 2.0)]);
         let ids = |fused: Vec<Fused>| fused.iter().map(|f| f.chunk_id).collect::<Vec<_>>();
         assert_eq!((ids(by_vector_alone(&hits)), ids(by_words_alone(&hits))), (vec![9, 1], vec![9, 1]));
+    }
+
+    #[test]
+    fn other_wordings_add_chunks_and_the_question_decides() {
+        let list = |ids: &[i64]| -> Vec<Fused> { by_words_alone(&ids.iter().map(|&id| Hit { chunk_id: id, value: 2.0 }).collect::<Vec<_>>()) };
+        let joined = join(&list(&[1, 2]), &[list(&[2, 3]), list(&[2, 4])]);
+        assert_eq!(joined.iter().map(|f| f.chunk_id).collect::<Vec<_>>(), [2, 1, 3, 4]);
+        assert_eq!(joined.iter().map(|f| f.lexical.is_some()).collect::<Vec<_>>(), [true, true, false, false]);
+        assert_eq!(join(&list(&[5, 6]), &[]).iter().map(|f| f.chunk_id).collect::<Vec<_>>(), [5, 6]);
     }
 
     fn any_leg() -> impl Strategy<Value = Vec<Hit>> {

@@ -5,6 +5,7 @@ pub mod confidence;
 mod context;
 mod event;
 pub mod evidence;
+mod expand;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod flight;
@@ -15,10 +16,12 @@ mod request;
 mod rerank;
 mod retrieve;
 #[cfg(test)]
+mod retrieve_fixture;
+#[cfg(test)]
 mod retrieve_tests;
 mod score;
 mod similar;
-mod terms;
+pub(crate) mod terms;
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
@@ -149,8 +152,7 @@ impl Answerer {
         let metrics = &self.retriever.metrics;
         metrics.rag_total_latency.observe(outcome.total_time_ms / 1_000.0);
         metrics.rag_llm_generation_time.observe(outcome.llm_time_ms / 1_000.0);
-        metrics.rag_llm_tokens_used.with_label_values(&["prompt"]).inc_by(outcome.usage.prompt_tokens);
-        metrics.rag_llm_tokens_used.with_label_values(&["completion"]).inc_by(outcome.usage.completion_tokens);
+        metrics.count_tokens(outcome.usage);
         if !self.logging.queries {
             return;
         }

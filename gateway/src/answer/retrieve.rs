@@ -1,4 +1,4 @@
-//! Retrieval: cache → (share | embed → search → fuse → rerank → score → remember) → threshold. Cache, reranker and one leg of two
+//! Retrieval: cache → (share | expand → embed → search → fuse → rerank → score → remember) → threshold. Cache, reranker and one leg of two
 //! may fail softly; the rest may not.
 
 use std::{sync::Arc, time::Instant};
@@ -21,6 +21,7 @@ use crate::{
         cache::{Cache, CacheKey, Namespace},
         embedder::{Embedder, Vector},
         filter::Filter,
+        rephraser::Rephraser,
         reranker::Reranker,
         search::{Match, Principal, SearchPlan, Searcher},
     },
@@ -31,6 +32,7 @@ use crate::{
 pub struct Retriever {
     pub embedder: Arc<dyn Embedder>,
     pub searcher: Arc<dyn Searcher>,
+    pub rephraser: Arc<dyn Rephraser>,
     pub reranker: Arc<dyn Reranker>,
     pub cache: Arc<dyn Cache>,
     pub search: Search,
@@ -187,15 +189,16 @@ impl Retriever {
     /// vector, since the model is in the key.
     pub(super) fn key(&self, principal: &Principal, query: &Query, version: i64) -> CacheKey {
         let filter = query.filter.as_ref().map(Filter::canonical).unwrap_or_default();
-        let fusion = serde_json::to_vec(&self.search.fusion).unwrap_or_default();
-        let parts: [&[u8]; 13] = [
+        let how = serde_json::to_vec(&(&self.search.fusion, &self.search.expansion)).unwrap_or_default();
+        let parts: [&[u8]; 14] = [
             self.realm.as_bytes(),
             &principal.workspace.0.to_le_bytes(),
             principal.workspace_name.as_bytes(),
             self.embedder.model_name().as_bytes(),
             &self.embedder.dimensions().to_le_bytes(),
             query.mode.label().as_bytes(),
-            &fusion,
+            &how,
+            self.rephraser.model_name().as_bytes(),
             self.reranker.model_name().as_bytes(),
             &self.reranker.candidates().unwrap_or_default().to_le_bytes(),
             query.text.as_bytes(),

@@ -1,255 +1,18 @@
 //! Retrieval around a store that is made up: what happens when a leg fails, when versions differ, and when many ask at once.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::{Arc, Mutex, atomic::Ordering};
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use prometheus::Registry;
-use ragline_config::{Search, SearchMode, SimilarityCache};
+use ragline_config::{ExpansionMethod, SearchMode, SimilarityCache};
 
 use super::{
-    fixtures::found,
-    flight::Flights,
-    request::{AnswerError, SearchOutcome, SearchRequest},
-    retrieve::Retriever,
+    request::{AnswerError, SearchRequest},
+    retrieve_fixture::{Backwards, Bench, Model, Rewords, Shelf, ask, ids, somebody},
 };
-use crate::{
-    backends::off::NoReranker,
-    metrics::Metrics,
-    traits::{
-        cache::{Cache, CacheKey, Namespace},
-        embedder::{EmbedError, Embedder, Tokenizer, Vector},
-        filter::Filter,
-        reranker::{RerankError, Reranker},
-        search::{
-            Calibration, Hit, Leg, LexicalQuery, Match, Nearest, NearestQuery, Passages, Principal, SearchPlan, Searcher,
-            StoreError, WorkspaceId,
-        },
-    },
+use crate::traits::{
+    cache::Namespace,
+    filter::Filter,
+    search::{Principal, SearchPlan, StoreError, WorkspaceId},
 };
-
-/// A model that gives every text the same vector.
-#[derive(Debug, Default)]
-struct Model {
-    down: bool,
-    asked: AtomicUsize,
-}
-
-#[async_trait]
-impl Embedder for Model {
-    async fn embed(&self, text: &str) -> Result<Vector, EmbedError> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        tokio::task::yield_now().await;
-        if self.down {
-            return Err(EmbedError::Unreachable { host: "models".into(), source: "down".into() });
-        }
-        Ok(if text.contains("else") { vec![0.0, 1.0] } else { vec![1.0, 0.0] })
-    }
-
-    async fn embed_batch(&self, texts: &[String]) -> Result<Vec<Vector>, EmbedError> {
-        Ok(vec![vec![1.0, 0.0]; texts.len()])
-    }
-
-    fn dimensions(&self) -> u32 {
-        2
-    }
-
-    fn model_name(&self) -> &str {
-        "made-up"
-    }
-
-    fn provider(&self) -> &'static str {
-        "builtin"
-    }
-
-    fn tokenizer(&self) -> &dyn Tokenizer {
-        panic!("nothing is cut here")
-    }
-
-    fn window_tokens(&self) -> Option<usize> {
-        None
-    }
-
-    async fn health(&self) -> Result<(), EmbedError> {
-        Ok(())
-    }
-}
-
-/// By vector it finds 1, 2, 3, by words 2 and 4.
-#[derive(Debug, Default)]
-struct Shelf {
-    words_down: bool,
-    vectors_down: bool,
-    /// The versions that the legs by words see, one a search, then 7.
-    versions: Mutex<Vec<i64>>,
-    /// The version that lookups are made under, where it is not 7.
-    now: i64,
-}
-
-fn leg(hits: &[(i64, f32)], store_version: i64, plan: SearchPlan) -> Leg {
-    Leg { hits: hits.iter().map(|&(chunk_id, value)| Hit { chunk_id, value }).collect(), store_version, plan }
-}
-
-fn similarity(id: i64) -> f32 {
-    1.0 - id as f32 / 10.0
-}
-
-fn down() -> StoreError {
-    StoreError::Unreachable("down".into())
-}
-
-#[async_trait]
-impl Searcher for Shelf {
-    async fn nearest(&self, query: &NearestQuery) -> Result<Nearest, StoreError> {
-        let leg = self.nearest_hits(query).await?;
-        let ids: Vec<i64> = leg.hits.iter().take(query.limit as usize).map(|hit| hit.chunk_id).collect();
-        let Passages { matches, store_version } = self.passages(query.workspace, Some(&query.vector), &ids).await?;
-        Ok(Nearest { matches, store_version, plan: leg.plan })
-    }
-
-    async fn nearest_hits(&self, _: &NearestQuery) -> Result<Leg, StoreError> {
-        if self.vectors_down {
-            return Err(down());
-        }
-        Ok(leg(&[(1, similarity(1)), (2, similarity(2)), (3, similarity(3))], 7, SearchPlan::Hnsw))
-    }
-
-    async fn matching(&self, _: &LexicalQuery) -> Result<Leg, StoreError> {
-        if self.words_down {
-            return Err(StoreError::PoolExhausted);
-        }
-        let version = self.versions.lock().unwrap().pop().unwrap_or(7);
-        Ok(leg(&[(2, 8.0), (4, 2.0)], version, SearchPlan::Lexical))
-    }
-
-    async fn passages(&self, _: WorkspaceId, vector: Option<&[f32]>, chunk_ids: &[i64]) -> Result<Passages, StoreError> {
-        let passage =
-            |&id: &i64| Match { chunk_id: id, similarity: vector.map(|_| similarity(id)), ..found(&format!("text {id}")) };
-        Ok(Passages { matches: chunk_ids.iter().map(passage).collect(), store_version: 7 })
-    }
-
-    async fn calibration(&self) -> Result<Calibration, StoreError> {
-        Ok(Calibration::default())
-    }
-
-    async fn store_version(&self, _: WorkspaceId) -> Result<i64, StoreError> {
-        Ok(self.now.max(7))
-    }
-}
-
-/// Keeps what it is given.
-#[derive(Debug, Default)]
-struct Kept(Mutex<Vec<(Namespace, CacheKey, Bytes)>>);
-
-#[async_trait]
-impl Cache for Kept {
-    async fn load(&self, namespace: Namespace, key: &CacheKey) -> Option<Bytes> {
-        let kept = self.0.lock().unwrap();
-        kept.iter().rev().find(|(space, known, _)| (*space, known) == (namespace, key)).map(|(_, _, value)| value.clone())
-    }
-
-    async fn load_many(&self, namespace: Namespace, keys: &[CacheKey]) -> Vec<Option<Bytes>> {
-        let mut values = Vec::new();
-        for key in keys {
-            values.push(self.load(namespace, key).await);
-        }
-        values
-    }
-
-    async fn store(&self, namespace: Namespace, key: &CacheKey, value: Bytes) {
-        self.0.lock().unwrap().push((namespace, key.clone(), value));
-    }
-
-    async fn store_many(&self, namespace: Namespace, entries: Vec<(CacheKey, Bytes)>) {
-        for (key, value) in entries {
-            self.store(namespace, &key, value).await;
-        }
-    }
-
-    async fn is_reachable(&self) -> bool {
-        true
-    }
-}
-
-/// Turns the order round, or fails.
-#[derive(Debug)]
-struct Backwards {
-    down: bool,
-}
-
-#[async_trait]
-impl Reranker for Backwards {
-    async fn rerank(&self, _: &str, documents: &[&str]) -> Result<Vec<f32>, RerankError> {
-        if self.down {
-            return Err(RerankError::Refused { host: "models".into(), status: 500, message: "no".into() });
-        }
-        Ok((0..documents.len()).map(|place| place as f32).collect())
-    }
-
-    fn candidates(&self) -> Option<u32> {
-        Some(50)
-    }
-
-    fn model_name(&self) -> &str {
-        "backwards"
-    }
-}
-
-struct Bench {
-    retriever: Retriever,
-    model: Arc<Model>,
-    cache: Arc<Kept>,
-}
-
-impl Bench {
-    fn new(model: Model, shelf: Shelf) -> Self {
-        let (model, cache) = (Arc::new(model), Arc::new(Kept::default()));
-        let retriever = Retriever {
-            embedder: Arc::clone(&model) as _,
-            searcher: Arc::new(shelf),
-            reranker: Arc::new(NoReranker),
-            cache: Arc::clone(&cache) as _,
-            search: Search::default(),
-            flights: Flights::default(),
-            similarity: SimilarityCache::default(),
-            metrics: Metrics::register(&Registry::new()).unwrap(),
-            realm: "here".into(),
-        };
-        Self { retriever, model, cache }
-    }
-
-    fn reranked_by(mut self, reranker: Backwards) -> Self {
-        self.retriever.reranker = Arc::new(reranker);
-        self
-    }
-
-    async fn search(&self, request: &SearchRequest) -> Result<SearchOutcome, AnswerError> {
-        self.retriever.search(&somebody(), request, 10).await
-    }
-
-    fn failures(&self, leg: &str) -> u64 {
-        self.retriever.metrics.rag_search_leg_failures.with_label_values(&[leg]).get()
-    }
-
-    fn remembered(&self) -> usize {
-        self.cache.0.lock().unwrap().iter().filter(|(space, ..)| *space == Namespace::VectorSearch).count()
-    }
-}
-
-fn somebody() -> Principal {
-    Principal { workspace: WorkspaceId(1), workspace_name: "default".into(), admin: false }
-}
-
-fn ask(text: &str) -> SearchRequest {
-    SearchRequest { query: text.into(), ..SearchRequest::default() }
-}
-
-fn ids(outcome: &SearchOutcome) -> Vec<i64> {
-    outcome.matches.iter().map(|m| m.chunk_id).collect()
-}
 
 #[tokio::test]
 async fn both_legs_are_fused_and_every_match_shows_both_values() {
@@ -401,4 +164,40 @@ async fn a_paraphrase_is_searched_while_it_is_switched_off() {
     bench.search(&ask("How does one restart it?")).await.unwrap();
     assert!(!bench.search(&ask("What is the way to restart it?")).await.unwrap().cache_hit);
     assert!(bench.cache.0.lock().unwrap().iter().all(|(space, ..)| *space != Namespace::Similarity));
+}
+
+#[tokio::test]
+async fn feedback_searches_again_with_what_the_passages_share_and_keeps_the_values_of_the_question() {
+    let mut bench = Bench::new(Model::default(), Shelf::default());
+    bench.retriever.search.expansion.method = ExpansionMethod::Feedback;
+    let outcome = bench.search(&SearchRequest { mode: Some(SearchMode::Lexical), ..ask("why?") }).await.unwrap();
+    assert_eq!(ids(&outcome), [2, 5, 4]);
+    assert_eq!(outcome.matches.iter().map(|m| m.lexical).collect::<Vec<_>>(), [Some(8.0), None, Some(2.0)]);
+    assert!(outcome.matches.is_sorted_by(|a, b| a.score >= b.score));
+    let outcome = bench.search(&ask("why?")).await.unwrap();
+    assert_eq!((outcome.mode, ids(&outcome).contains(&5), bench.remembered()), (SearchMode::Hybrid, true, 2));
+}
+
+#[tokio::test]
+async fn other_wordings_add_what_they_find_in_every_mode() {
+    for (mode, expected) in [(SearchMode::Lexical, vec![2, 6, 4]), (SearchMode::Vector, vec![1, 2, 3]), (SearchMode::Hybrid, vec![2, 1, 6, 3, 4])] {
+        let shelf = Shelf::default();
+        let searched = Arc::clone(&shelf.searched);
+        let mut bench = Bench::new(Model::default(), shelf);
+        bench.retriever.rephraser = Arc::new(Rewords { down: false });
+        let outcome = bench.search(&SearchRequest { mode: Some(mode), ..ask("why?") }).await.unwrap();
+        assert_eq!((outcome.mode, ids(&outcome)), (mode, expected));
+        assert_eq!(searched.lock().unwrap().len(), if mode == SearchMode::Vector { 0 } else { 2 });
+        assert_eq!(bench.retriever.metrics.rag_llm_tokens_used.with_label_values(&["completion"]).get(), 4);
+        assert_eq!(bench.remembered(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_expansion_that_fails_is_counted_and_the_question_searched_alone() {
+    let mut bench = Bench::new(Model::default(), Shelf::default());
+    bench.retriever.rephraser = Arc::new(Rewords { down: true });
+    let outcome = bench.search(&ask("why?")).await.unwrap();
+    assert_eq!((outcome.mode, ids(&outcome)), (SearchMode::Hybrid, vec![2, 1, 4, 3]));
+    assert_eq!((bench.retriever.metrics.rag_expansion_failures.get(), bench.remembered()), (1, 0));
 }

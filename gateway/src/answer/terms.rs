@@ -17,13 +17,15 @@ const STOP_WORDS: &str = "a about above after again all also am an and any are a
     why will with within without would you your";
 
 /// The distinct terms of a text.
-pub(super) fn terms(text: &str) -> BTreeSet<String> {
+pub(crate) fn terms(text: &str) -> BTreeSet<String> {
+    words(text).map(|(term, _)| term).collect()
+}
+
+/// Every word of a text that carries meaning, in lower case, behind its term.
+pub(super) fn words(text: &str) -> impl Iterator<Item = (String, String)> {
     let stemmer = Stemmer::create(Algorithm::English);
-    text.unicode_words()
-        .map(str::to_lowercase)
-        .filter(|word| !is_stop_word(word))
-        .map(|word| stemmer.stem(&word).into_owned())
-        .collect()
+    let words = text.unicode_words().map(str::to_lowercase).filter(|word| !is_stop_word(word));
+    words.map(move |word| (stemmer.stem(&word).into_owned(), word))
 }
 
 fn is_stop_word(word: &str) -> bool {

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use ragline_config::{CacheMode, Config, EmbeddingProvider, GenerationProvider, paths};
+use ragline_config::{CacheMode, Config, EmbeddingProvider, Expansion, ExpansionMethod, GenerationProvider, paths};
 
 use crate::{
     backends::{
@@ -13,13 +13,14 @@ use crate::{
         cache::CachedEmbedder,
         extractive::ExtractiveGenerator,
         http::KeySource,
-        off::{NoGenerator, NoReranker},
+        off::{NoGenerator, NoRephraser, NoReranker},
         openai::{ChatGenerator, OpenAiEmbedder},
         pgvector::space::SpaceWanted,
+        rephrase::GeneratorRephraser,
         rerank::HttpReranker,
     },
     settings::{Settings, secret::Secret},
-    traits::{cache::Cache, embedder::Embedder, generator::Generator, reranker::Reranker},
+    traits::{cache::Cache, embedder::Embedder, generator::Generator, rephraser::Rephraser, reranker::Reranker},
 };
 
 /// The space that the database's vectors must belong to; needs no model to be loaded.
@@ -64,6 +65,14 @@ pub(super) fn generator(settings: &Settings, embedder: Arc<dyn Embedder>) -> any
 pub(super) fn reranker(settings: &Settings) -> anyhow::Result<Arc<dyn Reranker>> {
     let reranker = HttpReranker::new(&settings.config.rerank, key(settings.secrets.rerank_api_key.as_ref()))?;
     Ok(reranker.map_or_else(|| Arc::new(NoReranker) as _, |reranker| Arc::new(reranker) as _))
+}
+
+/// What words questions otherwise.
+pub(super) fn rephraser(expansion: &Expansion, generator: Arc<dyn Generator>) -> Arc<dyn Rephraser> {
+    match expansion.method {
+        ExpansionMethod::Generator => Arc::new(GeneratorRephraser::new(generator, expansion.queries)),
+        ExpansionMethod::Disabled | ExpansionMethod::Feedback => Arc::new(NoRephraser),
+    }
 }
 
 fn model_folder(configured: Option<&Path>) -> PathBuf {

@@ -8,4 +8,5 @@ pub mod lexical;
 pub mod off;
 pub mod openai;
 pub mod pgvector;
+pub mod rephrase;
 pub mod rerank;

@@ -1,9 +1,11 @@
-//! A generator for pipelines that only retrieve, and a reranker for those that keep the order of the search.
+//! A generator for pipelines that only retrieve, a reranker for those that keep the order of the search, and a rephraser for those that
+//! search for the question alone.
 
 use async_trait::async_trait;
 
 use crate::traits::{
-    generator::{GenerateError, Generated, GenerationRequest, Generator},
+    generator::{GenerateError, Generated, GenerationRequest, Generator, Usage},
+    rephraser::Rephraser,
     reranker::{RerankError, Reranker},
 };
 
@@ -38,6 +40,21 @@ impl Reranker for NoReranker {
 
     fn candidates(&self) -> Option<u32> {
         None
+    }
+
+    fn model_name(&self) -> &str {
+        "none"
+    }
+}
+
+/// Knows no other wordings.
+#[derive(Clone, Copy, Debug)]
+pub struct NoRephraser;
+
+#[async_trait]
+impl Rephraser for NoRephraser {
+    async fn rephrase(&self, _: &str) -> Result<(Vec<String>, Usage), GenerateError> {
+        Ok((Vec::new(), Usage::default()))
     }
 
     fn model_name(&self) -> &str {

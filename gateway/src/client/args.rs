@@ -124,6 +124,12 @@ pub struct EvalArgs {
     /// Ways of searching to measure; without it, all that are available.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub modes: Vec<ModeArg>,
+    /// The score whose precision and recall as a threshold are told, 0 to 1.
+    #[arg(long, default_value_t = 0.7, value_name = "SCORE")]
+    pub threshold: f32,
+    /// Writes the first ten hits of each question to this file, as JSON Lines with their values and whether they are relevant.
+    #[arg(long, value_name = "FILE")]
+    pub hits: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

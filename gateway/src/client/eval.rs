@@ -19,13 +19,13 @@ use crate::{
     eval::{
         EvalError, Found, IndexRecall, Target,
         dataset::Question,
-        target::{DEPTH, places, source, word},
+        target::{DEPTH, Hit, distinct, place, source, word},
     },
     http::{
         documents::UploadView,
         ids::JobId,
         search::SearchView,
-        views::{JobView, StatusView},
+        views::{JobView, ScoresView, StatusView},
     },
 };
 
@@ -130,9 +130,12 @@ impl Remote {
         let api = self.inside()?;
         let body = json!({"query": question, "limit": DEPTH, "mode": word(mode)});
         let view: SearchView = api.send(api.post("v1/search").json(&body)).await?;
-        let sources = view.data.iter().map(|passage| passage.source.filename.as_str());
+        let hits = view.data.iter().filter_map(|passage| {
+            let ScoresView { vector, lexical } = passage.scores;
+            Some(Hit { place: place(&passage.source.filename)?, score: passage.score, similarity: vector, lexical })
+        });
         let by_words = view.data.iter().any(|passage| passage.scores.lexical.is_some());
-        Ok(Found { documents: places(sources), by_words })
+        Ok(Found { hits: distinct(hits), by_words })
     }
 }
 
@@ -160,7 +163,7 @@ impl Target for Remote {
             }
             let job = self.hand_over(number * DOCUMENTS_AT_ONCE, some).await.map_err(EvalError::failed("taking in"))?;
             if let Some(file) = job.files.iter().find(|file| file.status != StatusView::Completed) {
-                let place = places(std::iter::once(file.source.as_str())).first().copied().unwrap_or_default();
+                let place = place(&file.source).unwrap_or_default();
                 let reason = file.reason.clone().unwrap_or_else(|| "no reason is given".to_owned());
                 return Err(EvalError::NotTakenIn { place, reason });
             }

@@ -13,7 +13,7 @@ use super::{
     dataset::Question,
     metrics::overlap,
     report::IndexRecall,
-    target::{DEPTH, EvalError, Found, Target, places, source},
+    target::{DEPTH, EvalError, Found, Hit, Target, distinct, place, source},
 };
 use crate::{
     answer::{Answerer, SearchRequest},
@@ -154,7 +154,7 @@ impl Target for Local {
             let job = self.hand_over(number * DOCUMENTS_AT_ONCE, some).await.map_err(EvalError::failed("taking in"))?;
             let lost = job.items.iter().find(|item| item.status != JobStatus::Completed);
             if let Some(item) = lost {
-                let place = item.source.trim_end_matches(".txt").parse().unwrap_or_default();
+                let place = place(&item.source).unwrap_or_default();
                 let reason = item.reason.clone().unwrap_or_else(|| "no reason is given".to_owned());
                 return Err(EvalError::NotTakenIn { place, reason });
             }
@@ -168,7 +168,11 @@ impl Target for Local {
         let outcome = self.parts.answerer.search(&self.opened()?.principal, &request).await;
         let outcome = outcome.map_err(|error| EvalError::failed("search")(error.into()))?;
         let by_words = outcome.plan == SearchPlan::Lexical || outcome.matches.iter().any(|found| found.lexical.is_some());
-        Ok(Found { documents: places(outcome.matches.iter().map(|found| found.filename.as_str())), by_words })
+        let hits = outcome.matches.iter().filter_map(|found| {
+            let score = found.score.unwrap_or_default();
+            Some(Hit { place: place(&found.filename)?, score, similarity: found.similarity, lexical: found.lexical })
+        });
+        Ok(Found { hits: distinct(hits), by_words })
     }
 
     async fn index_recall(&mut self, questions: &[Question]) -> Result<Option<IndexRecall>, EvalError> {

@@ -42,6 +42,33 @@ impl Scores {
     }
 }
 
+/// What a threshold lets through, summed up over questions.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Passed {
+    passed: usize,
+    relevant_passed: usize,
+    relevant: usize,
+}
+
+impl Passed {
+    /// Counts the documents whose score reached the threshold.
+    pub fn add(&mut self, passed: &[usize], judged: &Judged) {
+        self.passed += passed.len();
+        self.relevant_passed += passed.iter().filter(|document| relevance(judged, **document) > 0).count();
+        self.relevant += judged.values().filter(|relevance| **relevance > 0).count();
+    }
+
+    /// Relevant documents by all that passed; `None` where none did.
+    pub fn precision(&self) -> Option<f64> {
+        (self.passed > 0).then(|| self.relevant_passed as f64 / self.passed as f64)
+    }
+
+    /// Relevant documents that passed by all relevant ones.
+    pub fn recall(&self) -> f64 {
+        self.relevant_passed as f64 / self.relevant.max(1) as f64
+    }
+}
+
 /// Discounted gain of the first `depth` by that of the best order possible; 0 where nothing is relevant.
 pub fn ndcg(ranking: &[usize], judged: &Judged, depth: usize) -> f64 {
     let mut best: Vec<u32> = judged.values().copied().collect();
@@ -155,6 +182,16 @@ mod tests {
         assert!((ndcg_at_10 - (1.0 + 0.630_930) / 2.0).abs() < 1e-5, "{ndcg_at_10}");
         assert_eq!((recall_at_10, recall_at_100, mrr_at_10), (1.0, 1.0, 0.75));
         assert_eq!(Scores::mean(&[]), Scores::default());
+    }
+
+    #[test]
+    fn a_threshold_is_judged_by_what_it_lets_through() {
+        let judged = judged(&[(1, 1), (2, 3), (3, 0), (4, 1)]);
+        let mut passed = Passed::default();
+        assert_eq!((passed.precision(), passed.recall()), (None, 0.0));
+        passed.add(&[1, 3], &judged);
+        passed.add(&[2], &judged);
+        assert_eq!((passed.precision(), passed.recall()), (Some(2.0 / 3.0), 2.0 / 6.0));
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub(crate) mod target;
 
 pub use self::{
     local::EvalParts,
-    report::{IndexRecall, ModeReport, Outcome, Report},
-    run::{Choice, run},
-    target::{EvalError, Found, Target},
+    report::{AtThreshold, IndexRecall, ModeReport, Outcome, Report},
+    run::{Choice, JudgedHit, run},
+    target::{EvalError, Found, Hit, Target},
 };

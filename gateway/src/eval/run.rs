@@ -7,23 +7,46 @@ use std::{
 
 use futures::FutureExt;
 use ragline_config::SearchMode;
+use serde::Serialize;
 use tokio::{signal::unix, time::timeout};
 
 use super::{
     dataset::{Dataset, Question},
-    metrics::{Scores, percentile},
-    report::{ModeReport, Outcome, Report},
-    target::{DEPTH, EvalError, Target},
+    metrics::{Passed, Scores, percentile},
+    report::{AtThreshold, ModeReport, Outcome, Report},
+    target::{DEPTH, EvalError, Hit, Target},
 };
+use crate::answer::terms::terms;
 
 /// The removal may take this long.
 const REMOVAL_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Hits of each question that are kept.
+const FIRST: usize = 10;
 
 /// What to evaluate.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
     /// Empty: all modes, and one that is not available is no failure.
     pub modes: Vec<SearchMode>,
+    /// The score that is judged as a threshold.
+    pub threshold: f32,
+}
+
+/// A hit of the first ten, for whoever fits curves to them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JudgedHit {
+    pub mode: SearchMode,
+    /// Number of the question among those that were asked, from 0.
+    pub question: usize,
+    /// Place in the list, from 0.
+    pub rank: usize,
+    pub score: f32,
+    pub similarity: Option<f32>,
+    pub lexical: Option<f32>,
+    /// Terms of the question, which its BM25 is shared out among.
+    pub terms: usize,
+    pub relevant: bool,
 }
 
 /// Evaluates, and removes what was made for it, whatever happens.
@@ -51,9 +74,10 @@ async fn evaluate(target: &mut dyn Target, dataset: &Dataset, choice: &Choice) -
     let index = target.index_recall(&dataset.questions).await?;
     let all = [SearchMode::Vector, SearchMode::Lexical, SearchMode::Hybrid];
     let asked_for = !choice.modes.is_empty();
-    let mut modes = Vec::new();
+    let (mut modes, mut hits) = (Vec::new(), Vec::new());
     for mode in if asked_for { &choice.modes } else { &all[..] } {
-        modes.push(ModeReport { mode: *mode, outcome: ask(target, *mode, &dataset.questions).await });
+        let outcome = ask(target, *mode, &dataset.questions, choice.threshold, &mut hits).await;
+        modes.push(ModeReport { mode: *mode, outcome });
     }
     Ok(Report {
         collection: dataset.name.clone(),
@@ -65,15 +89,23 @@ async fn evaluate(target: &mut dyn Target, dataset: &Dataset, choice: &Choice) -
         ingest_seconds,
         modes,
         index,
+        hits,
     })
 }
 
 /// Asks every question, one after the other. The first error ends the mode.
-async fn ask(target: &dyn Target, mode: SearchMode, questions: &[Question]) -> Outcome {
+async fn ask(
+    target: &dyn Target,
+    mode: SearchMode,
+    questions: &[Question],
+    threshold: f32,
+    hits: &mut Vec<JudgedHit>,
+) -> Outcome {
     let mut scores = Vec::with_capacity(questions.len());
     let mut times_ms = Vec::with_capacity(questions.len());
     let mut by_words = false;
-    for question in questions {
+    let mut passed = Passed::default();
+    for (number, question) in questions.iter().enumerate() {
         let begin = Instant::now();
         let found = match target.search(mode, &question.text).await {
             Ok(found) => found,
@@ -81,7 +113,16 @@ async fn ask(target: &dyn Target, mode: SearchMode, questions: &[Question]) -> O
         };
         times_ms.push(begin.elapsed().as_secs_f64() * 1_000.0);
         by_words |= found.by_words;
-        scores.push(Scores::of(&found.documents, &question.judged));
+        let ranking: Vec<usize> = found.hits.iter().map(|hit| hit.place).collect();
+        scores.push(Scores::of(&ranking, &question.judged));
+        let above: Vec<usize> = found.hits.iter().filter(|hit| hit.score >= threshold).map(|hit| hit.place).collect();
+        passed.add(&above, &question.judged);
+        let terms = terms(&question.text).len();
+        hits.extend(found.hits.iter().take(FIRST).enumerate().map(|(rank, hit)| {
+            let Hit { place, score, similarity, lexical } = *hit;
+            let relevant = question.judged.get(&place).is_some_and(|relevance| *relevance > 0);
+            JudgedHit { mode, question: number, rank, score, similarity, lexical, terms, relevant }
+        }));
     }
     // Figures of another mode under this one's name would be worse than none.
     if mode != SearchMode::Vector && !by_words {
@@ -89,6 +130,7 @@ async fn ask(target: &dyn Target, mode: SearchMode, questions: &[Question]) -> O
     }
     Outcome::Measured {
         scores: Scores::mean(&scores),
+        threshold: AtThreshold { score: threshold, precision: passed.precision(), recall: passed.recall() },
         p50_ms: percentile(&times_ms, 0.5).unwrap_or_default(),
         p95_ms: percentile(&times_ms, 0.95).unwrap_or_default(),
     }
@@ -145,7 +187,8 @@ mod tests {
 
         async fn search(&self, mode: SearchMode, _question: &str) -> Result<Found, EvalError> {
             self.reach("search")?;
-            Ok(Found { documents: vec![0], by_words: mode == SearchMode::Lexical })
+            let hit = Hit { place: 0, score: 0.8, ..Hit::default() };
+            Ok(Found { hits: vec![hit], by_words: mode == SearchMode::Lexical })
         }
 
         async fn index_recall(&mut self, _questions: &[Question]) -> Result<Option<IndexRecall>, EvalError> {
@@ -193,7 +236,7 @@ mod tests {
     #[tokio::test]
     async fn a_mode_that_answers_with_an_error_says_why() {
         let mut fake = Fake { breaks_in: Some("search"), ..Fake::default() };
-        let report = run(&mut fake, &dataset(), &Choice { modes: vec![SearchMode::Vector] }).await.unwrap();
+        let report = run(&mut fake, &dataset(), &Choice { modes: vec![SearchMode::Vector], ..Choice::default() }).await.unwrap();
         let reason = "the search failed: as the test wants".to_owned();
         assert_eq!(report.modes, [ModeReport { mode: SearchMode::Vector, outcome: Outcome::NotAvailable { reason } }]);
     }

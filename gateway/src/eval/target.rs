@@ -33,10 +33,21 @@ pub trait Target: Send {
 /// What one search found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
-    /// Places of documents, best first, each once: that of its best chunk.
-    pub documents: Vec<usize>,
+    /// Best first, each document once: its best chunk.
+    pub hits: Vec<Hit>,
     /// Whether words took part in finding them.
     pub by_words: bool,
+}
+
+/// A document that was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Hit {
+    /// Of the document in the collection.
+    pub place: usize,
+    pub score: f32,
+    /// Cosine and BM25 of the chunk, where the search knows them.
+    pub similarity: Option<f32>,
+    pub lexical: Option<f32>,
 }
 
 /// Why an evaluation ended early, or a mode has no figures.
@@ -81,15 +92,20 @@ pub(crate) fn source(place: usize) -> String {
     format!("{place}.txt")
 }
 
-/// The places of the documents that these sources name, each once. A foreign source, of which there can be none, is left out.
-pub(crate) fn places<'a>(sources: impl Iterator<Item = &'a str>) -> Vec<usize> {
-    let mut places = Vec::new();
-    for place in sources.filter_map(|source| source.strip_suffix(".txt")?.parse().ok()) {
-        if !places.contains(&place) {
-            places.push(place);
+/// The place of the document that a source names; `None` for a foreign source, of which there can be none.
+pub(crate) fn place(source: &str) -> Option<usize> {
+    source.strip_suffix(".txt")?.parse().ok()
+}
+
+/// The hits without those of a document that came before.
+pub(crate) fn distinct(hits: impl Iterator<Item = Hit>) -> Vec<Hit> {
+    let mut distinct: Vec<Hit> = Vec::new();
+    for hit in hits {
+        if distinct.iter().all(|known| known.place != hit.place) {
+            distinct.push(hit);
         }
     }
-    places
+    distinct
 }
 
 /// The mode as requests name it.
@@ -107,7 +123,8 @@ mod tests {
 
     #[test]
     fn a_document_stands_where_its_best_chunk_does() {
-        assert_eq!(places(["3.txt", "0.txt", "3.txt", "x"].into_iter()), [3, 0]);
-        assert_eq!(places([source(12).as_str()].into_iter()), [12]);
+        let chunks = [(3, 0.9), (0, 0.5), (3, 0.4)].map(|(place, score)| Hit { place, score, ..Hit::default() });
+        assert_eq!(distinct(chunks.into_iter()), chunks[..2]);
+        assert_eq!((place(&source(12)), place("x")), (Some(12), None));
     }
 }

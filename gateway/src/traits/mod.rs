@@ -7,6 +7,7 @@ pub mod generator;
 pub mod ingest;
 pub mod inspect;
 pub mod place;
+pub mod rephraser;
 pub mod reranker;
 pub mod search;
 pub mod workspaces;

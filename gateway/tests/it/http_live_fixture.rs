@@ -10,7 +10,7 @@ use ragline_gateway::{
     backends::{
         cache::{CachedEmbedder, NoCache},
         extractive::ExtractiveGenerator,
-        off::NoReranker,
+        off::{NoRephraser, NoReranker},
         pgvector::Store,
     },
     http::{
@@ -70,7 +70,8 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
     let retriever = Retriever {
         embedder: Arc::clone(&cached),
         searcher: Arc::clone(&store) as _,
-        reranker: Arc::new(NoReranker),
+        rephraser: Arc::new(NoRephraser),
+            reranker: Arc::new(NoReranker),
         cache,
         search: Search::default(),
         flights: Flights::default(),

@@ -16,7 +16,7 @@ use ragline_gateway::{
         builtin,
         cache::{self, CachedEmbedder, ValkeyCache},
         extractive::ExtractiveGenerator,
-        off::NoReranker,
+        off::{NoRephraser, NoReranker},
         pgvector::Store,
     },
     ingest::{job, settings::WorkerSettings, text::TextCutter, worker},
@@ -116,6 +116,7 @@ impl LivePipeline {
         let retriever = Retriever {
             embedder: Arc::clone(&embedder),
             searcher: Arc::clone(&store) as _,
+            rephraser: Arc::new(NoRephraser),
             reranker: Arc::new(NoReranker),
             cache,
             search: self.config.search.clone(),

@@ -27,7 +27,7 @@ pub use self::{
     logging::Logging,
     provider::OpenAiCompatible,
     rerank::{Rerank, RerankProvider},
-    search::{Fusion, FusionMethod, Search, SearchMode},
+    search::{Expansion, ExpansionMethod, Fusion, FusionMethod, Search, SearchMode},
     server::Server,
 };
 

@@ -13,6 +13,7 @@ pub struct Search {
     /// Passages that an answer is made of, 1 to 20.
     pub answer_limit: u32,
     pub fusion: Fusion,
+    pub expansion: Expansion,
 }
 
 /// How passages are found.
@@ -71,9 +72,40 @@ pub enum FusionMethod {
     ReciprocalRank,
 }
 
+/// Searching for more than the words of the question.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Expansion {
+    pub method: ExpansionMethod,
+    /// `feedback` alone: passages of the first search by words that terms are taken from, 1 to 20.
+    pub passages: u32,
+    /// `feedback` alone: terms that are added to the question, 1 to 50.
+    pub terms: u32,
+    /// `generator` alone: other wordings that are searched beside the question, 1 to 5.
+    pub queries: u32,
+}
+
+/// Where the further words come from.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ExpansionMethod {
+    #[default]
+    Disabled,
+    /// From the best passages of a first search by words; needs no model.
+    Feedback,
+    /// The language model words the question otherwise.
+    Generator,
+}
+
 impl Default for Search {
     fn default() -> Self {
-        Self { mode: SearchMode::default(), limit: 10, answer_limit: 5, fusion: Fusion::default() }
+        Self { mode: SearchMode::default(), limit: 10, answer_limit: 5, fusion: Fusion::default(), expansion: Expansion::default() }
+    }
+}
+
+impl Default for Expansion {
+    fn default() -> Self {
+        Self { method: ExpansionMethod::default(), passages: 5, terms: 10, queries: 3 }
     }
 }
 

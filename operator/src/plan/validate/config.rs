@@ -2,7 +2,7 @@
 //! that the two cannot part.
 
 use ragline_config::{
-    CacheMode, Config, ConfigError, EmbeddingProvider, FusionMethod, GenerationProvider, IndexMode, OpenAiCompatible,
+    CacheMode, Config, ConfigError, EmbeddingProvider, ExpansionMethod, FusionMethod, GenerationProvider, IndexMode, OpenAiCompatible,
     RerankProvider, SearchMode, Seconds, TlsMode,
     index::{DistanceMetric, ElementType, Quantization},
     ports,
@@ -45,10 +45,11 @@ pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems
         }
     }
     if let Some(search) = &spec.search {
-        let spec::Search { mode, limit: _, answer_limit: _, fusion } = search;
+        let spec::Search { mode, limit: _, answer_limit: _, fusion, expansion } = search;
         take!(search => config.search; limit, answer_limit);
         config.search.mode = mode.map_or(config.search.mode, search_mode);
         fuse(fusion.as_ref(), &mut config);
+        expand(expansion.as_ref(), &mut config);
     }
     rerank(spec.rerank.as_ref(), &mut config, problems);
     if let Some(index) = &spec.index {
@@ -125,6 +126,16 @@ fn fuse(spec: Option<&spec::Fusion>, config: &mut Config) {
     fusion.vector_weight = vector_weight.map_or(fusion.vector_weight, narrow);
     fusion.lexical_weight = lexical_weight.map_or(fusion.lexical_weight, narrow);
     fusion.k = k.unwrap_or(fusion.k);
+}
+
+fn expand(spec: Option<&spec::Expansion>, config: &mut Config) {
+    let Some(expansion) = spec else { return };
+    let spec::Expansion { method, passages: _, terms: _, queries: _ } = expansion;
+    take!(expansion => config.search.expansion; passages, terms, queries);
+    config.search.expansion.method = match method {
+        spec::ExpansionMethod::Feedback => ExpansionMethod::Feedback,
+        spec::ExpansionMethod::Generator => ExpansionMethod::Generator,
+    };
 }
 
 fn rerank(spec: Option<&spec::Rerank>, config: &mut Config, problems: &mut Problems) {
