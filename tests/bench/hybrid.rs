@@ -154,7 +154,7 @@ fn asking(rows: &Rows, model: &Arc<dyn Embedder>, mode: SearchMode) -> anyhow::R
         embedder,
         searcher: Arc::new(rows.store.clone()),
         rephraser: Arc::new(NoRephraser),
-            reranker: Arc::new(NoReranker),
+        reranker: Arc::new(NoReranker),
         cache: Arc::new(NoCache),
         search: Search::default(),
         flights: Flights::default(),

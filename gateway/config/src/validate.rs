@@ -1,6 +1,12 @@
 //! Reading and checking the configuration file. A problem names the field by its path and says how to mend it.
 
-use crate::{Config, EmbeddingProvider, ExpansionMethod, GenerationProvider, RerankProvider};
+use crate::{
+    Config, EmbeddingProvider, ExpansionMethod, GenerationProvider, IndexMode, RerankProvider,
+    index::{ElementType, Quantization},
+};
+
+/// Dimensions of a `vector` that pgvector can index.
+const MOST_INDEXED_VECTOR: u32 = 2_000;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -147,6 +153,16 @@ impl Config {
             "index.exactBelow",
             "exactBelow, smallBelow and mediumBelow must not decrease",
         );
+        let indexed = index.mode != IndexMode::None && index.quantization == Quantization::None;
+        let dimensions = match &self.embedding.provider {
+            EmbeddingProvider::OpenAiCompatible(server) => server.dimensions.unwrap_or_default(),
+            EmbeddingProvider::Builtin { .. } => 0,
+        };
+        require(
+            !(indexed && index.element_type == ElementType::Vector && dimensions > MOST_INDEXED_VECTOR),
+            "index.elementType",
+            "pgvector indexes vector up to 2000 dimensions: use halfvec, quantization binary, or index.mode none",
+        );
         require(index.hysteresis_percent <= 90, "index.hysteresisPercent", "must be at most 90");
         require((0.5..=1.0).contains(&index.recall_target), "index.recallTarget", "must be 0.5 to 1");
         require(self.limits.file_bytes <= self.limits.request_bytes, "limits.fileBytes", "must be at most limits.requestBytes");
@@ -204,5 +220,26 @@ mod tests {
         let ConfigError::Invalid(problems) = error else { panic!("{error}") };
         let fields: Vec<_> = problems.iter().map(|p| p.field).collect();
         assert_eq!(fields, ["database.poolSize", "chunking.overlapPercent"]);
+    }
+
+    #[test]
+    fn an_index_that_pgvector_cannot_build_is_refused_with_the_ways_out() {
+        let yaml = |more: &str| {
+            format!(
+                "embedding:\n  provider:\n    openAiCompatible:\n      baseUrl: http://models/v1\n      model: m\n      dimensions: 3000\n\
+                 index:\n  elementType: vector\n{more}"
+            )
+        };
+        let error = Config::from_yaml(&yaml("")).unwrap_err().to_string();
+        assert!(error.contains("index.elementType") && error.contains("halfvec"), "{error}");
+        Config::from_yaml(&yaml("  quantization: binary\n")).unwrap();
+        Config::from_yaml(&yaml("  mode: none\n")).unwrap();
+    }
+
+    #[test]
+    fn other_wordings_need_a_language_model() {
+        let error = Config::from_yaml("search:\n  expansion:\n    method: generator\n").unwrap_err().to_string();
+        assert!(error.contains("search.expansion.method") && error.contains("openAiCompatible"), "{error}");
+        Config::from_yaml("search:\n  expansion:\n    method: feedback\n").unwrap();
     }
 }

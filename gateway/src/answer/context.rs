@@ -1,6 +1,7 @@
 //! The context of a question: the passages that an answer may rest on and whether they carry one. Kept under `rag:context:`.
 
 use bytes::Bytes;
+use ragline_config::SearchMode;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -19,6 +20,8 @@ use crate::traits::{
 pub(super) struct Context {
     pub(super) matches: Vec<Match>,
     pub(super) assessment: Assessment,
+    /// How they were found.
+    pub(super) mode: SearchMode,
     /// Whether any of it came from the cache; not kept.
     #[serde(skip)]
     pub(super) cache_hit: bool,
@@ -37,7 +40,7 @@ pub(super) async fn of(retriever: &Retriever, principal: &Principal, query: &Que
     let (outcome, version) = (retrieved.outcome, retrieved.version);
     let assessment =
         confidence::assess(&query.text, &outcome.matches, retriever.embedder.as_ref()).await.map_err(AnswerError::Embed)?;
-    let context = Context { matches: outcome.matches, assessment, cache_hit: outcome.cache_hit };
+    let context = Context { matches: outcome.matches, assessment, mode: outcome.mode, cache_hit: outcome.cache_hit };
     if let (Some(version), Ok(bytes)) = (version, serde_json::to_vec(&context)) {
         let key = key(retriever, principal, query, version);
         retriever.cache.store(Namespace::RagContext, &key, Bytes::from(bytes)).await;

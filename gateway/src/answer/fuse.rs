@@ -157,7 +157,9 @@ mod tests {
 
     #[test]
     fn other_wordings_add_chunks_and_the_question_decides() {
-        let list = |ids: &[i64]| -> Vec<Fused> { by_words_alone(&ids.iter().map(|&id| Hit { chunk_id: id, value: 2.0 }).collect::<Vec<_>>()) };
+        let list = |ids: &[i64]| -> Vec<Fused> {
+            by_words_alone(&ids.iter().map(|&id| Hit { chunk_id: id, value: 2.0 }).collect::<Vec<_>>())
+        };
         let joined = join(&list(&[1, 2]), &[list(&[2, 3]), list(&[2, 4])]);
         assert_eq!(joined.iter().map(|f| f.chunk_id).collect::<Vec<_>>(), [2, 1, 3, 4]);
         assert_eq!(joined.iter().map(|f| f.lexical.is_some()).collect::<Vec<_>>(), [true, true, false, false]);

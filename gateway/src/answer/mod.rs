@@ -110,6 +110,7 @@ impl Answerer {
             model: self.generator.model_name().to_owned(),
             usage,
             cache_hit: context.cache_hit,
+            mode: context.mode,
             retrieval_time_ms,
             llm_time_ms,
             total_time_ms: elapsed_ms(begin),

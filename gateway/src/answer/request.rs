@@ -73,6 +73,8 @@ pub struct AnswerOutcome {
     pub model: String,
     pub usage: Usage,
     pub cache_hit: bool,
+    /// How the passages were found: the mode that was asked for, unless one of its legs failed.
+    pub mode: SearchMode,
     pub retrieval_time_ms: f64,
     pub llm_time_ms: f64,
     pub total_time_ms: f64,

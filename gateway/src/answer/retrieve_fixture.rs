@@ -22,7 +22,6 @@ use crate::{
     traits::{
         cache::{Cache, CacheKey, Namespace},
         embedder::{EmbedError, Embedder, Tokenizer, Vector},
-        filter::Filter,
         generator::{GenerateError, Usage},
         rephraser::Rephraser,
         reranker::{RerankError, Reranker},
@@ -281,4 +280,3 @@ pub(super) fn ask(text: &str) -> SearchRequest {
 pub(super) fn ids(outcome: &SearchOutcome) -> Vec<i64> {
     outcome.matches.iter().map(|m| m.chunk_id).collect()
 }
-

@@ -65,7 +65,8 @@ fn wordings(reply: &str, question: &str, count: usize) -> Vec<String> {
     let mut wordings: Vec<String> = Vec::new();
     for line in reply.lines() {
         let line = line.trim().trim_start_matches(|c: char| c.is_ascii_digit() || "-*•.) ".contains(c)).trim_matches(['"', ' ']);
-        let known = std::iter::once(question).chain(wordings.iter().map(String::as_str)).any(|known| known.eq_ignore_ascii_case(line));
+        let known =
+            std::iter::once(question).chain(wordings.iter().map(String::as_str)).any(|known| known.eq_ignore_ascii_case(line));
         if !line.is_empty() && !known && line.chars().count() <= MOST_CHARS {
             wordings.push(line.to_owned());
         }

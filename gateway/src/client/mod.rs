@@ -64,7 +64,10 @@ pub async fn search(arguments: SearchArgs) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// As [`ingest`].
 pub fn eval_target(arguments: &EvalArgs) -> anyhow::Result<Option<Remote>> {
-    let EvalArgs { folder: _, url: Some(url), key_file, key, ca_file, modes: _, threshold: _, hits: _, json: _ } = arguments else { return Ok(None) };
+    let EvalArgs { folder: _, url: Some(url), key_file, key, ca_file, modes: _, threshold: _, hits: _, json: _ } = arguments
+    else {
+        return Ok(None);
+    };
     let (url, key_file, key, ca_file) = (url.clone(), key_file.clone(), key.clone(), ca_file.clone());
     Remote::new(ConnectionArgs { url, key_file, key, ca_file }).map(Some)
 }

@@ -108,8 +108,18 @@ impl Report {
 
     /// A line on the collection, a table of the modes, a line on the index.
     pub fn to_text(&self) -> String {
-        let Self { collection, documents, blank_documents, questions, unjudged_questions, depth, ingest_seconds, modes, index, hits: _ } =
-            self;
+        let Self {
+            collection,
+            documents,
+            blank_documents,
+            questions,
+            unjudged_questions,
+            depth,
+            ingest_seconds,
+            modes,
+            index,
+            hits: _,
+        } = self;
         let mut text = String::new();
         line(
             &mut text,
@@ -118,7 +128,14 @@ impl Report {
                  questions with judgements ({unjudged_questions} without), {depth} chunks each"
             ),
         );
-        line(&mut text, format_args!("\n{:<9}  nDCG@10  recall@10  recall@100  MRR@10   p50 ms   p95 ms  score>={:.2}: precision  recall", "mode", self.threshold()));
+        line(
+            &mut text,
+            format_args!(
+                "\n{:<9}  nDCG@10  recall@10  recall@100  MRR@10   p50 ms   p95 ms  score>={:.2}: precision  recall",
+                "mode",
+                self.threshold()
+            ),
+        );
         for ModeReport { mode, outcome } in modes {
             let mode = word(*mode);
             match outcome {

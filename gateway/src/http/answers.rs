@@ -75,6 +75,9 @@ pub struct AnswerView {
     pub usage: UsageView,
     /// Whether the passages came from the cache.
     pub cache_hit: bool,
+    /// How the passages were found: the mode that was asked for, unless one half of a hybrid search failed.
+    #[schema(example = "hybrid")]
+    pub mode: String,
     pub timing: TimingView,
 }
 
@@ -162,6 +165,7 @@ impl From<AnswerOutcome> for AnswerView {
             model,
             usage,
             cache_hit,
+            mode,
             retrieval_time_ms,
             llm_time_ms,
             total_time_ms,
@@ -180,6 +184,7 @@ impl From<AnswerOutcome> for AnswerView {
                 total_tokens: usage.prompt_tokens + usage.completion_tokens,
             },
             cache_hit,
+            mode: mode.label().into(),
             timing: TimingView { retrieval_ms: retrieval_time_ms, generation_ms: llm_time_ms, total_ms: total_time_ms },
         }
     }

@@ -137,9 +137,8 @@ fn right_or_unavailable(answers: &[Answered]) {
         *counts.entry((*status, code.as_deref())).or_default() += 1;
         assert!(*request_id && *took < LONGEST, "{status} {code:?} after {took:?}");
     }
-    let expected = |(status, code): &(u16, Option<&str>)| {
-        matches!((status, code), (200, None) | (503, Some("database_unavailable")))
-    };
+    let expected =
+        |(status, code): &(u16, Option<&str>)| matches!((status, code), (200, None) | (503, Some("database_unavailable")));
     assert!(counts.keys().all(expected), "{counts:?}");
 }
 

@@ -8,7 +8,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Request, StatusCode, header, request::Builder},
 };
-use ragline_config::{Limits, Seconds};
+use ragline_config::{Limits, SearchMode, Seconds};
 use ragline_gateway::{
     answer::{AnswerError, AnswerOutcome, AnswerRequest, Citation, SearchOutcome, SearchRequest},
     http::{
@@ -101,6 +101,7 @@ impl Answering for FakeAnswering {
             return Err(failure);
         }
         Ok(AnswerOutcome {
+            mode: SearchMode::Hybrid,
             query_id: Uuid::nil(),
             answer: "Three months [1].".into(),
             citations: vec![Citation { number: 1, source: passage() }],

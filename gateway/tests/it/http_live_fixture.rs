@@ -71,7 +71,7 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         embedder: Arc::clone(&cached),
         searcher: Arc::clone(&store) as _,
         rephraser: Arc::new(NoRephraser),
-            reranker: Arc::new(NoReranker),
+        reranker: Arc::new(NoReranker),
         cache,
         search: Search::default(),
         flights: Flights::default(),

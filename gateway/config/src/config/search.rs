@@ -99,7 +99,13 @@ pub enum ExpansionMethod {
 
 impl Default for Search {
     fn default() -> Self {
-        Self { mode: SearchMode::default(), limit: 10, answer_limit: 5, fusion: Fusion::default(), expansion: Expansion::default() }
+        Self {
+            mode: SearchMode::default(),
+            limit: 10,
+            answer_limit: 5,
+            fusion: Fusion::default(),
+            expansion: Expansion::default(),
+        }
     }
 }
 

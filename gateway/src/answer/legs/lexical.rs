@@ -72,12 +72,8 @@ impl Legs<'_> {
     }
 
     async fn matching(&self, text: &str, limit: u32) -> Result<Leg, AnswerError> {
-        let query = LexicalQuery {
-            workspace: self.principal.workspace,
-            text: text.to_owned(),
-            limit,
-            filter: self.query.filter.clone(),
-        };
+        let query =
+            LexicalQuery { workspace: self.principal.workspace, text: text.to_owned(), limit, filter: self.query.filter.clone() };
         let begin = Instant::now();
         let searching = self.retriever.searcher.matching(&query);
         let leg = searching.instrument(tracing::debug_span!("search", stage = "search", leg = "lexical")).await;

@@ -36,7 +36,11 @@ impl Directory for Store {
     }
 
     async fn workspace(&self, name: &str) -> Result<Option<WorkspaceId>, StoreError> {
-        match sqlx::query_scalar::<_, Option<i32>>("SELECT find_workspace($1)").bind(name).fetch_one(&mut *self.connection().await?).await {
+        match sqlx::query_scalar::<_, Option<i32>>("SELECT find_workspace($1)")
+            .bind(name)
+            .fetch_one(&mut *self.connection().await?)
+            .await
+        {
             Ok(found) => Ok(found.map(WorkspaceId)),
             Err(error) => Err(self.not_begun(error).await),
         }

@@ -72,7 +72,8 @@ impl Inspector for Store {
 
     async fn sees_foreign_rows(&self, workspace: WorkspaceId) -> Result<bool, StoreError> {
         let error = |error| failed("looking for rows of other workspaces", error);
-        let unchosen: bool = sqlx::query_scalar(FOREIGN).bind(None::<i32>).fetch_one(&mut *self.connection().await?).await.map_err(error)?;
+        let unchosen: bool =
+            sqlx::query_scalar(FOREIGN).bind(None::<i32>).fetch_one(&mut *self.connection().await?).await.map_err(error)?;
         let mut tx = Self::begin(self, workspace).await?;
         let foreign: bool = sqlx::query_scalar(FOREIGN).bind(workspace.0).fetch_one(&mut *tx).await.map_err(error)?;
         commit(tx, "looking for rows of other workspaces").await?;

@@ -52,14 +52,11 @@ use self::{
 };
 use crate::traits::search::StoreError;
 
-/// Up to this many chunks that a filter allows are compared one by one, which is exact and no slower than an index.
-const FEW_ALLOWED: u32 = 10_000;
-
 /// The store of the application role.
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<Inner>,
-    few_allowed: u32,
+    few_allowed: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -89,13 +86,13 @@ impl Store {
         let database = database.clone();
         let (patience, space, proven) = (Patience::default(), OnceCell::new(), OnceCell::new());
         let inner = Inner { pool, suspicion, patience, database, wanted, space, proven, signals };
-        Ok(Self { inner: Arc::new(inner), few_allowed: FEW_ALLOWED })
+        Ok(Self { inner: Arc::new(inner), few_allowed: None })
     }
 
-    /// The same store that walks the index for a filter which leaves more than `few` chunks, instead of comparing them one by one.
+    /// The same store that walks the index for a filter which leaves more than `few` chunks, instead of weighing that by the rows.
     #[must_use]
     pub fn with_few_allowed(self, few: u32) -> Self {
-        Self { few_allowed: few, ..self }
+        Self { few_allowed: Some(few), ..self }
     }
 
     /// Takes another URL for connections made from now on, as after a change of the password.

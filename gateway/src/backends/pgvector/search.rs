@@ -2,6 +2,8 @@
 
 mod rehearse;
 
+use std::ops::RangeInclusive;
+
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use sqlx::{
@@ -31,6 +33,10 @@ const WINDOWS_PER_CHUNK: u32 = 4;
 const WINDOWS_MORE: u32 = 20;
 /// Times as many under a filter: the first that pass need not be the nearest where most of what is near does not pass.
 const WINDOWS_FILTERED: u32 = 2;
+/// Chunks that a filter may leave to be compared one by one: as many as cost what walking the index would. Comparing costs by the
+/// chunks that pass; walking costs the more, the smaller their share of the rows, so both meet at a root of the rows.
+const WINDOWS_WALKED: f64 = 40.0;
+const FEW: RangeInclusive<u32> = 1_000..=10_000;
 /// Times that an index is asked for four times as much, before every row is compared.
 const WIDENINGS: u32 = 2;
 
@@ -199,8 +205,8 @@ struct Search<'a> {
     space: &'a Space,
     sql: &'a Statements,
     opened: Opened,
-    /// Chunks that a filter may leave to be compared one by one.
-    few_allowed: u32,
+    /// Chunks that a filter may leave to be compared one by one, where it is not by the rows.
+    few_allowed: Option<u32>,
 }
 
 impl Search<'_> {
@@ -213,7 +219,8 @@ impl Search<'_> {
             };
         };
         self.planner_decides().await?;
-        match (allowed(&mut self.tx, filter, self.few_allowed).await?, self.opened.plan) {
+        let few = self.few().await?;
+        match (allowed(&mut self.tx, filter, few).await?, self.opened.plan) {
             (Allowed::Few(ids), _) => self.exact_of(&ids).await,
             (Allowed::Many, SearchPlan::Exact) => self.exact(Some(filter)).await,
             (Allowed::Many, SearchPlan::IvfFlat | SearchPlan::Hnsw | SearchPlan::Lexical) => {
@@ -221,6 +228,20 @@ impl Search<'_> {
                 self.indexed_or_exact(Some(filter)).await
             }
         }
+    }
+
+    async fn few(&mut self) -> Result<u32, StoreError> {
+        if let Some(few) = self.few_allowed {
+            return Ok(few);
+        }
+        if self.opened.plan == SearchPlan::Exact {
+            return Ok(*FEW.end());
+        }
+        let rows: Option<i64> = sqlx::query_scalar("SELECT current_setting('ragline.rows', true)::bigint")
+            .fetch_one(&mut *self.tx)
+            .await
+            .map_err(|error| failed("asking for the number of rows", error))?;
+        Ok(few_of(rows.unwrap_or_default().unsigned_abs()))
     }
 
     async fn indexed_or_exact(&mut self, filter: Option<&Filter>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
@@ -331,6 +352,11 @@ impl Search<'_> {
         add(&mut arguments, i64::from(self.query.limit))?;
         Ok(arguments)
     }
+}
+
+fn few_of(rows: u64) -> u32 {
+    let root = (WINDOWS_WALKED * rows as f64).sqrt();
+    (root as u32).clamp(*FEW.start(), *FEW.end())
 }
 
 fn add<'a, T>(arguments: &mut PgArguments, value: T) -> Result<(), StoreError>

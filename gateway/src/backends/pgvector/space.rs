@@ -3,6 +3,7 @@
 
 use ragline_config::index::{DistanceMetric, ElementType, Quantization};
 use sqlx::{PgExecutor, Row, postgres::PgRow};
+use tracing::warn;
 
 use super::failed;
 use crate::traits::search::{Calibration, Curve, SpaceId, StoreError};
@@ -147,6 +148,16 @@ pub(super) async fn load(executor: impl PgExecutor<'_>, wanted: &SpaceWanted) ->
     };
     if space.model != wanted.model || space.dimensions != wanted.dimensions {
         return Err(wrong_model(&space, wanted));
+    }
+    let stored = (space.element_type, space.distance_metric, space.quantization);
+    if stored != (wanted.element_type, wanted.distance_metric, wanted.quantization) {
+        warn!(
+            element_type = element_type_word(space.element_type),
+            distance_metric = distance_metric_word(space.distance_metric),
+            quantization = quantization_word(space.quantization),
+            "the database was made with these; what index.elementType, index.distanceMetric or index.quantization say now takes effect \
+             in a new pipeline alone"
+        );
     }
     Ok(space)
 }

@@ -2,8 +2,8 @@
 //! that the two cannot part.
 
 use ragline_config::{
-    CacheMode, Config, ConfigError, EmbeddingProvider, ExpansionMethod, FusionMethod, GenerationProvider, IndexMode, OpenAiCompatible,
-    RerankProvider, SearchMode, Seconds, TlsMode,
+    CacheMode, Config, ConfigError, EmbeddingProvider, ExpansionMethod, FusionMethod, GenerationProvider, IndexMode,
+    OpenAiCompatible, RerankProvider, SearchMode, Seconds, TlsMode,
     index::{DistanceMetric, ElementType, Quantization},
     ports,
 };

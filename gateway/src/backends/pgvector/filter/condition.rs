@@ -10,6 +10,8 @@ const PREFIX_CHARS: usize = 256;
 pub(super) struct Rows<'a> {
     pub(super) key: &'a str,
     pub(super) passes: Passes<'a>,
+    /// Not one of a list.
+    pub(super) alone: bool,
 }
 
 pub(super) enum Passes<'a> {
@@ -30,7 +32,12 @@ pub(super) fn rows<'a>(key: &'a str, comparison: &'a Comparison) -> (Rows<'a>, b
         Comparison::Lt(value) => (Passes::Ordered("<", value), true),
         Comparison::Lte(value) => (Passes::Ordered("<=", value), true),
     };
-    (Rows { key, passes }, wanted)
+    (Rows { key, passes, alone: false }, wanted)
+}
+
+/// The rows of a value that is this one, and not a list with it.
+pub(super) fn alone<'a>(key: &'a str, value: &'a Scalar) -> Rows<'a> {
+    Rows { key, passes: Passes::Equal(std::slice::from_ref(value)), alone: true }
 }
 
 impl Rows<'_> {
@@ -46,6 +53,9 @@ impl Rows<'_> {
                 sql.push("a.boolean_value ").push(operator).push(" ").push_bind(*truth);
             }
             Passes::Ordered(operator, Scalar::Text(text)) => push_ordered_text(sql, operator, text),
+        }
+        if self.alone {
+            sql.push(" AND NOT a.listed");
         }
     }
 }

@@ -4,12 +4,17 @@ use serde_json::Value;
 
 use super::{
     Builder,
-    condition::{Rows, rows},
+    condition::{Rows, alone, rows},
 };
 use crate::traits::{
     filter::{Comparison, Filter, Scalar},
     ingest::Metadata,
 };
+
+/// Keys of what a document is by itself: rows have them, metadata may not.
+const BUILTIN: [&str; 6] = ["source", "filename", "title", "content_type", "created_at", "updated_at"];
+/// Longer keys have no rows.
+const MOST_KEY_CHARS: usize = 128;
 
 /// A statement that gives the ids of the chunks that pass, some perhaps twice.
 pub(super) fn push_set(sql: &mut Builder, filter: &Filter) {
@@ -36,6 +41,17 @@ pub(super) fn push_set(sql: &mut Builder, filter: &Filter) {
                 }
             }
         }
+        Filter::Contains(object) if let Some(values) = plain(object) => {
+            if let [(key, value)] = values.as_slice() {
+                push_rows(sql, &alone(key, value));
+                return;
+            }
+            sql.push("SELECT c.id FROM chunk c WHERE true");
+            for (key, value) in &values {
+                sql.push(" AND ");
+                push_in(sql, |sql| push_rows(sql, &alone(key, value)));
+            }
+        }
         Filter::Contains(object) => {
             sql.push("SELECT c.id FROM chunk c WHERE ");
             for (key, value) in scalars(object) {
@@ -54,18 +70,32 @@ pub(super) fn push_set(sql: &mut Builder, filter: &Filter) {
 /// A condition on one row `c` of the table `chunk`.
 pub(super) fn push_holds(sql: &mut Builder, filter: &Filter) {
     match filter {
-        Filter::Contains(object) => push_contains(sql, object),
+        Filter::Contains(object) => match plain(object) {
+            Some(values) => {
+                sql.push("(true");
+                for (key, value) in &values {
+                    sql.push(" AND ");
+                    push_exists(sql, &alone(key, value), true);
+                }
+                sql.push(")");
+            }
+            None => push_contains(sql, object),
+        },
         Filter::Compare { key, comparison } => {
             let (rows, wanted) = rows(key, comparison);
-            sql.push(if wanted { "EXISTS" } else { "NOT EXISTS" });
-            // One look-up in the index for the document's rows and the chunk's own.
-            sql.push(" (SELECT FROM attribute a WHERE a.document_id = c.document_id AND a.chunk_id = ANY(ARRAY[0, c.id]) AND ");
-            rows.push(sql);
-            sql.push(")");
+            push_exists(sql, &rows, wanted);
         }
         Filter::All(filters) => push_joined(sql, "true", " AND ", filters),
         Filter::Any(filters) => push_joined(sql, "false", " OR ", filters),
     }
+}
+
+/// One look-up in the index for the document's rows and the chunk's own.
+fn push_exists(sql: &mut Builder, rows: &Rows<'_>, wanted: bool) {
+    sql.push(if wanted { "EXISTS" } else { "NOT EXISTS" });
+    sql.push(" (SELECT FROM attribute a WHERE a.document_id = c.document_id AND a.chunk_id = ANY(ARRAY[0, c.id]) AND ");
+    rows.push(sql);
+    sql.push(")");
 }
 
 fn push_joined(sql: &mut Builder, empty: &'static str, between: &'static str, filters: &[Filter]) {
@@ -77,11 +107,12 @@ fn push_joined(sql: &mut Builder, empty: &'static str, between: &'static str, fi
     sql.push(")");
 }
 
-/// The chunks with such a row, through the document where the row is the document's.
+/// The chunks with such a row, through the document where the row is the document's. An array, since the planner would join all chunks
+/// where it overrates the documents.
 fn push_rows(sql: &mut Builder, rows: &Rows<'_>) {
-    sql.push("SELECT c.id FROM attribute a JOIN chunk c ON c.document_id = a.document_id WHERE a.chunk_id = 0 AND ");
+    sql.push("SELECT c.id FROM chunk c WHERE c.document_id = ANY(ARRAY(SELECT a.document_id FROM attribute a WHERE a.chunk_id = 0 AND ");
     rows.push(sql);
-    sql.push(" UNION ALL SELECT a.chunk_id FROM attribute a WHERE a.chunk_id <> 0 AND ");
+    sql.push(")) UNION ALL SELECT a.chunk_id FROM attribute a WHERE a.chunk_id <> 0 AND ");
     rows.push(sql);
 }
 
@@ -105,6 +136,14 @@ fn is_found(filter: &Filter) -> bool {
         Filter::All(filters) => filters.iter().any(is_found),
         Filter::Any(filters) => !filters.is_empty() && filters.iter().all(is_found),
     }
+}
+
+/// The values of an object that holds nothing but values which rows tell apart; `None` for any other.
+fn plain(object: &Metadata) -> Option<Vec<(&str, Scalar)>> {
+    let told = |key: &str| !BUILTIN.contains(&key) && key.chars().count() <= MOST_KEY_CHARS;
+    let value = |(key, value): (&'_ String, &Value)| told(key).then(|| Scalar::of(value)).flatten();
+    let values: Option<Vec<_>> = object.iter().map(|entry| value(entry).map(|scalar| (entry.0.as_str(), scalar))).collect();
+    values.filter(|values| !values.is_empty())
 }
 
 /// What metadata that contain the object have rows of, itself or in a list.

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Up to this many allowed chunks are ranked in memory at once; above, the best ranks are asked first.
-const FEW: u32 = 10_000;
+const FEW: u32 = 2_000;
 /// Times that four times as many ranks are looked up, before all allowed chunks are read.
 const WIDENINGS: u32 = 3;
 
