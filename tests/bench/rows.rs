@@ -125,6 +125,8 @@ impl Rows {
         let begin = Instant::now();
         sqlx::raw_sql("ANALYZE chunk; ANALYZE embeddings").execute(&self.owner).await?;
         index::run(&self.owner, &Config::default().index).await?;
+        // As a gateway would have done meanwhile.
+        self.store.tend_all(true).await?;
         Ok(begin.elapsed())
     }
 

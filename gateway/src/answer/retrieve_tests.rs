@@ -181,7 +181,7 @@ async fn feedback_searches_again_with_what_the_passages_share_and_keeps_the_valu
 #[tokio::test]
 async fn other_wordings_add_what_they_find_in_every_mode() {
     for (mode, expected) in
-        [(SearchMode::Lexical, vec![2, 6, 4]), (SearchMode::Vector, vec![1, 2, 3]), (SearchMode::Hybrid, vec![2, 1, 6, 3, 4])]
+        [(SearchMode::Lexical, vec![2, 6, 4]), (SearchMode::Vector, vec![1, 2, 3]), (SearchMode::Hybrid, vec![1, 2, 3, 6, 4])]
     {
         let shelf = Shelf::default();
         let searched = Arc::clone(&shelf.searched);
