@@ -56,7 +56,7 @@ fn every_field_is_documented_and_names_its_default_or_is_required() {
         all_fields().into_iter().filter(|field| is_leaf(field) && default_of(&field.schema).is_none()).collect();
     let names: BTreeSet<_> = without.iter().filter_map(|field| field.path.rsplit('.').next()).collect();
     // What is required, chosen, or filled in from the parent's documentation.
-    let known = ["baseUrl", "builtin", "cpu", "dimensions", "disabled", "key", "memory", "model", "name", "provider"];
+    let known = ["baseUrl", "builtin", "cpu", "dimensions", "disabled", "key", "memory", "method", "model", "name", "provider"];
     assert_eq!(names, BTreeSet::from(known));
 }
 
