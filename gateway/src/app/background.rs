@@ -155,7 +155,7 @@ fn must_end(error: &crate::traits::search::StoreError) -> bool {
 }
 
 async fn upkeep(store: Store) -> anyhow::Result<()> {
-    store.maintain().await;
+    Box::pin(store.maintain()).await;
     Ok(())
 }
 
