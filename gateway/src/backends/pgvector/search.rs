@@ -40,6 +40,10 @@ const FEW: RangeInclusive<u32> = 1_000..=10_000;
 /// Times that an index is asked for four times as much, before every row is compared.
 const WIDENINGS: u32 = 2;
 
+const PLANNER_DECIDES: &str = "SET LOCAL enable_seqscan = on; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on";
+/// What passes is looked up: where few are wanted of many, the planner would read all chunks until it has found them.
+const FEW_BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on";
+
 #[async_trait]
 impl Searcher for Store {
     async fn nearest(&self, query: &NearestQuery) -> Result<Nearest, StoreError> {
@@ -218,11 +222,14 @@ impl Search<'_> {
                 SearchPlan::IvfFlat | SearchPlan::Hnsw | SearchPlan::Lexical => self.indexed_or_exact(None).await,
             };
         };
-        self.planner_decides().await?;
         let few = self.few().await?;
+        self.set(FEW_BY_INDEX).await?;
         match (allowed(&mut self.tx, filter, few).await?, self.opened.plan) {
             (Allowed::Few(ids), _) => self.exact_of(&ids).await,
-            (Allowed::Many, SearchPlan::Exact) => self.exact(Some(filter)).await,
+            (Allowed::Many, SearchPlan::Exact) => {
+                self.set(PLANNER_DECIDES).await?;
+                self.exact(Some(filter)).await
+            }
             (Allowed::Many, SearchPlan::IvfFlat | SearchPlan::Hnsw | SearchPlan::Lexical) => {
                 self.index_decides().await?;
                 self.indexed_or_exact(Some(filter)).await
@@ -310,7 +317,10 @@ impl Search<'_> {
 
     /// Takes back what `open_search` forbade in favour of the index.
     async fn planner_decides(&mut self) -> Result<(), StoreError> {
-        self.set("SET LOCAL enable_seqscan = on; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on").await
+        if self.opened.plan == SearchPlan::Exact {
+            return Ok(());
+        }
+        self.set(PLANNER_DECIDES).await
     }
 
     /// Forbids again what `open_search` forbade, and has more of the index looked at: what passes may lie far from the question, where
@@ -325,9 +335,6 @@ impl Search<'_> {
     }
 
     async fn set(&mut self, settings: &'static str) -> Result<(), StoreError> {
-        if self.opened.plan == SearchPlan::Exact {
-            return Ok(());
-        }
         sqlx::raw_sql(settings).execute(&mut *self.tx).await.map_err(|error| failed("searching", error))?;
         Ok(())
     }
