@@ -50,15 +50,17 @@ pub(super) fn fuse(vector: &[Hit], lexical: &[Hit], how: &Fusion) -> Vec<Fused> 
 pub(super) fn join(own: &[Fused], others: &[Vec<Fused>]) -> Vec<Fused> {
     let share = 1.0 / others.len().max(1) as f32;
     let mut joined: BTreeMap<i64, Fused> = BTreeMap::new();
-    for (list, weight) in std::iter::once((own, 1.0)).chain(others.iter().map(|other| (other.as_slice(), share))) {
-        for (fused, worth) in list.iter().zip(reciprocal(list.len(), JOIN_K)) {
-            joined.entry(fused.chunk_id).or_insert(Fused { value: 0.0, ..*fused }).value += weight * worth;
+    for (fused, value) in own.iter().zip(reciprocal(own.len(), JOIN_K)) {
+        joined.insert(fused.chunk_id, Fused { value, ..*fused });
+    }
+    for other in others {
+        for (fused, worth) in other.iter().zip(reciprocal(other.len(), JOIN_K)) {
+            // The BM25 of another wording says nothing about the question.
+            let new = Fused { value: 0.0, lexical: None, ..*fused };
+            joined.entry(fused.chunk_id).or_insert(new).value += share * worth;
         }
     }
-    // The BM25 of another wording says nothing about the question.
-    let lexical: BTreeMap<i64, Option<f32>> = own.iter().map(|fused| (fused.chunk_id, fused.lexical)).collect();
-    let with_own = |fused: Fused| Fused { lexical: lexical.get(&fused.chunk_id).copied().flatten(), ..fused };
-    best_first(joined.into_values().map(with_own).collect())
+    best_first(joined.into_values().collect())
 }
 
 fn best_first(mut fused: Vec<Fused>) -> Vec<Fused> {

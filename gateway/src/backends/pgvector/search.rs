@@ -1,17 +1,17 @@
 //! The search by vector. One snapshot holds the workspace's version, the plan and the matches.
 
 mod rehearse;
+mod rows;
 
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
-use serde_json::{Map, Value};
 use sqlx::{
     Arguments, AssertSqlSafe, Row,
     postgres::{PgArguments, PgRow},
-    types::Json,
 };
 
+use self::rows::matches;
 use super::{
     Store, failed,
     filter::{Allowed, Builder, allowed, push_in_set, push_one_by_one},
@@ -21,10 +21,8 @@ use super::{
 };
 use crate::traits::{
     filter::Filter,
-    place::{ChunkKind, Lines, Place},
     search::{
-        Calibration, Hit, Leg, LexicalQuery, Match, Nearest, NearestQuery, Passages, SearchPlan, Searcher, StoreError,
-        WorkspaceId,
+        Calibration, Hit, Leg, LexicalQuery, Nearest, NearestQuery, Passages, SearchPlan, Searcher, StoreError, WorkspaceId,
     },
 };
 
@@ -40,6 +38,9 @@ const FEW: RangeInclusive<u32> = 1_000..=10_000;
 /// Times that an index is asked for four times as much, before every row is compared.
 const WIDENINGS: u32 = 2;
 
+/// The setting is made by the function, for this transaction.
+const OPEN: &str = "SELECT relation_id, store_version, kind, nullif(current_setting('ragline.rows', true), '')::bigint \
+                    FROM open_search($1, $2)";
 const PLANNER_DECIDES: &str = "SET LOCAL enable_seqscan = on; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on";
 /// What passes is looked up: where few are wanted of many, the planner would read all chunks until it has found them.
 const FEW_BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on";
@@ -113,6 +114,8 @@ pub(super) struct Opened {
     pub(super) relation: i32,
     store_version: i64,
     pub(super) plan: SearchPlan,
+    /// Rows that the index was last seen over; 0 without an index.
+    rows: u64,
 }
 
 impl Store {
@@ -178,25 +181,21 @@ fn check_dimensions(vector: &[f32], space: &Space) -> Result<(), StoreError> {
     Err(StoreError::Failed { action: "searching", source: "the vector has the wrong dimensions".into() })
 }
 
-fn matches(rows: &[PgRow], space: &Space) -> Result<Vec<Match>, StoreError> {
-    rows.iter().map(|row| found(row, space)).collect::<Result<_, _>>().map_err(|error| failed("reading matches", error))
-}
-
 /// Chooses the workspace and sets what the planner may do.
 pub(super) async fn open(tx: &mut Tx, workspace: WorkspaceId, windows: u32) -> Result<Opened, StoreError> {
-    let row: Option<(i32, i64, String)> = sqlx::query_as("SELECT relation_id, store_version, kind FROM open_search($1, $2)")
+    let row: Option<(i32, i64, String, Option<i64>)> = sqlx::query_as(OPEN)
         .bind(workspace.0)
         .bind(i32::try_from(windows).unwrap_or(i32::MAX))
         .fetch_optional(&mut **tx)
         .await
         .map_err(|error| failed("opening a search", error))?;
-    let (relation, store_version, kind) = row.ok_or(StoreError::NotFound { what: "workspace" })?;
+    let (relation, store_version, kind, rows) = row.ok_or(StoreError::NotFound { what: "workspace" })?;
     let plan = match kind.as_str() {
         "ivfflat" => SearchPlan::IvfFlat,
         "hnsw" => SearchPlan::Hnsw,
         _ => SearchPlan::Exact,
     };
-    Ok(Opened { relation, store_version, plan })
+    Ok(Opened { relation, store_version, plan, rows: rows.unwrap_or_default().unsigned_abs() })
 }
 
 pub(super) fn windows(limit: u32) -> u32 {
@@ -222,7 +221,7 @@ impl Search<'_> {
                 SearchPlan::IvfFlat | SearchPlan::Hnsw | SearchPlan::Lexical => self.indexed_or_exact(None).await,
             };
         };
-        let few = self.few().await?;
+        let few = self.few();
         self.set(FEW_BY_INDEX).await?;
         match (allowed(&mut self.tx, filter, few).await?, self.opened.plan) {
             (Allowed::Few(ids), _) => self.exact_of(&ids).await,
@@ -237,18 +236,11 @@ impl Search<'_> {
         }
     }
 
-    async fn few(&mut self) -> Result<u32, StoreError> {
-        if let Some(few) = self.few_allowed {
-            return Ok(few);
-        }
-        if self.opened.plan == SearchPlan::Exact {
-            return Ok(*FEW.end());
-        }
-        let rows: Option<i64> = sqlx::query_scalar("SELECT current_setting('ragline.rows', true)::bigint")
-            .fetch_one(&mut *self.tx)
-            .await
-            .map_err(|error| failed("asking for the number of rows", error))?;
-        Ok(few_of(rows.unwrap_or_default().unsigned_abs()))
+    fn few(&self) -> u32 {
+        self.few_allowed.unwrap_or_else(|| match self.opened.plan {
+            SearchPlan::Exact => *FEW.end(),
+            SearchPlan::IvfFlat | SearchPlan::Hnsw | SearchPlan::Lexical => few_of(self.opened.rows),
+        })
     }
 
     async fn indexed_or_exact(&mut self, filter: Option<&Filter>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
@@ -261,7 +253,7 @@ impl Search<'_> {
 
     async fn exact(&mut self, filter: Option<&Filter>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
         let rows = match filter {
-            None => self.bind(&self.sql.exact).fetch_all(&mut *self.tx).await,
+            None => self.bind(&self.sql.exact)?.fetch_all(&mut *self.tx).await,
             Some(filter) => {
                 let [before, after] = &self.sql.exact_around;
                 let mut sql = Builder::with_arguments(before.as_str(), self.arguments()?);
@@ -276,7 +268,7 @@ impl Search<'_> {
         if ids.is_empty() {
             return Ok((Vec::new(), SearchPlan::Exact));
         }
-        let rows = self.bind(&self.sql.exact_of).bind(ids).fetch_all(&mut *self.tx).await;
+        let rows = self.bind(&self.sql.exact_of)?.bind(ids).fetch_all(&mut *self.tx).await;
         exactly(rows)
     }
 
@@ -289,7 +281,7 @@ impl Search<'_> {
         }
         for _ in 0..=WIDENINGS {
             let rows = match filter {
-                None => self.bind(&self.sql.indexed).bind(i64::from(asked)).fetch_all(&mut *self.tx).await,
+                None => self.bind(&self.sql.indexed)?.bind(i64::from(asked)).fetch_all(&mut *self.tx).await,
                 Some(filter) => {
                     let [before, after] = &self.sql.indexed_around;
                     let mut arguments = self.arguments()?;
@@ -339,17 +331,12 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn bind(&self, sql: &str) -> sqlx::query::Query<'static, sqlx::Postgres, PgArguments> {
+    fn bind(&self, sql: &str) -> Result<sqlx::query::Query<'static, sqlx::Postgres, PgArguments>, StoreError> {
         // Made from constants, the type, the operator and the dimensions of the space.
-        sqlx::query(AssertSqlSafe(sql.to_owned()))
-            .bind(pgvector::Vector::from(self.query.vector.clone()))
-            .bind(self.opened.relation)
-            .bind(self.query.workspace.0)
-            .bind(self.space.id.0)
-            .bind(i64::from(self.query.limit))
+        Ok(sqlx::query_with(AssertSqlSafe(sql.to_owned()), self.arguments()?))
     }
 
-    /// The same values for a statement that is put together.
+    /// The values that every statement begins with.
     fn arguments(&self) -> Result<PgArguments, StoreError> {
         let mut arguments = PgArguments::default();
         add(&mut arguments, pgvector::Vector::from(self.query.vector.clone()))?;
@@ -375,32 +362,4 @@ where
 
 fn exactly(rows: Result<Vec<PgRow>, sqlx::Error>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
     rows.map(|rows| (rows, SearchPlan::Exact)).map_err(|error| failed("searching exactly", error))
-}
-
-fn place(row: &PgRow) -> Result<Place, sqlx::Error> {
-    let number = |column| Ok::<_, sqlx::Error>(row.try_get::<Option<i32>, _>(column)?.map(i32::unsigned_abs));
-    let lines = number("line_start")?.zip(number("line_end")?).map(|(from, to)| Lines { from, to });
-    Ok(Place { page: number("page")?, sheet: row.try_get("sheet")?, lines })
-}
-
-fn found(row: &PgRow, space: &Space) -> Result<Match, sqlx::Error> {
-    let similarity = row.try_get::<Option<f64>, _>("distance")?.map(|distance| space.similarity(distance));
-    let metadata: Json<Map<String, Value>> = row.try_get("metadata")?;
-    Ok(Match {
-        chunk_id: row.try_get("chunk_id")?,
-        similarity,
-        lexical: None,
-        score: None,
-        calibrated: false,
-        text: row.try_get("text")?,
-        position: row.try_get::<i32, _>("position")?.unsigned_abs(),
-        heading_path: row.try_get("heading_path")?,
-        place: place(row)?,
-        kind: ChunkKind::named(row.try_get("kind")?).unwrap_or_default(),
-        metadata: metadata.0,
-        document_id: row.try_get("document_id")?,
-        filename: row.try_get("source")?,
-        content_type: row.try_get("content_type")?,
-        ingested_at: row.try_get("updated_at")?,
-    })
 }

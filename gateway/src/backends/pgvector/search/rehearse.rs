@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::{Opened, Search, found, open, windows};
+use super::{Opened, Search, matches, open, windows};
 use crate::{
     backends::pgvector::{Store, failed, session::Tx},
     traits::{
@@ -79,8 +79,7 @@ impl Store {
         let (rows, plan) = search.run().await?;
         let search_ms = elapsed_ms(begin);
         search.tx.rollback().await.map_err(|error| failed("rolling back", error))?;
-        let matches = rows.iter().map(|row| found(row, space)).collect::<Result<Vec<_>, _>>();
-        let matches = matches.map_err(|error| failed("reading matches", error))?;
+        let matches = matches(&rows, space)?;
         let found = matches.iter().map(|m| RehearsedMatch {
             inserted: (m.document_id == document).then_some(m.position as usize),
             similarity: m.similarity.unwrap_or_default(),
