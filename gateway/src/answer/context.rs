@@ -1,5 +1,7 @@
 //! The context of a question: the passages that an answer may rest on and whether they carry one. Kept under `rag:context:`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use ragline_config::SearchMode;
 use serde::{Deserialize, Serialize};
@@ -16,7 +18,7 @@ use crate::traits::{
 };
 
 /// Passages and their assessment.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Context {
     pub(super) matches: Vec<Match>,
     pub(super) assessment: Assessment,
@@ -49,8 +51,7 @@ pub(super) async fn of(retriever: &Retriever, principal: &Principal, query: &Que
 }
 
 async fn recall(retriever: &Retriever, key: &CacheKey) -> Option<Context> {
-    let bytes = retriever.cache.load(Namespace::RagContext, key).await?;
-    serde_json::from_slice(&bytes).ok()
+    retriever.cache.load(Namespace::RagContext, key).await?.decode().map(Arc::unwrap_or_clone)
 }
 
 /// The search's key with what a context depends on besides.

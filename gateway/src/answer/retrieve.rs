@@ -126,8 +126,8 @@ impl Retriever {
 
     async fn recall(&self, key: &CacheKey) -> Option<Remembered> {
         let span = tracing::debug_span!("cache", stage = "cache");
-        let bytes = self.cache.load(Namespace::VectorSearch, key).instrument(span).await?;
-        serde_json::from_slice(&bytes).ok()
+        let kept = self.cache.load(Namespace::VectorSearch, key).instrument(span).await?;
+        kept.decode().map(Arc::unwrap_or_clone)
     }
 
     /// What was found for a question that says the same, where that is switched on.

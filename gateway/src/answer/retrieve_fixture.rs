@@ -20,7 +20,7 @@ use crate::{
     backends::off::{NoRephraser, NoReranker},
     metrics::Metrics,
     traits::{
-        cache::{Cache, CacheKey, Namespace},
+        cache::{Cache, CacheKey, Kept, Namespace},
         embedder::{EmbedError, Embedder, Tokenizer, Vector},
         generator::{GenerateError, Usage},
         rephraser::Rephraser,
@@ -151,16 +151,16 @@ impl Searcher for Shelf {
 
 /// Keeps what it is given.
 #[derive(Debug, Default)]
-pub(super) struct Kept(pub(super) Mutex<Vec<(Namespace, CacheKey, Bytes)>>);
+pub(super) struct KeepsAll(pub(super) Mutex<Vec<(Namespace, CacheKey, Bytes)>>);
 
 #[async_trait]
-impl Cache for Kept {
-    async fn load(&self, namespace: Namespace, key: &CacheKey) -> Option<Bytes> {
+impl Cache for KeepsAll {
+    async fn load(&self, namespace: Namespace, key: &CacheKey) -> Option<Kept> {
         let kept = self.0.lock().unwrap();
-        kept.iter().rev().find(|(space, known, _)| (*space, known) == (namespace, key)).map(|(_, _, value)| value.clone())
+        kept.iter().rev().find(|(space, known, _)| (*space, known) == (namespace, key)).map(|(_, _, value)| value.clone().into())
     }
 
-    async fn load_many(&self, namespace: Namespace, keys: &[CacheKey]) -> Vec<Option<Bytes>> {
+    async fn load_many(&self, namespace: Namespace, keys: &[CacheKey]) -> Vec<Option<Kept>> {
         let mut values = Vec::new();
         for key in keys {
             values.push(self.load(namespace, key).await);
@@ -230,12 +230,12 @@ impl Rephraser for Rewords {
 pub(super) struct Bench {
     pub(super) retriever: Retriever,
     pub(super) model: Arc<Model>,
-    pub(super) cache: Arc<Kept>,
+    pub(super) cache: Arc<KeepsAll>,
 }
 
 impl Bench {
     pub(super) fn new(model: Model, shelf: Shelf) -> Self {
-        let (model, cache) = (Arc::new(model), Arc::new(Kept::default()));
+        let (model, cache) = (Arc::new(model), Arc::new(KeepsAll::default()));
         let retriever = Retriever {
             embedder: Arc::clone(&model) as _,
             searcher: Arc::new(shelf),

@@ -3,7 +3,7 @@
 //! A paraphrase is looked for only among the questions of its scope: everything that the key of a search has but for the text.
 //! Another workspace, filter, mode, limit or version of the data is another list, so none can be read through it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -55,8 +55,8 @@ pub(super) async fn remember(cache: &dyn Cache, scope: &CacheKey, query: &Query,
 }
 
 async fn load(cache: &dyn Cache, scope: &CacheKey) -> Vec<Asked> {
-    let bytes = cache.load(Namespace::Similarity, scope).await;
-    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    let kept = cache.load(Namespace::Similarity, scope).await;
+    kept.and_then(|kept| kept.decode()).map(Arc::unwrap_or_clone).unwrap_or_default()
 }
 
 /// The words that a vector blurs and that decide what is asked: those with a digit, those in capitals, and those that turn it round.

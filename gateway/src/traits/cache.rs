@@ -1,7 +1,13 @@
 //! The cache: a place that may forget at any time. It never fails towards its caller; what goes wrong is counted and is a miss.
 
+use std::{
+    any::Any,
+    sync::{Arc, OnceLock},
+};
+
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 
 /// What is kept, and with it the key's prefix and the time to live.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -45,14 +51,45 @@ impl Namespace {
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct CacheKey(pub String);
 
+/// A value as it was kept. Clones share what was decoded, so that one that stays in the process is decoded once.
+#[derive(Clone, Debug)]
+pub struct Kept(Arc<KeptBytes>);
+
+#[derive(Debug)]
+struct KeptBytes {
+    bytes: Bytes,
+    /// Empty inside: the bytes are not what was asked for first.
+    decoded: OnceLock<Option<Arc<dyn Any + Send + Sync>>>,
+}
+
+impl Kept {
+    /// The bytes that were stored.
+    pub fn bytes(&self) -> &Bytes {
+        &self.0.bytes
+    }
+
+    /// What the bytes say as JSON; `None` when they do not say a `T`, or were decoded as something else before.
+    pub fn decode<T: DeserializeOwned + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let decode = || Some(Arc::new(serde_json::from_slice::<T>(&self.0.bytes).ok()?) as Arc<dyn Any + Send + Sync>);
+        let decoded = self.0.decoded.get_or_init(decode).clone()?;
+        decoded.downcast().ok()
+    }
+}
+
+impl From<Bytes> for Kept {
+    fn from(bytes: Bytes) -> Self {
+        Self(Arc::new(KeptBytes { bytes, decoded: OnceLock::new() }))
+    }
+}
+
 /// A cache of bytes.
 #[async_trait]
 pub trait Cache: Send + Sync + std::fmt::Debug {
     /// The value, or `None` where there is none, it expired, or the cache could not be asked.
-    async fn load(&self, namespace: Namespace, key: &CacheKey) -> Option<Bytes>;
+    async fn load(&self, namespace: Namespace, key: &CacheKey) -> Option<Kept>;
 
     /// The values in the order of the keys, in one round trip.
-    async fn load_many(&self, namespace: Namespace, keys: &[CacheKey]) -> Vec<Option<Bytes>>;
+    async fn load_many(&self, namespace: Namespace, keys: &[CacheKey]) -> Vec<Option<Kept>>;
 
     /// Keeps a value for the namespace's time to live.
     async fn store(&self, namespace: Namespace, key: &CacheKey, value: Bytes);
@@ -62,4 +99,24 @@ pub trait Cache: Send + Sync + std::fmt::Debug {
 
     /// Whether the cache answers now; for diagnosis, never for readiness.
     async fn is_reachable(&self) -> bool;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_share_what_was_decoded() {
+        let kept = Kept::from(Bytes::from_static(b"[1,2]"));
+        let (once, again) = (kept.decode::<Vec<u8>>().unwrap(), kept.clone().decode::<Vec<u8>>().unwrap());
+        assert_eq!(*once, [1, 2]);
+        assert!(Arc::ptr_eq(&once, &again));
+    }
+
+    #[test]
+    fn bytes_that_say_something_else_are_no_value() {
+        for bytes in ["", "{", "[1,-2]", "\"text\""] {
+            assert_eq!(Kept::from(Bytes::from(bytes)).decode::<Vec<u8>>(), None, "{bytes}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::{
     backends::cache::ValkeyCache,
-    traits::cache::{Cache, CacheKey, Namespace},
+    traits::cache::{Cache, CacheKey, Kept, Namespace},
 };
 
 /// Passes everything on. What one verification uses is little, so the keys need no bound of their own.
@@ -55,12 +55,12 @@ impl RecordedCache {
 
 #[async_trait]
 impl Cache for RecordedCache {
-    async fn load(&self, namespace: Namespace, key: &CacheKey) -> Option<Bytes> {
+    async fn load(&self, namespace: Namespace, key: &CacheKey) -> Option<Kept> {
         self.record(namespace, std::iter::once(key));
         if self.finds_nothing.load(Ordering::Relaxed) { None } else { self.inner.load(namespace, key).await }
     }
 
-    async fn load_many(&self, namespace: Namespace, keys: &[CacheKey]) -> Vec<Option<Bytes>> {
+    async fn load_many(&self, namespace: Namespace, keys: &[CacheKey]) -> Vec<Option<Kept>> {
         self.record(namespace, keys.iter());
         if self.finds_nothing.load(Ordering::Relaxed) {
             vec![None; keys.len()]

@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderValue, Request, header},
 };
 use bytes::Bytes;
-use ragline_gateway::traits::cache::{Cache, CacheKey, Namespace};
+use ragline_gateway::traits::cache::{Cache, CacheKey, Kept, Namespace};
 use serde_json::{Value, json};
 
 use crate::{
@@ -33,13 +33,13 @@ struct Elephant {
 
 #[async_trait]
 impl Cache for Elephant {
-    async fn load(&self, namespace: Namespace, key: &CacheKey) -> Option<Bytes> {
-        self.kept.lock().unwrap().get(&(namespace, key.clone())).cloned()
+    async fn load(&self, namespace: Namespace, key: &CacheKey) -> Option<Kept> {
+        self.kept.lock().unwrap().get(&(namespace, key.clone())).cloned().map(Kept::from)
     }
 
-    async fn load_many(&self, namespace: Namespace, keys: &[CacheKey]) -> Vec<Option<Bytes>> {
+    async fn load_many(&self, namespace: Namespace, keys: &[CacheKey]) -> Vec<Option<Kept>> {
         let kept = self.kept.lock().unwrap();
-        keys.iter().map(|key| kept.get(&(namespace, key.clone())).cloned()).collect()
+        keys.iter().map(|key| kept.get(&(namespace, key.clone())).cloned().map(Kept::from)).collect()
     }
 
     async fn store(&self, namespace: Namespace, key: &CacheKey, value: Bytes) {

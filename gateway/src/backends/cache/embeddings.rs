@@ -54,7 +54,7 @@ fn encode(vector: &[f32]) -> Bytes {
 impl Embedder for CachedEmbedder {
     async fn embed(&self, text: &str) -> Result<Vector, EmbedError> {
         let key = self.key(text);
-        if let Some(vector) = self.cache.load(Namespace::Embedding, &key).await.and_then(|bytes| self.decode(&bytes)) {
+        if let Some(vector) = self.cache.load(Namespace::Embedding, &key).await.and_then(|kept| self.decode(kept.bytes())) {
             return Ok(vector);
         }
         let vector = self.inner.embed(text).await?;
@@ -65,7 +65,8 @@ impl Embedder for CachedEmbedder {
     async fn embed_batch(&self, texts: &[String]) -> Result<Vec<Vector>, EmbedError> {
         let keys: Vec<CacheKey> = texts.iter().map(|text| self.key(text)).collect();
         let cached = self.cache.load_many(Namespace::Embedding, &keys).await;
-        let mut vectors: Vec<Option<Vector>> = cached.into_iter().map(|b| b.and_then(|b| self.decode(&b))).collect();
+        let mut vectors: Vec<Option<Vector>> =
+            cached.into_iter().map(|kept| kept.and_then(|kept| self.decode(kept.bytes()))).collect();
         let absent: Vec<usize> = (0..texts.len()).filter(|&i| vectors[i].is_none()).collect();
         if !absent.is_empty() {
             let wanted: Vec<String> = absent.iter().map(|&i| texts[i].clone()).collect();

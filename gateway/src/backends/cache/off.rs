@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::traits::cache::{Cache, CacheKey, Namespace};
+use crate::traits::cache::{Cache, CacheKey, Kept, Namespace};
 
 /// Keeps nothing, finds nothing.
 #[derive(Clone, Copy, Debug)]
@@ -11,11 +11,11 @@ pub struct NoCache;
 
 #[async_trait]
 impl Cache for NoCache {
-    async fn load(&self, _: Namespace, _: &CacheKey) -> Option<Bytes> {
+    async fn load(&self, _: Namespace, _: &CacheKey) -> Option<Kept> {
         None
     }
 
-    async fn load_many(&self, _: Namespace, keys: &[CacheKey]) -> Vec<Option<Bytes>> {
+    async fn load_many(&self, _: Namespace, keys: &[CacheKey]) -> Vec<Option<Kept>> {
         vec![None; keys.len()]
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{MemoryCache, ValkeyCache};
 use crate::{
     metrics::Metrics,
-    traits::cache::{Cache, CacheKey, Namespace},
+    traits::cache::{Cache, CacheKey, Kept, Namespace},
 };
 
 /// The cache of a gateway with Valkey.
@@ -40,17 +40,17 @@ impl TieredCache {
 
 #[async_trait]
 impl Cache for TieredCache {
-    async fn load(&self, namespace: Namespace, key: &CacheKey) -> Option<Bytes> {
+    async fn load(&self, namespace: Namespace, key: &CacheKey) -> Option<Kept> {
         self.load_many(namespace, std::slice::from_ref(key)).await.pop().flatten()
     }
 
-    async fn load_many(&self, namespace: Namespace, keys: &[CacheKey]) -> Vec<Option<Bytes>> {
-        let mut values: Vec<Option<Bytes>> = keys.iter().map(|key| self.memory.load(namespace, key)).collect();
+    async fn load_many(&self, namespace: Namespace, keys: &[CacheKey]) -> Vec<Option<Kept>> {
+        let mut values: Vec<Option<Kept>> = keys.iter().map(|key| self.memory.load(namespace, key)).collect();
         let absent: Vec<usize> = (0..keys.len()).filter(|&i| values[i].is_none()).collect();
         if !absent.is_empty() {
             let wanted: Vec<CacheKey> = absent.iter().map(|&i| keys[i].clone()).collect();
             for (i, found) in absent.into_iter().zip(self.valkey.load_many(namespace, &wanted).await) {
-                if let Some(value) = found {
+                if let Some(value) = found.map(Kept::from) {
                     self.memory.store(namespace, &keys[i], value.clone());
                     values[i] = Some(value);
                 }
@@ -67,7 +67,7 @@ impl Cache for TieredCache {
 
     async fn store_many(&self, namespace: Namespace, entries: Vec<(CacheKey, Bytes)>) {
         for (key, value) in &entries {
-            self.memory.store(namespace, key, value.clone());
+            self.memory.store(namespace, key, value.clone().into());
         }
         self.valkey.store_many(namespace, entries).await;
     }
