@@ -150,8 +150,14 @@ reasons! {
     WaitingForSecrets [GatewayAvailable, Ready] "Waits for a Secret that the spec names.";
     MigrationFailed [SchemaReady, Ready, Stalled] "The schema Job failed; the message has its last words.";
     MinimumReplicasAvailable [GatewayAvailable] "Gateways answer.";
+    QuotaExceeded [DatabaseReady, CacheReady, GatewayAvailable, Ready, Stalled] "A ResourceQuota of the namespace leaves no room for a pod.";
+    PodRefused [DatabaseReady, CacheReady, GatewayAvailable, Ready, Stalled] "The cluster refuses a pod, as a LimitRange or an admission policy does; the message says why.";
+    External [DatabaseReady] "The schema is in the PostgreSQL that the spec names.";
+    WaitingForSchemaJob [DatabaseReady, Ready] "The schema Job has not reached the PostgreSQL that the spec names yet.";
+    Stopped [GatewayAvailable, Ready] "The spec says `stopped`.";
     ScaledToZero [GatewayAvailable, Ready] "The spec asks for no gateway.";
     ProgressDeadlineExceeded [GatewayAvailable, Ready, Stalled] "A roll-out takes too long; the gateways of before still answer, if there were any.";
+    ExternalCache [CacheReady] "The spec names a Valkey or Redis of its own; gateways go on without it while it is away.";
     Available [CacheReady] "Valkey is ready.";
     Disabled [CacheReady] "The spec switches the cache off.";
     ExactScan [IndexReady] "Few vectors: they are searched exactly.";
@@ -164,6 +170,8 @@ reasons! {
     SpecPaused [Paused, Reconciling] "The spec says `paused`.";
     NotPaused [Paused] "The spec does not say `paused`.";
     NothingToWarnOf [ConfigurationWarning] "Nothing to warn of.";
+    GatewayApiMissing [ConfigurationWarning] "The spec names `gateway.route`, and the cluster has no Gateway API.";
+    NoMetricsServer [ConfigurationWarning] "The spec names `gateway.autoscaling`, and the autoscaler cannot read what it scales by.";
     RecallBelowTarget [ConfigurationWarning] "An index finds fewer of the true neighbours than `index.recallTarget` asks for.";
     IndexTierMismatch [ConfigurationWarning] "The data has outgrown `dataset.expectedVectors` and deserves another index.";
 }

@@ -1,16 +1,29 @@
 //! The CustomResourceDefinition, as it is installed: what kube derives, put into the words that the API server knows.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSONSchemaProps};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+};
 use kube::CustomResourceExt;
 
-use crate::RagPipeline;
+use crate::{RagPipeline, RagPipelineClass};
 
 /// Where the generated definition lies in the repository.
 pub const CRD_FILE: &str = "crds/ragline.dev_ragpipelines.yaml";
 
+/// Where that of the classes lies.
+pub const CLASS_CRD_FILE: &str = "crds/ragline.dev_ragpipelineclasses.yaml";
+
 /// The CustomResourceDefinition of [`RagPipeline`].
 pub fn definition() -> CustomResourceDefinition {
-    let mut definition = RagPipeline::crd();
+    settled(RagPipeline::crd())
+}
+
+/// The CustomResourceDefinition of [`RagPipelineClass`].
+pub fn class_definition() -> CustomResourceDefinition {
+    settled(RagPipelineClass::crd())
+}
+
+fn settled(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut definition.spec.versions {
         if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
             settle(schema);
@@ -19,12 +32,18 @@ pub fn definition() -> CustomResourceDefinition {
     definition
 }
 
-/// The definition as a YAML file.
-///
-/// # Panics
-/// Never: the definition holds nothing that YAML cannot.
+/// The definition of [`RagPipeline`] as a YAML file.
 pub fn definition_yaml() -> String {
-    let body = serde_saphyr::to_string(&definition()).expect("a CustomResourceDefinition is plain data");
+    yaml(&definition())
+}
+
+/// The definition of [`RagPipelineClass`] as a YAML file.
+pub fn class_definition_yaml() -> String {
+    yaml(&class_definition())
+}
+
+fn yaml(definition: &CustomResourceDefinition) -> String {
+    let body = serde_saphyr::to_string(definition).expect("a CustomResourceDefinition is plain data");
     format!("# Generated from the types in crds/src; `UPDATE=1 cargo test -p ragline-crds` writes it again.\n{body}")
 }
 
@@ -44,6 +63,9 @@ fn settle(schema: &mut JSONSchemaProps) {
     for child in properties {
         settle(child);
     }
+    if let Some(JSONSchemaPropsOrArray::Schema(item)) = &mut schema.items {
+        settle(item);
+    }
 }
 
 #[cfg(test)]
@@ -54,13 +76,14 @@ mod tests {
     const APPLY_LIMIT_BYTES: usize = 262_144;
 
     #[test]
-    fn the_file_in_the_repository_is_the_one_of_the_types() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/ragline.dev_ragpipelines.yaml");
-        let wanted = definition_yaml();
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(path, &wanted).unwrap();
+    fn the_files_in_the_repository_are_those_of_the_types() {
+        for (file, wanted) in [(CRD_FILE, definition_yaml()), (CLASS_CRD_FILE, class_definition_yaml())] {
+            let path = format!("{}/../{file}", env!("CARGO_MANIFEST_DIR"));
+            if std::env::var_os("UPDATE").is_some() {
+                std::fs::write(&path, &wanted).unwrap();
+            }
+            assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), wanted, "run UPDATE=1 cargo test -p ragline-crds");
         }
-        assert_eq!(std::fs::read_to_string(path).unwrap(), wanted, "run UPDATE=1 cargo test -p ragline-crds");
     }
 
     #[test]

@@ -3,14 +3,16 @@
 
 #![expect(unreachable_pub, reason = "kube-derive repeats each type inside a function to derive its schema")]
 
+pub mod class;
 mod condition;
 mod definition;
 mod pipeline;
 pub mod spec;
 pub mod status;
 
+pub use class::{RagPipelineClass, RagPipelineClassSpec};
 pub use condition::{ConditionType, Reason};
-pub use definition::{CRD_FILE, definition, definition_yaml};
+pub use definition::{CLASS_CRD_FILE, CRD_FILE, class_definition, class_definition_yaml, definition, definition_yaml};
 pub use pipeline::{RagPipeline, RagPipelineSpec};
 pub use status::RagPipelineStatus;
 

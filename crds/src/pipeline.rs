@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     spec::{
-        Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Ingest, Limits, Logging, Postgres,
-        Rerank, Search,
+        Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Ingest, Limits, Logging, NetworkPolicy,
+        Postgres, Rerank, Search,
     },
     status::RagPipelineStatus,
 };
@@ -91,9 +91,17 @@ use crate::{
          == (has(oldSelf.postgres) && has(oldSelf.postgres.managed) && has(oldSelf.postgres.managed.storage) \
          && has(oldSelf.postgres.managed.storage.storageClassName) ? oldSelf.postgres.managed.storage.storageClassName : '')"
     )
-    .message("postgres.managed.storage.storageClassName cannot change: a volume stays in its class; make a new pipeline")
+    .message("postgres.managed.storage.storageClassName cannot change: a volume stays in its class; make a new pipeline"),
+    validation = Rule::new(
+        "(has(self.postgres) && has(self.postgres.external)) == (has(oldSelf.postgres) && has(oldSelf.postgres.external))"
+    )
+    .message("postgres cannot change between managed and external, since the data would stay behind; make a new pipeline")
 )]
 pub struct RagPipelineSpec {
+    /// The RagPipelineClass whose defaults and bounds hold. Left out, it is the default class, if the cluster has one.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_name: Option<String>,
     /// What is known about the documents before they come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dataset: Option<Dataset>,
@@ -127,6 +135,10 @@ pub struct RagPipelineSpec {
     /// The service that callers speak to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Gateway>,
+    /// Who may speak to the pods of the pipeline. Left out, NetworkPolicies admit the pipeline's own namespace to the gateways, and
+    /// nobody but the gateways and Jobs to PostgreSQL and Valkey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_policy: Option<NetworkPolicy>,
     /// What the gateway logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<Logging>,
@@ -137,6 +149,10 @@ pub struct RagPipelineSpec {
     /// objects stay as they are until it is `false` again. Shown by the condition `Paused`. Default: `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
+    /// `true` ends all gateways and workers and keeps data, database and cache; nothing answers until it is `false` again. Default:
+    /// `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<bool>,
     /// What becomes of the data when the pipeline is deleted. Default: `Retain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,

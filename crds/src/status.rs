@@ -65,6 +65,8 @@ pub enum Phase {
     Stalled,
     /// The spec says `paused`.
     Paused,
+    /// The spec says `stopped`, and nothing answers.
+    Stopped,
 }
 
 /// The parts of the pipeline.

@@ -4,9 +4,11 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+};
 use ragline_config::Config;
-use ragline_crds::{ConditionType, Reason, definition};
+use ragline_crds::{ConditionType, Reason, class_definition, definition};
 use serde_json::Value;
 
 /// A field of the spec, by its path below `spec`.
@@ -16,7 +18,11 @@ struct Field {
 }
 
 fn spec() -> JSONSchemaProps {
-    let version = definition().spec.versions.remove(0);
+    spec_of(definition())
+}
+
+fn spec_of(mut definition: CustomResourceDefinition) -> JSONSchemaProps {
+    let version = definition.spec.versions.remove(0);
     version.schema.unwrap().open_api_v3_schema.unwrap().properties.unwrap().remove("spec").unwrap()
 }
 
@@ -26,6 +32,9 @@ fn fields(path: &str, schema: &JSONSchemaProps, found: &mut Vec<Field>) {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         found.push(Field { path: path.clone(), schema: schema.clone() });
         fields(&path, schema, found);
+        if let Some(JSONSchemaPropsOrArray::Schema(item)) = &schema.items {
+            fields(&format!("{path}.0"), item, found);
+        }
     }
 }
 
@@ -56,7 +65,24 @@ fn every_field_is_documented_and_names_its_default_or_is_required() {
         all_fields().into_iter().filter(|field| is_leaf(field) && default_of(&field.schema).is_none()).collect();
     let names: BTreeSet<_> = without.iter().filter_map(|field| field.path.rsplit('.').next()).collect();
     // What is required, chosen, or filled in from the parent's documentation.
-    let known = ["baseUrl", "builtin", "cpu", "dimensions", "disabled", "key", "memory", "method", "model", "name", "provider"];
+    let known = [
+        "baseUrl",
+        "className",
+        "builtin",
+        "cpu",
+        "dimensions",
+        "disabled",
+        "host",
+        "hostnames",
+        "key",
+        "matchLabels",
+        "memory",
+        "method",
+        "model",
+        "name",
+        "provider",
+        "secretName",
+    ];
     assert_eq!(names, BTreeSet::from(known));
 }
 
@@ -114,6 +140,19 @@ fn the_full_example_shows_every_field() {
 }
 
 #[test]
+fn the_class_is_documented_and_its_example_shows_every_field() {
+    let document: Value = serde_saphyr::from_str(include_str!("../examples/class.yaml")).unwrap();
+    let mut found = Vec::new();
+    fields("", &spec_of(class_definition()), &mut found);
+    for Field { path, schema } in &found {
+        let text = schema.description.as_deref().unwrap_or_default();
+        assert!(text.len() > 10 && text.ends_with('.'), "{path}: {text:?}");
+        let pointer = format!("/spec/{}", path.replace('.', "/"));
+        assert!(document.pointer(&pointer).is_some(), "{path} is not in examples/class.yaml");
+    }
+}
+
+#[test]
 fn every_reason_belongs_to_a_condition() {
     assert!(Reason::ALL.iter().all(|reason| !reason.conditions().is_empty()));
     for condition in ConditionType::ALL {
@@ -153,6 +192,7 @@ fn field_table() -> String {
         let default = default_of(schema).filter(|_| is_leaf(&field)).unwrap_or_default();
         let default = default.split_once(". ").map_or(default.as_str(), |(first, _)| first);
         let type_ = schema.type_.as_deref().unwrap_or_default();
+        let path = path.replace(".0", "[]");
         writeln!(table, "| `{path}` | {type_} | {default} | {} |", purpose.replace('|', "\\|")).unwrap();
     }
     table

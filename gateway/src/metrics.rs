@@ -47,6 +47,7 @@ pub struct Metrics {
     pub rag_llm_tokens_used: IntCounterVec,
     /// Labels `route` and `status`.
     pub http_requests: IntCounterVec,
+    pub http_requests_in_flight: IntGauge,
     /// Label `outcome`: `completed`, `failed` or `unchanged`.
     pub ingest_documents: CounterVec,
     pub ingest_chunks: IntCounter,
@@ -118,6 +119,10 @@ impl Metrics {
                 "rag_llm_tokens_used_total",
                 "Tokens read and written by the generator.",
                 &["direction"],
+            )?,
+            http_requests_in_flight: int_gauge(
+                "ragline_http_requests_in_flight",
+                "Requests under way, which autoscalers may scale by.",
             )?,
             http_requests: counters("ragline_http_requests_total", "Requests by route and status.", &["route", "status"])?,
             ingest_documents: register(

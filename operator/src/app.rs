@@ -102,12 +102,14 @@ async fn work(client: Client, settings: &Run, metrics: Metrics, stop: Cancellati
         .build()
         .expect("the settings of the HTTP client are constants");
     let polling = tokio::spawn(index::poll(readings.clone(), http, metrics.clone(), news, stop.clone()));
-    let context = Arc::new(Context::new(client.clone(), metrics, readings, defaults(&settings.images)));
+    let defaults = defaults(&settings.images, &settings.namespace);
     let settings = controller::Settings {
         namespaces: settings.watch_namespaces.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect(),
         concurrency: settings.concurrency,
         labels: plan::names::CHILDREN_SELECTOR.to_owned(),
     };
+    let reads_classes = settings.namespaces.is_empty();
+    let context = Arc::new(Context::new(client.clone(), metrics, readings, defaults, reads_classes));
     info!(
         "watching {}",
         if settings.namespaces.is_empty() { "all namespaces".to_owned() } else { settings.namespaces.join(", ") }

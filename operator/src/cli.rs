@@ -17,7 +17,7 @@ pub struct Cli {
 pub enum Command {
     /// Watch pipelines and keep them going.
     Run(Run),
-    /// Print the definition of the RagPipeline resource.
+    /// Print the definitions of the resources RagPipeline and RagPipelineClass.
     Crd,
     /// Print every object that would be applied for a manifest, without a cluster.
     Render(Render),
@@ -75,6 +75,9 @@ pub struct Render {
     /// Namespace of a manifest that names none.
     #[arg(short, long, default_value = "default")]
     pub namespace: String,
+    /// Namespace of the operator, which the NetworkPolicies let in.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "ragline-system")]
+    pub operator_namespace: String,
     #[command(flatten)]
     pub images: Images,
 }

@@ -30,6 +30,8 @@ pub struct Context {
     pub waits: Backoff<Who>,
     pub readings: Readings,
     pub defaults: Defaults,
+    /// Whether the operator may read classes, which belong to the whole cluster.
+    pub reads_classes: bool,
     client: Client,
     unreadable: Mutex<HashMap<Who, i64>>,
 }
@@ -41,9 +43,9 @@ impl std::fmt::Debug for Context {
 }
 
 impl Context {
-    pub fn new(client: Client, metrics: Metrics, readings: Readings, defaults: Defaults) -> Self {
-        let unreadable = Mutex::new(HashMap::new());
-        Self { metrics, backoff: Backoff::default(), waits: Backoff::default(), readings, defaults, client, unreadable }
+    pub fn new(client: Client, metrics: Metrics, readings: Readings, defaults: Defaults, reads_classes: bool) -> Self {
+        let (backoff, waits, unreadable) = (Backoff::default(), Backoff::default(), Mutex::new(HashMap::new()));
+        Self { metrics, backoff, waits, readings, defaults, reads_classes, client, unreadable }
     }
 
     /// The API of the pipeline's namespace.

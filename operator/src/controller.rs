@@ -100,7 +100,7 @@ async fn one_scope(
     count_watch(&context, &access::PIPELINES);
     let config = Config::default().concurrency(settings.concurrency).debounce(DEBOUNCE);
     let mut controller = Controller::new(pipelines, watcher::Config::default().any_semantic()).with_config(config);
-    for access in access::owned() {
+    for access in access::watched() {
         count_watch(&context, access);
         let resource = access.resource();
         // Names and owners are all that a trigger needs, so no specs are kept in memory.
@@ -109,6 +109,14 @@ async fn one_scope(
             None => Api::all_with(client.clone(), &resource),
         };
         controller = controller.owns_with(children, resource, watcher::Config::default().labels(&settings.labels));
+    }
+    if context.reads_classes {
+        // Any pipeline may be of the class that changed, one that names none as well.
+        count_watch(&context, &access::CLASSES);
+        let classes: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client.clone(), &access::CLASSES.resource());
+        let pipelines = controller.store();
+        let all = move |_| pipelines.state().into_iter().map(|pipeline| ObjectRef::from_obj(&*pipeline)).collect::<Vec<_>>();
+        controller = controller.watches_with(classes, access::CLASSES.resource(), watcher::Config::default(), all);
     }
     let news = futures::stream::unfold(news, |mut news| async move { news.recv().await.map(|pipeline| (pipeline, news)) });
     let watch_errors = context.metrics.watch_errors.clone();

@@ -1,7 +1,7 @@
 //! The trip of one pipeline: validate, observe, build, apply, status, report. Reads as the list of its steps; what a step does is
 //! in `cluster` where it touches the outside, and in `plan` where it decides.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 use kube::{
@@ -10,7 +10,7 @@ use kube::{
     runtime::controller::Action,
 };
 use ragline_config::INDEX_REPORT_PATH;
-use ragline_crds::{RagPipeline, RagPipelineSpec};
+use ragline_crds::{RagPipeline, RagPipelineClass, RagPipelineSpec};
 use secrecy::ExposeSecret;
 use tracing::{Instrument, info, info_span};
 
@@ -25,13 +25,13 @@ use crate::{
     },
     draw::{self, DrawError},
     plan::{
-        build,
+        build, class,
         credentials::Credentials,
         gate::{self, Gate},
         names,
         objects::{Desired, Object, Objects},
         observed::{self, Observed},
-        pipeline::Pipeline,
+        pipeline::{Defaults, Pipeline},
         stage,
         status::{self, Facts, Outcome},
         validate::{self, Problem, Refusal},
@@ -117,7 +117,8 @@ pub async fn reconcile(guarded: Arc<DeserializeGuard<RagPipeline>>, context: Arc
 
 async fn trip(context: &Context, who: &Who, pipeline: &RagPipeline) -> Result<Ended, ReconcileError> {
     let cluster = context.cluster(pipeline);
-    let checked = match validate::validate(pipeline, &context.defaults) {
+    let classes = if context.reads_classes { Some(observe::classes(&cluster).await?) } else { None };
+    let checked = match checked(pipeline, classes.as_deref(), &context.defaults) {
         Ok(checked) => checked,
         Err(refusal) => {
             tell(&cluster, pipeline, Outcome::Refused(&refusal)).await?;
@@ -144,6 +145,21 @@ async fn trip(context: &Context, who: &Who, pipeline: &RagPipeline) -> Result<En
     })
 }
 
+/// The pipeline with its class's defaults and its own gaps filled, within the bounds of the class.
+fn checked(pipeline: &RagPipeline, classes: Option<&[RagPipelineClass]>, defaults: &Defaults) -> Result<Pipeline, Refusal> {
+    let Some(classes) = classes else {
+        if pipeline.spec.class_name.is_some() {
+            let message = "this operator watches single namespaces and may not read classes; leave it out".to_owned();
+            return Err(Refusal { problems: vec![Problem { field: "spec.className".to_owned(), message }] });
+        }
+        return validate::validate(pipeline, defaults);
+    };
+    let Some(class) = class::of(&pipeline.spec, classes)? else { return validate::validate(pipeline, defaults) };
+    let checked = validate::validate(&class::filled(pipeline, class)?, defaults)?;
+    class::check(&checked, class)?;
+    Ok(checked)
+}
+
 /// Observe, build and apply; gives what was seen in the end.
 async fn work(
     context: &Context,
@@ -160,25 +176,26 @@ async fn work(
     observe::workloads(&mut observed, &live, &checked.name, &schema_job)?;
     follow(context, who, checked, &credentials, &mut observed);
     if !is_paused(pipeline) {
-        apply_all(cluster, checked, &observed, &objects, &mut live).await?;
+        observed.missing_kinds = apply_all(cluster, checked, &observed, &objects, &mut live).await?;
         observe::workloads(&mut observed, &live, &checked.name, &schema_job)?;
     }
     Ok(observed)
 }
 
-/// Applies what may be applied now, deletes what is no longer wanted, and lets an index Job in.
+/// Applies what may be applied now, deletes what is no longer wanted, and lets an index Job in. Gives the kinds that the cluster
+/// lacks.
 async fn apply_all(
     cluster: &Cluster,
     checked: &Pipeline,
     observed: &Observed,
     objects: &Objects<Desired>,
     live: &mut Live,
-) -> Result<(), ReconcileError> {
+) -> Result<BTreeSet<&'static str>, ReconcileError> {
     let step = stage::step(checked, observed);
-    let mut written = apply::apply(cluster, &checked.uid, &objects.up_to(step), live).await?;
+    let apply::Outcome { mut written, missing_kinds } = apply::apply(cluster, &checked.uid, &objects.up_to(step), live).await?;
     match gate::gate(checked, observed, Timestamp::now()) {
         Gate::Shut => {}
-        Gate::Open(job) => written += apply::apply(cluster, &checked.uid, &[&Object::Job(job)], live).await?,
+        Gate::Open(job) => written += apply::apply(cluster, &checked.uid, &[&Object::Job(job)], live).await?.written,
         Gate::Clear(name) => apply::clear_job(cluster, &name).await?,
     }
     // The newest index Job stays, to be read.
@@ -189,9 +206,11 @@ async fn apply_all(
         info!("wrote {written} objects of {} and deleted {pruned}", checked.name);
     }
     // Last, since many storage classes refuse it, which must hold nothing else up.
-    let (claim, size) = (names::postgres_claim(&checked.name), &checked.postgres.storage_size);
-    apply::grow(cluster, &observed.claims, &claim, size).await?;
-    Ok(())
+    if let Some(postgres) = checked.managed_postgres() {
+        let claim = names::postgres_claim(&checked.name);
+        apply::grow(cluster, &observed.claims, &claim, &postgres.storage_size).await?;
+    }
+    Ok(missing_kinds)
 }
 
 /// Has the gateway's index watched while a gateway answers, and takes over what is known of it.
@@ -211,8 +230,9 @@ fn at_rest(checked: &Pipeline, seen: &Observed) -> bool {
         deployment.status.as_ref().and_then(|status| status.available_replicas).unwrap_or(0)
     };
     let gateways = seen.gateway.as_ref().map_or(0, available);
-    let cache = checked.cache.is_none() || seen.cache.as_ref().is_some_and(|cache| available(cache) > 0);
-    seen.database_ready() && seen.schema_applied() && cache && i64::from(gateways) >= i64::from(checked.gateway.replicas)
+    let cache = checked.managed_cache().is_none() || seen.cache.as_ref().is_some_and(|cache| available(cache) > 0);
+    let wanted = if checked.stopped { 0 } else { checked.gateway.scale.least() };
+    seen.database_ready(checked) && seen.schema_applied() && cache && i64::from(gateways) >= i64::from(wanted)
 }
 
 fn is_paused(pipeline: &RagPipeline) -> bool {
@@ -252,7 +272,6 @@ mod tests {
     use ragline_crds::spec::{Cache, Empty};
 
     use super::*;
-    use crate::plan::pipeline::Defaults;
 
     /// Every trip draws, and only what is kept in a Secret may count.
     #[test]
@@ -260,7 +279,7 @@ mod tests {
         let disabled = Cache { disabled: Some(Empty {}), ..Cache::default() };
         for cache in [None, Some(disabled)] {
             let spec = RagPipelineSpec { cache, ..RagPipelineSpec::default() };
-            let defaults = Defaults { gateway_image: "g".into(), postgres_image: "p".into(), valkey_image: "v".into() };
+            let defaults = Defaults::of_tests();
             let checked = validate::validate(&RagPipeline::new("a", spec), &defaults).unwrap();
             let first = build::build(&checked, &draw::credentials().unwrap());
             let kept: BTreeMap<_, _> = first

@@ -13,17 +13,19 @@ use crate::{
 const MANIFEST_BYTES: u64 = 1 << 20;
 
 /// What the operator was installed with.
-pub fn defaults(images: &Images) -> Defaults {
+pub fn defaults(images: &Images, operator_namespace: &str) -> Defaults {
     let Images { gateway_image, postgres_image, valkey_image } = images.clone();
-    Defaults { gateway_image, postgres_image, valkey_image }
+    Defaults { gateway_image, postgres_image, valkey_image, operator_namespace: operator_namespace.to_owned() }
 }
 
-/// Writes the definition of the resource.
+/// Writes the definitions of the resources.
 ///
 /// # Errors
 /// The output is closed.
 pub fn crd(out: &mut impl Write) -> anyhow::Result<()> {
-    Ok(out.write_all(ragline_crds::definition_yaml().as_bytes())?)
+    out.write_all(ragline_crds::definition_yaml().as_bytes())?;
+    out.write_all(b"---\n")?;
+    Ok(out.write_all(ragline_crds::class_definition_yaml().as_bytes())?)
 }
 
 /// Writes every object that would be applied, as YAML documents, with placeholders for the passwords.
@@ -39,6 +41,6 @@ pub fn render(settings: &Render, out: &mut impl Write) -> anyhow::Result<()> {
     };
     let mut text = String::new();
     input.take(MANIFEST_BYTES).read_to_string(&mut text).with_context(|| format!("cannot read {}", path.display()))?;
-    let objects = render::render(&text, &settings.namespace, &defaults(&settings.images))?;
+    let objects = render::render(&text, &settings.namespace, &defaults(&settings.images, &settings.operator_namespace))?;
     Ok(out.write_all(objects.as_bytes())?)
 }

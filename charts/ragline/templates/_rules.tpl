@@ -33,10 +33,26 @@ Secrets are neither listed nor watched nor deleted.
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies, ingresses]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [list, create, patch, delete]
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [list, watch, create, delete]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
+{{- end -}}
+
+{{/* What it may do with what belongs to the whole cluster; not granted where single namespaces are watched. */}}
+{{- define "ragline.clusterRules" -}}
+- apiGroups: [ragline.dev]
+  resources: [ragpipelineclasses]
+  verbs: [list, watch]
 {{- end -}}

@@ -4,16 +4,22 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Empty, Quantity, Resources};
+use super::{Empty, Quantity, Resources, SecretKeyRef};
 
-/// The cache before the database and the models. Name at most one of `managed` and `disabled`; with neither, a Valkey is managed.
+/// The cache before the database and the models. Name at most one of `managed`, `external` and `disabled`; with none, a Valkey is
+/// managed.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!(has(self.managed) && has(self.disabled))").message("name only one of managed and disabled"))]
+#[x_kube(validation = Rule::new("[has(self.managed), has(self.external), has(self.disabled)].filter(named, named).size() <= 1")
+    .message("name only one of managed, external and disabled"))]
 pub struct Cache {
     /// One Valkey that the operator runs, in memory only. While it is down, the pipeline answers without it, slower.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed: Option<ManagedCache>,
+    /// A Valkey 8 or Redis 7 that somebody else runs; several pipelines may share it. It should evict (`maxmemory-policy
+    /// allkeys-lru`). While it is down, the pipeline answers without it, slower.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalCache>,
     /// No cache, neither in Valkey nor in the gateway. Write `{}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<Empty>,
@@ -68,11 +74,38 @@ pub struct ManagedCache {
     #[schemars(length(min = 1, max = 512), regex(pattern = r"^\S+$"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Memory for entries, at least `1Mi`; when it is full, those least recently used make room. Default: `256Mi`.
+    /// Memory for entries, at least `1Mi`; when it is full, those least recently used make room. Default: `256Mi`;
+    /// 1Gi from 100,000 expected vectors on, 4Gi from a million on, 8Gi from ten million on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_memory: Option<Quantity>,
     /// CPU and memory. A memory limit below `maxMemory` is refused. Default: requests of `50m` and `maxMemory`, and a memory
     /// limit of one and a half times `maxMemory` plus 64Mi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
+}
+
+/// A Valkey or Redis that somebody else runs.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalCache {
+    /// Its host, as in `valkey.cache.svc`.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^\S+$"))]
+    pub host: String,
+    /// Its port. Default: `6379`.
+    #[schemars(range(min = 1, max = 65_535))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The number of the database, 0 to 15. Default: `0`.
+    #[schemars(range(min = 0, max = 15))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<u32>,
+    /// Whether it is spoken to over TLS. Default: `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<bool>,
+    /// Certificates of the authorities that may have signed its certificate, as PEM. Left out, those of the public.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_secret_ref: Option<SecretKeyRef>,
+    /// Its password. Left out, it asks for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretKeyRef>,
 }

@@ -1,13 +1,16 @@
 //! The service that callers speak to: its size, what it logs and what it accepts.
 
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Resources;
+use super::{Autoscaling, Ingress, Resources, Route};
 
-/// The service that callers speak to.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+/// The service that callers speak to. Name at most one of `replicas` and `autoscaling`.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!(has(self.replicas) && has(self.autoscaling))")
+    .message("name only one of replicas and autoscaling; with autoscaling set minReplicas and maxReplicas instead"))]
 pub struct Gateway {
     /// Image of the gateway. Default: the one that the operator was installed with. A change rolls the pods one by one after the
     /// new image's schema migrations have run.
@@ -19,9 +22,18 @@ pub struct Gateway {
     #[schemars(range(min = 0, max = 50))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<u32>,
+    /// Lets the load decide the number of gateways, in place of `replicas`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
     /// CPU and memory of one gateway. Default: requests of `100m` and `384Mi`, and a memory limit of `1Gi`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
+    /// An Ingress that leads to the gateways from outside the cluster. Left out, there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<Ingress>,
+    /// An HTTPRoute of the Gateway API that leads to the gateways. Left out, there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
 }
 
 /// What the gateway logs, as one JSON object a line.

@@ -1,6 +1,7 @@
 //! The sections of a pipeline's spec. A field that is left out stays absent in the cluster; the operator fills in the default
 //! that its documentation names, so that the defaulting of the API server never gets in the way of a one-of rule.
 
+mod autoscaling;
 mod cache;
 mod embedding;
 mod empty;
@@ -8,19 +9,22 @@ mod gateway;
 mod generation;
 mod index;
 mod ingest;
+mod network;
 mod postgres;
 mod resources;
 mod search;
 mod workers;
 
-pub use cache::{Cache, ManagedCache, SimilarityCache};
+pub use autoscaling::Autoscaling;
+pub use cache::{Cache, ExternalCache, ManagedCache, SimilarityCache};
 pub use embedding::{BuiltinEmbedding, Embedding, OpenAiCompatibleEmbedding, SecretKeyRef};
 pub use empty::Empty;
 pub use gateway::{Gateway, Limits, LogLevel, Logging};
 pub use generation::{Generation, OpenAiCompatibleGeneration};
 pub use index::{DistanceMetric, ElementType, Index, IndexMode, Quantization};
 pub use ingest::{Chunking, Dataset, DeletionPolicy};
-pub use postgres::{ManagedPostgres, Postgres, Storage};
+pub use network::{Ingress, LabelMatch, NetworkPolicy, ParentRef, Peer, Route};
+pub use postgres::{ExternalPostgres, ManagedPostgres, Postgres, Storage, TlsMode};
 pub use resources::{Quantities, Quantity, Resources};
 pub use search::{Expansion, ExpansionMethod, Fusion, FusionMethod, Rerank, RerankProvider, Search, SearchMode};
 pub use workers::{Ingest, Workers};

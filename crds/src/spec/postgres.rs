@@ -6,16 +6,60 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Quantity, Resources};
+use super::{Quantity, Resources, SecretKeyRef};
 
-/// The database that holds documents and vectors. Left out or empty, it is `managed`.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+/// The database that holds documents and vectors. Name at most one of `managed` and `external`; with neither, it is managed.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!(has(self.managed) && has(self.external))").message("name only one of managed and external"))]
 pub struct Postgres {
     /// One PostgreSQL 17 with pgvector that the operator runs. It is a single primary: while its pod restarts, the pipeline does
     /// not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed: Option<ManagedPostgres>,
+    /// A PostgreSQL 15 to 18 with pgvector 0.8 or newer that somebody else runs. Each pipeline needs a database of its own there;
+    /// many databases may share a server. Cannot be changed to `managed` later, nor back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalPostgres>,
+}
+
+/// A PostgreSQL that somebody else runs.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalPostgres {
+    /// Secret in the pipeline's namespace with two keys: `DATABASE_URL`, the URL of the role that the gateways serve with, and
+    /// `DATABASE_OWNER_URL`, that of the role which owns the tables; as in `postgresql://user:password@host:5432/database`. The
+    /// operator's README has the SQL that makes both roles. While Secret or keys are missing, the pipeline waits.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub secret_name: String,
+    /// Its port, as in the URLs; NetworkPolicies let the pods reach no other. Default: `5432`.
+    #[schemars(range(min = 1, max = 65_535))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The schema of the database that holds the tables. Pipelines that share a database need one each. Default: `public`.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z_][a-z0-9_]*$"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// How the connection is protected, where the URL does not say it by `sslmode`. Default: `VerifyFull`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_mode: Option<TlsMode>,
+    /// Certificates of the authorities that may have signed the server's certificate, as PEM. Left out, those of the public.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_secret_ref: Option<SecretKeyRef>,
+}
+
+/// How a connection is protected.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum TlsMode {
+    /// Not at all.
+    Disable,
+    /// Encrypted, without looking at the certificate.
+    Require,
+    /// Encrypted, with a certificate of a known authority.
+    VerifyCa,
+    /// The same, and the certificate has the server's name.
+    #[default]
+    VerifyFull,
 }
 
 /// A PostgreSQL that the operator runs.
@@ -31,8 +75,9 @@ pub struct ManagedPostgres {
     /// The volume for the data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
-    /// CPU and memory. PostgreSQL's own memory settings follow the memory limit. Default: requests of `250m` and `1Gi`, and a
-    /// memory limit of `1Gi`. For a million vectors and more, give 16Gi to 32Gi and 4 to 8 CPUs.
+    /// CPU and memory. PostgreSQL's own memory settings follow the memory limit. Default: by `dataset.expectedVectors`, requests
+    /// of `250m` and `1Gi`; from 100,000 on 1 CPU and 4Gi, from a million on 4 CPUs and 16Gi, from ten million on 8 CPUs and 32Gi;
+    /// the memory limit is the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
     /// Settings of PostgreSQL, as in `work_mem: 16MB`, at most 64. They win over those that the operator derives from the
@@ -51,7 +96,8 @@ pub struct ManagedPostgres {
 #[serde(rename_all = "camelCase")]
 pub struct Storage {
     /// Size of the volume, as in `50Gi`. A million vectors of 1536 dimensions take about 10Gi with their index. It can grow
-    /// where the storage class allows it, and never shrink. Default: `10Gi`.
+    /// where the storage class allows it, and never shrink. Default: `10Gi`; 50Gi from 100,000 expected vectors on, and 500Gi from
+    /// a million on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Quantity>,
     /// Storage class of the volume. Cannot be changed later. A class that does not exist leaves the volume pending, and the

@@ -8,10 +8,28 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use prometheus::IntGauge;
+
 use super::{
     error::{ApiError, ErrorCode},
     state::ApiState,
 };
+
+/// Counts the requests under way, also one that is dropped because its caller went away.
+struct UnderWay(IntGauge);
+
+impl UnderWay {
+    fn begin(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
 
 /// Lets a request in while there is room.
 pub(super) async fn permit(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
@@ -19,6 +37,7 @@ pub(super) async fn permit(State(state): State<Arc<ApiState>>, request: Request,
         let message = "as many requests as limits.concurrentRequests allows are under way; try again shortly";
         return ApiError::new(ErrorCode::TooManyRequests, message).after(Duration::from_secs(1)).into_response();
     };
+    let _under_way = UnderWay::begin(&state.parts.metrics.http_requests_in_flight);
     next.run(request).await
 }
 

@@ -120,6 +120,40 @@ pub const DISRUPTION_BUDGETS: Access = Access {
     verbs: OWNED,
     why: "a drained node leaves a gateway that answers",
 };
+pub const NETWORK_POLICIES: Access = Access {
+    group: "networking.k8s.io",
+    version: "v1",
+    kind: "NetworkPolicy",
+    plural: "networkpolicies",
+    subresource: None,
+    verbs: OWNED,
+    why: "who may speak to the parts",
+};
+pub const INGRESSES: Access = Access {
+    kind: "Ingress",
+    plural: "ingresses",
+    why: "the way from outside the cluster, where a pipeline asks for one",
+    ..NETWORK_POLICIES
+};
+pub const AUTOSCALERS: Access = Access {
+    group: "autoscaling",
+    version: "v2",
+    kind: "HorizontalPodAutoscaler",
+    plural: "horizontalpodautoscalers",
+    subresource: None,
+    verbs: OWNED,
+    why: "as many gateways as the load wants, where a pipeline asks for it",
+};
+/// Not watched: a cluster may lack the Gateway API, and a watch of what is not there never comes to rest.
+pub const ROUTES: Access = Access {
+    group: "gateway.networking.k8s.io",
+    version: "v1",
+    kind: "HTTPRoute",
+    plural: "httproutes",
+    subresource: None,
+    verbs: &[List, Create, Patch, Delete],
+    why: "the way from outside the cluster, where a pipeline asks for one",
+};
 pub const JOBS: Access = Access {
     group: "batch",
     version: "v1",
@@ -149,6 +183,20 @@ pub const LEASES: Access = Access {
     why: "leader election",
 };
 
+/// Read in all-namespaces mode alone: a Role cannot grant what belongs to the whole cluster.
+pub const CLASSES: Access = Access {
+    group: "ragline.dev",
+    version: "v1alpha1",
+    kind: "RagPipelineClass",
+    plural: "ragpipelineclasses",
+    subresource: None,
+    verbs: &[List, Watch],
+    why: "what the platform team sets for pipelines",
+};
+
+/// Everything that is granted for the cluster as a whole.
+pub const CLUSTER: &[Access] = &[CLASSES];
+
 /// Everything that is granted where pipelines live.
 pub const PIPELINE_NAMESPACES: &[Access] = &[
     PIPELINES,
@@ -163,6 +211,10 @@ pub const PIPELINE_NAMESPACES: &[Access] = &[
     DEPLOYMENTS,
     STATEFUL_SETS,
     DISRUPTION_BUDGETS,
+    NETWORK_POLICIES,
+    INGRESSES,
+    AUTOSCALERS,
+    ROUTES,
     JOBS,
     EVENTS,
 ];
@@ -171,8 +223,20 @@ pub const PIPELINE_NAMESPACES: &[Access] = &[
 pub const OPERATOR_NAMESPACE: &[Access] = &[LEASES];
 
 /// The kinds of children that are applied.
-pub const APPLIED: &[Access] =
-    &[SECRETS, SERVICE_ACCOUNTS, CONFIG_MAPS, SERVICES, DISRUPTION_BUDGETS, STATEFUL_SETS, DEPLOYMENTS, JOBS];
+pub const APPLIED: &[Access] = &[
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    CONFIG_MAPS,
+    SERVICES,
+    NETWORK_POLICIES,
+    DISRUPTION_BUDGETS,
+    AUTOSCALERS,
+    INGRESSES,
+    ROUTES,
+    STATEFUL_SETS,
+    DEPLOYMENTS,
+    JOBS,
+];
 
 /// The table's row for an object that is about to be applied.
 pub fn applied(object: &Object) -> &'static Access {
@@ -181,16 +245,30 @@ pub fn applied(object: &Object) -> &'static Access {
         Object::ServiceAccount(_) => &SERVICE_ACCOUNTS,
         Object::ConfigMap(_) => &CONFIG_MAPS,
         Object::Service(_) => &SERVICES,
+        Object::NetworkPolicy(_) => &NETWORK_POLICIES,
         Object::PodDisruptionBudget(_) => &DISRUPTION_BUDGETS,
+        Object::HorizontalPodAutoscaler(_) => &AUTOSCALERS,
+        Object::Ingress(_) => &INGRESSES,
+        Object::HttpRoute(_) => &ROUTES,
         Object::StatefulSet(_) => &STATEFUL_SETS,
         Object::Deployment(_) => &DEPLOYMENTS,
         Object::Job(_) => &JOBS,
     }
 }
 
-/// Children that the operator lists by label: watched by the controller, pruned when no longer wanted.
+/// Children that the operator lists by label, and prunes when they are no longer wanted.
 pub fn owned() -> impl Iterator<Item = &'static Access> {
     APPLIED.iter().filter(|access| access.allows(List))
+}
+
+/// Those of them that the controller watches.
+pub fn watched() -> impl Iterator<Item = &'static Access> {
+    owned().filter(|access| access.allows(Watch))
+}
+
+/// Whether a cluster may lack the kind.
+pub fn is_optional(kind: &str) -> bool {
+    kind == ROUTES.kind
 }
 
 #[cfg(test)]

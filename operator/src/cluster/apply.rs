@@ -1,9 +1,9 @@
 //! Makes the cluster hold what was built. An object that already holds it all is left alone, so a pipeline at rest costs no
 //! write. Decides nothing: what to apply, and in which order, is the caller's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::{api::core::v1::PersistentVolumeClaim, apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry};
 use kube::api::DynamicObject;
 use ragline_crds::spec::Quantity;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 use super::{
     Cluster, RequestError,
     access::{self, Access, Verb},
+    client::FIELD_MANAGER,
     covers,
 };
 use crate::plan::{
@@ -53,19 +54,35 @@ pub type Key = (&'static str, String);
 /// The objects of a pipeline as they are.
 pub type Live = BTreeMap<Key, DynamicObject>;
 
-/// Applies the objects in the given order, and records in `live` what they became. Returns how many were written.
+/// What became of the objects.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Outcome {
+    /// How many were written.
+    pub written: usize,
+    /// Kinds of objects that are wanted and that the cluster lacks; they were left out.
+    pub missing_kinds: BTreeSet<&'static str>,
+}
+
+/// Applies the objects in the given order, and records in `live` what they became.
 ///
 /// # Errors
 /// The first object that could not be applied; those before it are applied.
-pub async fn apply(cluster: &Cluster, pipeline_uid: &str, wanted: &[&Object], live: &mut Live) -> Result<usize, ApplyError> {
-    let mut written = 0;
+pub async fn apply(cluster: &Cluster, pipeline_uid: &str, wanted: &[&Object], live: &mut Live) -> Result<Outcome, ApplyError> {
+    let mut outcome = Outcome::default();
     for object in wanted {
-        if let Some(now) = apply_one(cluster, pipeline_uid, object, live.get(&key(object))).await? {
-            live.insert(key(object), now);
-            written += 1;
+        match apply_one(cluster, pipeline_uid, object, live.get(&key(object))).await {
+            Ok(Some(now)) => {
+                live.insert(key(object), now);
+                outcome.written += 1;
+            }
+            Ok(None) => {}
+            Err(ApplyError::Refused { kind, source, .. }) if access::is_optional(kind) && source.is_absence() => {
+                outcome.missing_kinds.insert(kind);
+            }
+            Err(error) => return Err(error),
         }
     }
-    Ok(written)
+    Ok(outcome)
 }
 
 async fn apply_one(
@@ -91,6 +108,9 @@ async fn apply_one(
     keep_frozen(&mut object, live);
     let Some(difference) = differs(&object, live) else { return Ok(None) };
     info!("mending {kind} {name}: {difference}");
+    if let Some(replicas) = replicas_given_up(&object, live) {
+        cluster.hand_over_replicas(access, name, &replicas).await.map_err(refused)?;
+    }
     let applied = cluster.apply(access, name, &object).await.map_err(refused)?;
     if let Some(difference) = differs(&object, &applied) {
         warn!("the API server keeps {difference} of {kind} {name} in another form; it will be applied again and again");
@@ -120,6 +140,20 @@ fn keep_frozen(object: &mut Value, live: &DynamicObject) {
     if let (Some(wanted), Some(frozen)) = (object.pointer_mut(at), live.data.pointer(at)) {
         *wanted = frozen.clone();
     }
+}
+
+/// The number of replicas as it is, of a Deployment whose number the operator owns and no longer wants to. A field that its only
+/// owner drops would be reset, which would take all gateways but one away.
+fn replicas_given_up(wanted: &Value, live: &DynamicObject) -> Option<Value> {
+    let at = "/spec/replicas";
+    let number = live.data.pointer(at).filter(|_| wanted["kind"] == "Deployment" && wanted.pointer(at).is_none())?;
+    let owns = |entry: &ManagedFieldsEntry| {
+        entry.manager.as_deref() == Some(FIELD_MANAGER)
+            && entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer("/f:spec/f:replicas").is_some())
+    };
+    live.metadata.managed_fields.iter().flatten().any(owns).then(|| {
+        json!({"apiVersion": wanted["apiVersion"], "kind": wanted["kind"], "metadata": {"name": wanted["metadata"]["name"]}, "spec": {"replicas": number}})
+    })
 }
 
 /// Asks for a larger volume where a claim is smaller than wanted. Returns whether it was written.

@@ -16,6 +16,8 @@ use crate::metrics::Metrics;
 
 /// The one field manager of everything that the operator writes.
 pub const FIELD_MANAGER: &str = "ragline-operator";
+/// The field manager that holds a number of replicas between the operator and an autoscaler.
+const REPLICAS_MANAGER: &str = "ragline-operator-replicas";
 /// One request may take this long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// Objects of one page of a list.
@@ -42,6 +44,11 @@ impl RequestError {
             },
             Self::Silent { .. } | Self::NotInTable { .. } => None,
         }
+    }
+
+    /// Whether the API server knows no such object, or no such kind.
+    pub fn is_absence(&self) -> bool {
+        self.answer().is_some_and(|(code, _)| code == 404)
     }
 }
 
@@ -94,6 +101,16 @@ impl Cluster {
         self.list_by(access, ListParams::default().fields(fields)).await
     }
 
+    /// All objects of a kind that belongs to the whole cluster.
+    ///
+    /// # Errors
+    /// The request failed.
+    pub async fn list_of_cluster(&self, access: &Access) -> Result<Vec<DynamicObject>, RequestError> {
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &access.resource());
+        let params = ListParams::default().limit(PAGE);
+        self.ask(access, Verb::List, "", api.list(&params)).await.map(|list| list.items)
+    }
+
     async fn list_by(&self, access: &Access, params: ListParams) -> Result<Vec<DynamicObject>, RequestError> {
         let api = self.api(access);
         let params = params.limit(PAGE);
@@ -108,6 +125,16 @@ impl Cluster {
         let api = self.api(access);
         let params = PatchParams::apply(FIELD_MANAGER).force();
         self.ask(access, Verb::Patch, name, api.patch(name, &params, &Patch::Apply(object))).await
+    }
+
+    /// Has another manager own the number of replicas as it is, so that giving it up does not reset it.
+    ///
+    /// # Errors
+    /// The request failed.
+    pub async fn hand_over_replicas(&self, access: &Access, name: &str, object: &Value) -> Result<(), RequestError> {
+        let api = self.api(access);
+        let params = PatchParams::apply(REPLICAS_MANAGER).force();
+        self.ask(access, Verb::Patch, name, api.patch(name, &params, &Patch::Apply(object))).await.map(drop)
     }
 
     /// Writes the status by server-side apply.
@@ -141,7 +168,7 @@ impl Cluster {
         let params = DeleteParams { preconditions, ..DeleteParams::background() };
         match self.ask(access, Verb::Delete, name, api.delete(name, &params)).await {
             Ok(_) => Ok(()),
-            Err(error) if error.answer().is_some_and(|(code, _)| code == 404) => Ok(()),
+            Err(error) if error.is_absence() => Ok(()),
             Err(error) => Err(error),
         }
     }

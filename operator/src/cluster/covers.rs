@@ -32,6 +32,11 @@ fn walk_list(wanted: &[Value], live: &[Value], path: &str) -> Option<String> {
     if !wanted.iter().any(Value::is_object) {
         return (wanted != live).then(|| path.to_owned());
     }
+    // One more rule of a NetworkPolicy lets somebody in whom the pipeline does not.
+    let is_closed = path.starts_with(".spec.ingress") || path.starts_with(".spec.egress");
+    if is_closed && wanted.len() != live.len() {
+        return Some(path.to_owned());
+    }
     wanted.iter().enumerate().find_map(|(at, value)| {
         let path = format!("{path}[{at}]");
         let named = value.get("name").and_then(|name| live.iter().find(|live| live.get("name") == Some(name)));
@@ -91,6 +96,17 @@ mod tests {
         assert_eq!(difference(&wanted, &longer).as_deref(), Some(".spec.containers[0].args"));
         let gone = json!({"spec": {"containers": []}});
         assert_eq!(difference(&wanted, &gone).as_deref(), Some(".spec.containers[0]"));
+    }
+
+    #[test]
+    fn a_rule_that_somebody_added_to_a_network_policy_is_a_difference() {
+        let peer = |name: &str| json!({"podSelector": {"matchLabels": {"a": name}}});
+        let wanted = json!({"spec": {"ingress": [{"from": [peer("x")]}], "egress": []}});
+        assert_eq!(difference(&wanted, &json!({"spec": {"ingress": [{"from": [peer("x")]}]}})), None);
+        let another = json!({"spec": {"ingress": [{"from": [peer("x"), peer("y")]}]}});
+        assert_eq!(difference(&wanted, &another).as_deref(), Some(".spec.ingress[0]"));
+        let outward = json!({"spec": {"ingress": [{"from": [peer("x")]}], "egress": [{}]}});
+        assert_eq!(difference(&wanted, &outward).as_deref(), Some(".spec.egress"));
     }
 
     #[test]

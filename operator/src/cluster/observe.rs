@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{FutureExt, future::try_join_all, try_join};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{ResourceExt, api::DynamicObject, core::TypeMeta};
+use ragline_crds::RagPipelineClass;
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -68,6 +69,20 @@ pub async fn surroundings(cluster: &Cluster, pipeline: &Pipeline) -> Result<Obse
     })
 }
 
+/// The classes of the cluster; none where the cluster does not know the kind.
+///
+/// # Errors
+/// A request failed, or a class is not understood.
+pub async fn classes(cluster: &Cluster) -> Result<Vec<RagPipelineClass>, ObserveError> {
+    let found = match cluster.list_of_cluster(&access::CLASSES).await {
+        Err(error) if error.is_absence() => Vec::new(),
+        found => found?,
+    };
+    let types = TypeMeta { api_version: access::CLASSES.resource().api_version, kind: access::CLASSES.kind.to_owned() };
+    let typed = |object| DynamicObject { types: Some(types.clone()), ..object };
+    parsed_all(found.into_iter().map(|object| (&access::CLASSES, typed(object))).collect())
+}
+
 /// Takes over from the children what a status is made of. `schema_job` is the name of the wanted one.
 ///
 /// # Errors
@@ -77,6 +92,7 @@ pub fn workloads(observed: &mut Observed, live: &Live, pipeline: &str, schema_jo
     observed.cache = one(live, "Deployment", &names::valkey(pipeline))?;
     observed.gateway = one(live, "Deployment", &names::gateway(pipeline))?;
     observed.worker = one(live, "Deployment", &names::worker(pipeline))?;
+    observed.autoscaler = one(live, "HorizontalPodAutoscaler", &names::gateway(pipeline))?;
     observed.schema_job = one(live, "Job", schema_job)?;
     let newest = index_jobs(live).max_by_key(|(_, job)| job.metadata.creation_timestamp.as_ref().map(|time| time.0));
     observed.index_job = newest.map(|(key, job)| parsed("Job", &key.1, job.clone())).transpose()?;
@@ -103,7 +119,10 @@ type Found = Vec<(&'static Access, DynamicObject)>;
 
 async fn listed(cluster: &Cluster, access: &'static Access, labels: String) -> Result<Found, RequestError> {
     let resource = access.resource();
-    let items = cluster.list(access, &labels).await?;
+    let items = match cluster.list(access, &labels).await {
+        Err(error) if access::is_optional(access.kind) && error.is_absence() => Vec::new(),
+        items => items?,
+    };
     // The items of a list do not say what they are.
     let types = TypeMeta { api_version: resource.api_version, kind: resource.kind };
     Ok(items.into_iter().map(|item| (access, DynamicObject { types: Some(types.clone()), ..item })).collect())

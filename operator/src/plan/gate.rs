@@ -30,7 +30,11 @@ pub enum Gate {
 pub fn gate(pipeline: &Pipeline, observed: &Observed, now: Timestamp) -> Gate {
     let Some(report) = observed.index.as_ref().filter(|report| report.due) else { return Gate::Shut };
     let ended = |job: &Job| job_condition(job, "Complete").is_some() || job_condition(job, "Failed").is_some();
-    if !observed.database_ready() || !observed.schema_applied() || observed.index_job.as_ref().is_some_and(|job| !ended(job)) {
+    if pipeline.stopped
+        || !observed.database_ready(pipeline)
+        || !observed.schema_applied()
+        || observed.index_job.as_ref().is_some_and(|job| !ended(job))
+    {
         return Gate::Shut;
     }
     // The same state of the index is the same cause, so that a build which failed is not begun again and again.
@@ -68,7 +72,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn pipeline() -> Pipeline {
-        let defaults = Defaults { gateway_image: "g".into(), postgres_image: "p".into(), valkey_image: "v".into() };
+        let defaults = Defaults::of_tests();
         validate(&RagPipeline::new("a", RagPipelineSpec::default()), &defaults).unwrap()
     }
 

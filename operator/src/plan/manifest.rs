@@ -1,7 +1,9 @@
 //! Reads a manifest without a cluster, as strictly as the API server would: what the schema does not know or does not allow is
 //! named by its path.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrBool};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
 use ragline_crds::{GROUP, RagPipeline, VERSION};
 use serde_json::Value;
 
@@ -61,7 +63,10 @@ fn problem(field: &str, message: impl Into<String>) -> Problem {
 
 fn check(path: &str, value: &Value, schema: &JSONSchemaProps, problems: &mut Vec<Problem>) {
     let fits = match (schema.type_.as_deref(), value) {
-        (Some("object"), Value::Object(_)) | (Some("string"), Value::String(_)) | (Some("boolean"), Value::Bool(_)) => true,
+        (Some("object"), Value::Object(_))
+        | (Some("array"), Value::Array(_))
+        | (Some("string"), Value::String(_))
+        | (Some("boolean"), Value::Bool(_)) => true,
         (Some("integer"), Value::Number(number)) => number.is_i64() || number.is_u64(),
         (Some("number"), Value::Number(_)) | (None, _) => true,
         _ => false,
@@ -86,7 +91,22 @@ fn check(path: &str, value: &Value, schema: &JSONSchemaProps, problems: &mut Vec
                 problems.push(problem(path, format!("must be {} to {}", bounds.0, bounds.1)));
             }
         }
-        Value::Null | Value::Bool(_) | Value::Array(_) => {}
+        Value::Array(items) => check_list(path, items, schema, problems),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+fn check_list(path: &str, items: &[Value], schema: &JSONSchemaProps, problems: &mut Vec<Problem>) {
+    let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
+    let (least, most) = (schema.min_items.unwrap_or(0), schema.max_items.unwrap_or(i64::MAX));
+    if !(least..=most).contains(&length) {
+        problems.push(problem(path, format!("must have {least} to {most} entries")));
+        return;
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(item)) = &schema.items {
+        for (at, value) in items.iter().enumerate() {
+            check(&format!("{path}[{at}]"), value, item, problems);
+        }
     }
 }
 
@@ -157,6 +177,15 @@ mod tests {
                 vec!["spec.postgres.managed.storage.size: must be of type string; put it in quotes"],
             ),
             ("{postgres: {managed: {parameters: {work_mem: 8MB}}}}", vec![]),
+            ("{networkPolicy: {allowFrom: [{podSelector: {}}]}}", vec![]),
+            (
+                "{networkPolicy: {allowFrom: [{podSelector: {}}, {podSelecto: {}}]}}",
+                vec!["spec.networkPolicy.allowFrom[1].podSelecto: is unknown"],
+            ),
+            (
+                "{gateway: {route: {parentRef: {name: a}, hostnames: []}}}",
+                vec!["spec.gateway.route.hostnames: must have 1 to 16 entries"],
+            ),
         ];
         for (spec, wanted) in cases {
             assert_eq!(problems(spec), wanted, "{spec}");

@@ -4,12 +4,16 @@ use std::marker::PhantomData;
 
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
+    autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::Job,
     core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+    networking::v1::{Ingress, NetworkPolicy},
     policy::v1::PodDisruptionBudget,
 };
 use k8s_openapi::{Metadata, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde_json::Value;
+
+use super::build::route::HttpRoute;
 
 /// Nothing of a later step is applied before the earlier steps have done their work.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -29,7 +33,12 @@ pub enum Object {
     ServiceAccount(Box<ServiceAccount>),
     ConfigMap(Box<ConfigMap>),
     Service(Box<Service>),
+    NetworkPolicy(Box<NetworkPolicy>),
     PodDisruptionBudget(Box<PodDisruptionBudget>),
+    HorizontalPodAutoscaler(Box<HorizontalPodAutoscaler>),
+    Ingress(Box<Ingress>),
+    /// Of the Gateway API, which a cluster may lack.
+    HttpRoute(Box<HttpRoute>),
     StatefulSet(Box<StatefulSet>),
     Deployment(Box<Deployment>),
     Job(Box<Job>),
@@ -42,7 +51,11 @@ macro_rules! each {
             Object::ServiceAccount($inner) => $result,
             Object::ConfigMap($inner) => $result,
             Object::Service($inner) => $result,
+            Object::NetworkPolicy($inner) => $result,
             Object::PodDisruptionBudget($inner) => $result,
+            Object::HorizontalPodAutoscaler($inner) => $result,
+            Object::Ingress($inner) => $result,
+            Object::HttpRoute($inner) => $result,
             Object::StatefulSet($inner) => $result,
             Object::Deployment($inner) => $result,
             Object::Job($inner) => $result,
@@ -86,7 +99,20 @@ macro_rules! from_typed {
     };
 }
 
-from_typed!(Secret, ServiceAccount, ConfigMap, Service, PodDisruptionBudget, StatefulSet, Deployment, Job);
+from_typed!(
+    Secret,
+    ServiceAccount,
+    ConfigMap,
+    Service,
+    NetworkPolicy,
+    PodDisruptionBudget,
+    HorizontalPodAutoscaler,
+    Ingress,
+    HttpRoute,
+    StatefulSet,
+    Deployment,
+    Job
+);
 
 /// Wanted, not yet in the cluster.
 #[derive(Clone, Copy, Debug)]
@@ -143,7 +169,11 @@ impl<State> Objects<State> {
             | Object::ServiceAccount(_)
             | Object::ConfigMap(_)
             | Object::Service(_)
+            | Object::NetworkPolicy(_)
             | Object::PodDisruptionBudget(_)
+            | Object::HorizontalPodAutoscaler(_)
+            | Object::Ingress(_)
+            | Object::HttpRoute(_)
             | Object::StatefulSet(_)
             | Object::Deployment(_) => None,
         })

@@ -1,9 +1,10 @@
 //! What was seen of a pipeline's parts: plain objects, as the API server gave them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
+    autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::Job,
     core::v1::{Event, PersistentVolumeClaim, Pod, Secret},
 };
@@ -23,6 +24,9 @@ pub struct Observed {
     pub cache: Option<Deployment>,
     pub gateway: Option<Deployment>,
     pub worker: Option<Deployment>,
+    pub autoscaler: Option<HorizontalPodAutoscaler>,
+    /// Kinds that are wanted and that the cluster lacks.
+    pub missing_kinds: BTreeSet<&'static str>,
     /// The Job with the name of the wanted schema Job.
     pub schema_job: Option<Job>,
     /// The newest index Job.
@@ -45,8 +49,13 @@ impl Observed {
         })
     }
 
-    /// Whether PostgreSQL takes connections.
-    pub fn database_ready(&self) -> bool {
+    /// Whether PostgreSQL takes connections; of somebody else's that is found out by using it.
+    pub fn database_ready(&self, pipeline: &Pipeline) -> bool {
+        pipeline.managed_postgres().is_none() || self.managed_database_ready()
+    }
+
+    /// Whether the PostgreSQL that the operator runs takes connections.
+    pub fn managed_database_ready(&self) -> bool {
         let status = self.postgres.as_ref().and_then(|set| set.status.as_ref());
         status.and_then(|status| status.ready_replicas).unwrap_or(0) > 0
     }

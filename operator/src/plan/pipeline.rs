@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ragline_config::Config;
-use ragline_crds::spec::{DeletionPolicy, Quantity, SecretKeyRef};
+use ragline_crds::spec::{DeletionPolicy, Ingress, Peer, Quantity, Route, SecretKeyRef};
 
 /// What the operator was installed with, and what fills the gaps of a spec.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -11,6 +11,20 @@ pub struct Defaults {
     pub gateway_image: String,
     pub postgres_image: String,
     pub valkey_image: String,
+    /// Namespace that the operator's own pods are in; they ask the gateways how their index stands.
+    pub operator_namespace: String,
+}
+
+#[cfg(test)]
+impl Defaults {
+    pub(crate) fn of_tests() -> Self {
+        Self {
+            gateway_image: "example.org/ragline-gateway:1".to_owned(),
+            postgres_image: "pgvector/pgvector:pg17".to_owned(),
+            valkey_image: "valkey/valkey:8".to_owned(),
+            operator_namespace: "ragline-system".to_owned(),
+        }
+    }
 }
 
 /// A checked pipeline.
@@ -23,15 +37,36 @@ pub struct Pipeline {
     /// The gateway's configuration file.
     pub config: Config,
     pub expected_vectors: Option<u64>,
-    /// Secrets of the user's, mounted into the gateway.
+    /// Secrets of the user's, mounted into the pods.
     pub secrets: Vec<UserSecret>,
     pub postgres: Postgres,
-    /// `None`: disabled.
-    pub cache: Option<Cache>,
+    pub cache: Cache,
     pub gateway: Gateway,
     /// `None`: the gateways take documents in themselves.
     pub workers: Option<Workers>,
+    /// `None`: no NetworkPolicies.
+    pub network: Option<Network>,
+    /// No gateway and no worker, whatever else is asked for.
+    pub stopped: bool,
     pub deletion_policy: DeletionPolicy,
+}
+
+impl Pipeline {
+    /// The PostgreSQL that the operator runs, if it does.
+    pub fn managed_postgres(&self) -> Option<&ManagedPostgres> {
+        match &self.postgres {
+            Postgres::Managed(managed) => Some(managed),
+            Postgres::External { .. } => None,
+        }
+    }
+
+    /// The Valkey that the operator runs, if it does.
+    pub fn managed_cache(&self) -> Option<&ManagedCache> {
+        match &self.cache {
+            Cache::Managed(managed) => Some(managed),
+            Cache::External | Cache::Disabled => None,
+        }
+    }
 }
 
 /// A key of a Secret that the user made.
@@ -39,14 +74,39 @@ pub struct Pipeline {
 pub struct UserSecret {
     /// Path of the field that names it, as in `spec.embedding.openAiCompatible.secretRef`.
     pub field: &'static str,
-    /// The environment variable that the gateway reads; with the suffix for files it names the mounted file.
-    pub variable: &'static str,
+    /// Name of the folder that it is mounted in.
+    pub folder: &'static str,
+    /// The environment variable that the gateway reads; with the suffix for files it names the mounted file. `None`: the
+    /// configuration names the file.
+    pub variable: Option<&'static str>,
+    pub user: SecretUser,
     pub secret: SecretKeyRef,
+}
+
+/// Who mounts a Secret.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SecretUser {
+    /// Gateways and workers.
+    Serving,
+    /// The Jobs, whose role may do more.
+    Jobs,
+    /// Both.
+    All,
+}
+
+/// Where documents and vectors are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Postgres {
+    Managed(ManagedPostgres),
+    /// Somebody else's; its URLs are among the user's Secrets.
+    External {
+        port: u16,
+    },
 }
 
 /// The managed PostgreSQL.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Postgres {
+pub struct ManagedPostgres {
     pub image: String,
     pub storage_size: Quantity,
     pub storage_class: Option<String>,
@@ -55,9 +115,18 @@ pub struct Postgres {
     pub parameters: BTreeMap<String, String>,
 }
 
+/// The cache.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cache {
+    Managed(ManagedCache),
+    /// Somebody else's; the configuration has its address.
+    External,
+    Disabled,
+}
+
 /// The managed Valkey.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Cache {
+pub struct ManagedCache {
     pub image: String,
     pub max_memory_bytes: u64,
     pub resources: Sizing,
@@ -67,8 +136,58 @@ pub struct Cache {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gateway {
     pub image: String,
-    pub replicas: u32,
+    pub scale: Scale,
     pub resources: Sizing,
+    pub ingress: Option<Ingress>,
+    pub route: Option<Route>,
+}
+
+/// How many gateways there are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scale {
+    Fixed(u32),
+    /// Load decides.
+    Automatic(Autoscaling),
+}
+
+impl Scale {
+    /// Fewest that there are when all is well.
+    pub fn least(&self) -> u32 {
+        match self {
+            Self::Fixed(replicas) => *replicas,
+            Self::Automatic(autoscaling) => autoscaling.least,
+        }
+    }
+
+    /// Most that there may be.
+    pub fn most(&self) -> u32 {
+        match self {
+            Self::Fixed(replicas) => *replicas,
+            Self::Automatic(autoscaling) => autoscaling.most,
+        }
+    }
+}
+
+/// Between how many gateways load decides, and what it is measured by; one of the two measures at least is named.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Autoscaling {
+    pub least: u32,
+    pub most: u32,
+    /// Of the requested CPU.
+    pub cpu_percent: Option<u32>,
+    /// Requests under way in one gateway.
+    pub in_flight_requests: Option<u32>,
+}
+
+/// Who may speak to the pods.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    /// Namespace of the operator's pods.
+    pub operator_namespace: String,
+    /// To the gateways; `None`: the pods of the pipeline's namespace.
+    pub allow_from: Option<Vec<Peer>>,
+    /// To gateways, PostgreSQL and Valkey, for their figures.
+    pub monitoring_from: Vec<Peer>,
 }
 
 /// The pods that only take documents in. Their image is the gateway's.

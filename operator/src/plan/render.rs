@@ -47,19 +47,11 @@ pub fn render(yaml: &str, namespace: &str, defaults: &Defaults) -> Result<String
 mod tests {
     use super::*;
 
-    fn defaults() -> Defaults {
-        Defaults {
-            gateway_image: "example.org/ragline-gateway:1".to_owned(),
-            postgres_image: "pgvector/pgvector:pg17".to_owned(),
-            valkey_image: "valkey/valkey:8".to_owned(),
-        }
-    }
-
     /// Compares with the file of that name, or writes it when UPDATE is set.
     fn check(name: &str, yaml: &str) {
         let path = format!("{}/src/plan/golden/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
-        let wanted = render(yaml, "default", &defaults()).unwrap();
-        assert_eq!(wanted, render(yaml, "default", &defaults()).unwrap(), "the same input gives the same bytes");
+        let wanted = render(yaml, "default", &Defaults::of_tests()).unwrap();
+        assert_eq!(wanted, render(yaml, "default", &Defaults::of_tests()).unwrap(), "the same input gives the same bytes");
         #[expect(clippy::disallowed_methods, reason = "a test reads its golden file")]
         if std::env::var("UPDATE").is_ok() {
             std::fs::write(&path, &wanted).unwrap();
@@ -88,7 +80,7 @@ mod tests {
     fn a_refused_spec_is_named_by_its_path() {
         let yaml = "apiVersion: ragline.dev/v1alpha1\nkind: RagPipeline\nmetadata: {name: a}\n\
                     spec: {cache: {managed: {}, disabled: {}}, chunking: {minTokens: 800, maxTokens: 900}}\n";
-        let error = render(yaml, "default", &defaults()).unwrap_err().to_string();
+        let error = render(yaml, "default", &Defaults::of_tests()).unwrap_err().to_string();
         assert!(error.contains("spec.cache: name only one of managed and disabled"), "{error}");
         assert!(error.contains("spec.chunking.minTokens: "), "{error}");
     }

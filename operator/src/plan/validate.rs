@@ -1,22 +1,24 @@
 //! From what a user wrote to a checked [`Pipeline`]: every gap filled, every choice made, every contradiction named by its path.
 
 mod config;
+mod gateway;
+mod secrets;
 mod sizing;
 
 use std::{collections::BTreeMap, fmt};
 
 use kube::ResourceExt;
-use ragline_config::env;
+use ragline_config::ports;
 use ragline_crds::{
     NAME_LENGTH_MAX, RagPipeline,
     spec::{self, Quantity},
 };
 
 use super::{
-    pipeline::{Cache, Defaults, Gateway, Pipeline, Postgres, Sizing, UserSecret, Workers},
+    pipeline::{Cache, Defaults, ManagedCache, ManagedPostgres, Network, Pipeline, Postgres, Workers},
     quantity::{self, MIB},
 };
-use sizing::Standard;
+use sizing::{Preset, Standard};
 
 /// Why a spec cannot be used. The conditions show it with the reason `SpecInvalid`.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -56,14 +58,9 @@ impl Problems {
 }
 
 /// Replicas where the spec names none.
-const GATEWAY_REPLICAS: u32 = 2;
 const WORKER_REPLICAS: u32 = 1;
 /// CPU and memory of the gateway's program, whatever it does.
 const GATEWAY: Standard = Standard { cpu_request: "100m", memory_request_bytes: 384 * MIB, memory_limit_bytes: 1_024 * MIB };
-/// Volume where the spec names no size; the rule against shrinking names it too.
-const STORAGE_SIZE: &str = "10Gi";
-/// Memory of the cache where the spec names none.
-const CACHE_MAX_MEMORY: &str = "256Mi";
 /// Below this PostgreSQL does not start with the settings that are derived from it.
 const POSTGRES_MEMORY_MIN: u64 = 256 * MIB;
 /// Settings that the operator depends upon.
@@ -106,9 +103,11 @@ pub fn validate(pipeline: &RagPipeline, defaults: &Defaults) -> Result<Pipeline,
     );
     let spec = &pipeline.spec;
     let config = config::config(spec, &name, &mut problems);
-    let postgres = postgres(spec, defaults, &mut problems);
-    let cache = cache(spec, defaults, &mut problems);
-    let gateway = gateway(spec, defaults, &mut problems);
+    let preset = Preset::of(spec.dataset.as_ref().and_then(|dataset| dataset.expected_vectors));
+    let postgres = postgres(spec, defaults, &preset, &mut problems);
+    let cache = cache(spec, defaults, &preset, &mut problems);
+    let gateway = gateway::gateway(spec, defaults, &mut problems);
+    let network = network(spec, defaults, &mut problems);
     let workers = workers(spec, &mut problems);
     if !problems.0.is_empty() {
         return Err(Refusal { problems: problems.0 });
@@ -119,11 +118,13 @@ pub fn validate(pipeline: &RagPipeline, defaults: &Defaults) -> Result<Pipeline,
         generation: pipeline.metadata.generation.unwrap_or_default(),
         config,
         expected_vectors: spec.dataset.as_ref().and_then(|dataset| dataset.expected_vectors),
-        secrets: secrets(spec),
+        secrets: secrets::secrets(spec),
         postgres,
         cache,
         gateway,
         workers,
+        network,
+        stopped: spec.stopped.unwrap_or_default(),
         deletion_policy: spec.deletion_policy.unwrap_or_default(),
         name,
     })
@@ -138,36 +139,21 @@ fn is_name(name: &str) -> bool {
         && !name.ends_with('-')
 }
 
-fn secrets(spec: &ragline_crds::RagPipelineSpec) -> Vec<UserSecret> {
-    let embedding = spec.embedding.as_ref().and_then(|embedding| embedding.open_ai_compatible.as_ref()?.secret_ref.clone());
-    let generation = spec.generation.as_ref().and_then(|generation| generation.open_ai_compatible.as_ref()?.secret_ref.clone());
-    let embedding = embedding.map(|secret| UserSecret {
-        field: "spec.embedding.openAiCompatible.secretRef",
-        variable: env::EMBEDDING_API_KEY,
-        secret,
-    });
-    let generation = generation.map(|secret| UserSecret {
-        field: "spec.generation.openAiCompatible.secretRef",
-        variable: env::GENERATION_API_KEY,
-        secret,
-    });
-    let rerank = spec.rerank.as_ref().and_then(|rerank| rerank.secret_ref.clone());
-    let rerank = rerank.map(|secret| UserSecret { field: "spec.rerank.secretRef", variable: env::RERANK_API_KEY, secret });
-    embedding.into_iter().chain(generation).chain(rerank).collect()
-}
-
-fn postgres(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, problems: &mut Problems) -> Postgres {
-    let managed = spec.postgres.clone().unwrap_or_default().managed.unwrap_or_default();
-    let spec::ManagedPostgres { image, storage, resources, parameters } = managed;
+fn postgres(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &Preset, problems: &mut Problems) -> Postgres {
+    let spec::Postgres { managed, external } = spec.postgres.clone().unwrap_or_default();
+    problems.require(managed.is_none() || external.is_none(), "spec.postgres", "name only one of managed and external");
+    if let Some(external) = external {
+        return Postgres::External { port: external.port.unwrap_or(ports::POSTGRES) };
+    }
+    let spec::ManagedPostgres { image, storage, resources, parameters } = managed.unwrap_or_default();
     let spec::Storage { size, storage_class_name } = storage.unwrap_or_default();
-    let size = size.unwrap_or_else(|| Quantity(STORAGE_SIZE.to_owned()));
+    let size = size.unwrap_or_else(|| Quantity(preset.storage.to_owned()));
     problems.require(
         quantity::bytes(&size).is_some_and(|bytes| bytes >= 256 * MIB),
         "spec.postgres.managed.storage.size",
         "must be an amount of at least 256Mi, as in 10Gi",
     );
-    let standard = Standard { cpu_request: "250m", memory_request_bytes: 1_024 * MIB, memory_limit_bytes: 1_024 * MIB };
-    let resources = sizing::sizing("spec.postgres.managed.resources", resources, &standard, problems);
+    let resources = sizing::sizing("spec.postgres.managed.resources", resources, &preset.postgres, problems);
     problems.require(
         resources.memory_bytes >= POSTGRES_MEMORY_MIN,
         "spec.postgres.managed.resources.limits.memory",
@@ -182,13 +168,13 @@ fn postgres(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, problems:
         let plain = !value.chars().any(char::is_control);
         problems.require(plain, &field, "must not hold line breaks or other control characters");
     }
-    Postgres {
+    Postgres::Managed(ManagedPostgres {
         image: image.unwrap_or_else(|| defaults.postgres_image.clone()),
         storage_size: size,
         storage_class: storage_class_name,
         resources,
         parameters,
-    }
+    })
 }
 
 /// Whether PostgreSQL could take this as the name of a setting; `.` stands in those of extensions.
@@ -201,14 +187,19 @@ fn is_parameter(name: &str) -> bool {
         })
 }
 
-fn cache(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, problems: &mut Problems) -> Option<Cache> {
+fn cache(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &Preset, problems: &mut Problems) -> Cache {
     let cache = spec.cache.clone().unwrap_or_default();
-    problems.require(cache.managed.is_none() || cache.disabled.is_none(), "spec.cache", "name only one of managed and disabled");
+    let named = [cache.managed.is_some(), cache.external.is_some(), cache.disabled.is_some()];
+    let named = named.into_iter().filter(|named| *named).count();
+    problems.require(named <= 1, "spec.cache", "name only one of managed, external and disabled");
     if cache.disabled.is_some() {
-        return None;
+        return Cache::Disabled;
+    }
+    if cache.external.is_some() {
+        return Cache::External;
     }
     let spec::ManagedCache { image, max_memory, resources } = cache.managed.unwrap_or_default();
-    let max_memory = max_memory.unwrap_or_else(|| Quantity(CACHE_MAX_MEMORY.to_owned()));
+    let max_memory = max_memory.unwrap_or_else(|| Quantity(preset.cache_memory.to_owned()));
     let max_memory_bytes = quantity::bytes(&max_memory).unwrap_or_default();
     problems.require(max_memory_bytes >= MIB, "spec.cache.managed.maxMemory", "must be an amount of at least 1Mi, as in 256Mi");
     let standard = Standard {
@@ -222,15 +213,24 @@ fn cache(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, problems: &m
         "spec.cache.managed.resources.limits.memory",
         "must be at least spec.cache.managed.maxMemory",
     );
-    Some(Cache { image: image.unwrap_or_else(|| defaults.valkey_image.clone()), max_memory_bytes, resources })
+    Cache::Managed(ManagedCache { image: image.unwrap_or_else(|| defaults.valkey_image.clone()), max_memory_bytes, resources })
 }
 
-fn gateway(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, problems: &mut Problems) -> Gateway {
-    let spec::Gateway { image, replicas, resources } = spec.gateway.clone().unwrap_or_default();
-    let replicas = replicas.unwrap_or(GATEWAY_REPLICAS);
-    problems.require(replicas <= 50, "spec.gateway.replicas", "must be 0 to 50");
-    let resources: Sizing = sizing::sizing("spec.gateway.resources", resources, &GATEWAY, problems);
-    Gateway { image: image.unwrap_or_else(|| defaults.gateway_image.clone()), replicas, resources }
+fn network(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, problems: &mut Problems) -> Option<Network> {
+    let spec::NetworkPolicy { enabled, allow_from, monitoring_from } = spec.network_policy.clone().unwrap_or_default();
+    let monitoring_from = monitoring_from.unwrap_or_default();
+    for (list, peers) in [("allowFrom", allow_from.as_deref().unwrap_or_default()), ("monitoringFrom", &monitoring_from)] {
+        for (at, peer) in peers.iter().enumerate() {
+            let named = peer.namespace_selector.is_some() || peer.pod_selector.is_some();
+            let field = format!("spec.networkPolicy.{list}[{at}]");
+            problems.require(named, &field, "name namespaceSelector, podSelector or both");
+        }
+    }
+    enabled.unwrap_or(true).then(|| Network {
+        operator_namespace: defaults.operator_namespace.clone(),
+        allow_from,
+        monitoring_from,
+    })
 }
 
 fn workers(spec: &ragline_crds::RagPipelineSpec, problems: &mut Problems) -> Option<Workers> {

@@ -12,7 +12,7 @@ use kube::{
     core::{ApiResource, CustomResourceExt},
     runtime::{conditions, wait::await_condition},
 };
-use ragline_crds::{RagPipeline, definition};
+use ragline_crds::{RagPipeline, RagPipelineClass, class_definition, definition};
 use serde_json::{Value, json};
 
 /// What the API server says to a change.
@@ -52,6 +52,10 @@ fn parameters(parameters: Value) -> Value {
     json!({"postgres": {"managed": {"parameters": parameters}}})
 }
 
+fn allowed(peer: Value) -> Value {
+    json!({"networkPolicy": {"allowFrom": [peer]}})
+}
+
 fn cases() -> Vec<Case> {
     let many: serde_json::Map<_, _> = (0..65).map(|n| (format!("a{n}"), json!("1"))).collect();
     vec![
@@ -80,7 +84,33 @@ fn cases() -> Vec<Case> {
         new(
             "a cache and none",
             json!({"cache": {"managed": {}, "disabled": {}}}),
-            Refused("name only one of managed and disabled"),
+            Refused("name only one of managed, external and disabled"),
+        ),
+        new("a cache of somebody else's", json!({"cache": {"external": {"host": "redis.example.com", "tls": true}}}), Taken),
+        new("a database of somebody else's", json!({"postgres": {"external": {"secretName": "a"}}}), Taken),
+        new(
+            "a database of one's own and of somebody else's",
+            json!({"postgres": {"managed": {}, "external": {"secretName": "a"}}}),
+            Refused("name only one of managed and external"),
+        ),
+        new("load decides", json!({"gateway": {"autoscaling": {"maxReplicas": 2}}}), Taken),
+        new(
+            "load decides and a number too",
+            json!({"gateway": {"replicas": 2, "autoscaling": {}}}),
+            Refused("name only one of replicas and autoscaling"),
+        ),
+        new(
+            "more at least than at most",
+            json!({"gateway": {"autoscaling": {"minReplicas": 11}}}),
+            Refused("must be at most maxReplicas"),
+        ),
+        new("a caller by its labels", allowed(json!({"podSelector": {"matchLabels": {"app": "a"}}})), Taken),
+        new("any caller", allowed(json!({"namespaceSelector": {}})), Taken),
+        new("a caller that is not named", allowed(json!({})), Refused("name namespaceSelector, podSelector or both")),
+        new(
+            "a route without a name",
+            json!({"gateway": {"route": {"parentRef": {"name": "a"}, "hostnames": []}}}),
+            Refused("should have at least 1 items"),
         ),
         new("rising borders", json!({"index": {"exactBelow": 10, "smallBelow": 20, "mediumBelow": 30}}), Taken),
         new("a border beyond the default of the next", json!({"index": {"exactBelow": 100_001}}), Refused("must not decrease")),
@@ -112,6 +142,18 @@ fn cases() -> Vec<Case> {
         change("to the built-in model", open_ai("m", 3), json!({}), Refused("the embedding model cannot change")),
         change("naming the built-in model", json!({}), json!({"embedding": {"builtin": {}}}), Taken),
         change("another batch", json!({"embedding": {"batchSize": 5}}), json!({"embedding": {"batchSize": 6}}), Taken),
+        change(
+            "from a managed database to somebody else's",
+            json!({}),
+            json!({"postgres": {"external": {"secretName": "a"}}}),
+            Refused("postgres cannot change between managed and external"),
+        ),
+        change(
+            "another Secret of the same database",
+            json!({"postgres": {"external": {"secretName": "a"}}}),
+            json!({"postgres": {"external": {"secretName": "b"}}}),
+            Taken,
+        ),
         change("a growing volume", storage(json!({"size": "1Gi"})), storage(json!({"size": "1.5Gi"})), Taken),
         change("the same size in other words", storage(json!({"size": "1Gi"})), storage(json!({"size": "1024Mi"})), Taken),
         change(
@@ -227,6 +269,8 @@ async fn the_api_server_takes_the_definition_and_keeps_its_rules() {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     let apply = PatchParams::apply("test").force();
     definitions.patch(RagPipeline::crd_name(), &apply, &Patch::Apply(definition())).await.unwrap();
+    let classes = class_definition();
+    definitions.patch(RagPipelineClass::crd_name(), &apply, &Patch::Apply(classes)).await.unwrap();
     let established = await_condition(definitions, RagPipeline::crd_name(), conditions::is_crd_established());
     tokio::time::timeout(Duration::from_secs(30), established).await.unwrap().unwrap();
     let resource = ApiResource::erase::<RagPipeline>(&());
@@ -246,6 +290,12 @@ async fn the_api_server_takes_the_definition_and_keeps_its_rules() {
     examples(&api).await;
     explained(&client).await;
     scaled(&api).await;
+    let classes: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::erase::<RagPipelineClass>(&()));
+    served(&classes).await;
+    let class: Value = serde_saphyr::from_str(include_str!("../../../crds/examples/class.yaml")).unwrap();
+    let strict = PatchParams::apply("test").validation_strict();
+    classes.patch("standard", &strict, &Patch::Apply(class)).await.unwrap();
+    classes.delete("standard", &DeleteParams::default()).await.unwrap();
     namespaces.delete(&namespace, &DeleteParams::default()).await.unwrap();
 }
 

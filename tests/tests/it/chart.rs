@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ragline_operator::cluster::access::{Access, OPERATOR_NAMESPACE, PIPELINE_NAMESPACES};
+use ragline_operator::cluster::access::{Access, CLUSTER, OPERATOR_NAMESPACE, PIPELINE_NAMESPACES};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
@@ -40,16 +40,17 @@ pub(crate) fn wanted(table: &[Access]) -> Vec<String> {
 }
 
 /// The rules between the template's first and last line, which hold no expressions.
-fn rules_template() -> serde_json::Value {
+fn rules_template(name: &str) -> serde_json::Value {
     let text = read("charts/ragline/templates/_rules.tpl");
-    let (_, rules) = text.split_once("{{- define \"ragline.rules\" -}}").unwrap();
+    let (_, rules) = text.split_once(&format!("{{{{- define \"{name}\" -}}}}")).unwrap();
     let (rules, _) = rules.split_once("{{- end -}}").unwrap();
     serde_saphyr::from_str(rules).unwrap()
 }
 
 #[test]
 fn the_chart_grants_what_the_operator_uses_and_no_more() {
-    assert_eq!(grants(&rules_template()), wanted(PIPELINE_NAMESPACES));
+    assert_eq!(grants(&rules_template("ragline.rules")), wanted(PIPELINE_NAMESPACES));
+    assert_eq!(grants(&rules_template("ragline.clusterRules")), wanted(CLUSTER));
 }
 
 #[test]
@@ -65,15 +66,20 @@ fn the_leader_role_grants_leases_and_no_more() {
 }
 
 #[test]
-fn the_chart_installs_the_resource_of_the_types() {
-    let copy = repository().join("charts/ragline/files/ragline.dev_ragpipelines.yaml");
-    let wanted = ragline_crds::definition_yaml();
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
-        std::fs::write(&copy, &wanted).unwrap();
+fn the_chart_installs_the_resources_of_the_types() {
+    let definitions = [
+        ("ragline.dev_ragpipelines.yaml", ragline_crds::definition_yaml()),
+        ("ragline.dev_ragpipelineclasses.yaml", ragline_crds::class_definition_yaml()),
+    ];
+    for (file, wanted) in definitions {
+        let copy = repository().join("charts/ragline/files").join(file);
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+            std::fs::write(&copy, &wanted).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&copy).unwrap_or_default(), wanted, "run UPDATE=1 cargo test -p ragline-tests");
     }
-    assert_eq!(std::fs::read_to_string(&copy).unwrap_or_default(), wanted, "run UPDATE=1 cargo test -p ragline-tests");
-    assert!(read("charts/ragline/templates/crd.yaml").contains("files/ragline.dev_ragpipelines.yaml"));
+    assert!(read("charts/ragline/templates/crd.yaml").contains("files/ragline.dev_%s.yaml"));
 }
 
 #[test]

@@ -82,6 +82,15 @@ BEGIN
   EXECUTE format('GRANT pg_monitor TO %I', owner);
 END $$";
 
+/// Figures of statements, where the server was started with the library that takes them.
+const STATISTICS: &str = r"DO $$
+BEGIN
+  IF current_setting('shared_preload_libraries') ~ '\mpg_stat_statements\M'
+     AND EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'pg_stat_statements') THEN
+    CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
+  END IF;
+END $$";
+
 async fn connect_or_create(options: &PgConnectOptions, deadline: tokio::time::Instant) -> Result<PgConnection, MigrateError> {
     match connect_until(options, "DATABASE_BOOTSTRAP_URL", deadline).await {
         Err(MigrateError::NoDatabase { source, name }) => {
@@ -111,10 +120,9 @@ async fn extension(connection: &mut PgConnection) -> Result<(), MigrateError> {
     if available.is_none() {
         return Err(MigrateError::NoPgvector);
     }
-    sqlx::raw_sql("CREATE EXTENSION IF NOT EXISTS vector; ALTER EXTENSION vector UPDATE")
-        .execute(&mut *connection)
-        .await
-        .map_err(|source| MigrateError::Bootstrap { source })?;
+    for sql in ["CREATE EXTENSION IF NOT EXISTS vector; ALTER EXTENSION vector UPDATE", STATISTICS] {
+        sqlx::raw_sql(sql).execute(&mut *connection).await.map_err(|source| MigrateError::Bootstrap { source })?;
+    }
     check_extension(connection).await
 }
 

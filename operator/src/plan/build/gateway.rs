@@ -17,17 +17,18 @@ use ragline_config::{env, paths, ports};
 
 use super::{
     meta,
-    pod::{self, GATEWAY_USER, Mounted, Pace, SecretFile},
+    pod::{self, GATEWAY_USER, Mounted, Pace},
+    secret_files::{self, OwnedFile, generated, generated_key},
 };
 use crate::plan::{
     credentials::{API_KEY_KEY, Credentials, PASSWORD_KEY},
     names::{self, Component},
-    pipeline::{Gateway, Pipeline, Sizing, UserSecret},
+    pipeline::{Pipeline, Scale, SecretUser, Sizing},
 };
 
 /// Name of the container and of its port.
 const CONTAINER: &str = "gateway";
-const PORT: &str = "http";
+pub(super) const PORT: &str = "http";
 /// The role of gateways that leave the documents to workers.
 const API: &str = "api";
 /// Seconds that a gateway still serves after it was told to end, until no Service sends to it any more.
@@ -90,7 +91,7 @@ fn datadog() -> BTreeMap<String, String> {
 
 /// Keeps all gateways but one during a drain of nodes. With a single gateway it would only block the drain.
 pub fn disruption_budget(pipeline: &Pipeline) -> Option<PodDisruptionBudget> {
-    (pipeline.gateway.replicas > 1).then(|| PodDisruptionBudget {
+    (!pipeline.stopped && pipeline.gateway.scale.least() > 1).then(|| PodDisruptionBudget {
         metadata: meta::owned(pipeline, names::gateway(&pipeline.name), Component::Gateway),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),
@@ -104,11 +105,17 @@ pub fn disruption_budget(pipeline: &Pipeline) -> Option<PodDisruptionBudget> {
 /// The gateways themselves. Their pods change when configuration, image or a generated password changes, and at no other time;
 /// the user's Secrets are read again by the gateway itself.
 pub fn deployment(pipeline: &Pipeline, credentials: &Credentials) -> Deployment {
-    let Gateway { image: _, replicas, resources } = &pipeline.gateway;
+    // Where load decides, the autoscaler alone writes the number.
+    let replicas = match pipeline.gateway.scale {
+        _ if pipeline.stopped => Some(0),
+        Scale::Fixed(replicas) => Some(replicas),
+        Scale::Automatic(_) => None,
+    };
+    let resources = &pipeline.gateway.resources;
     // Where there are workers, they alone take documents in.
     let roles = pipeline.workers.is_some().then_some(API);
     let name = names::gateway(&pipeline.name);
-    serving(pipeline, credentials, Serving { component: Component::Gateway, name, roles, replicas: *replicas, resources })
+    serving(pipeline, credentials, Serving { component: Component::Gateway, name, roles, replicas, resources })
 }
 
 /// Pods that run `serve`.
@@ -118,16 +125,18 @@ pub(super) struct Serving<'a> {
     pub(super) name: String,
     /// `None`: all.
     pub(super) roles: Option<&'static str>,
-    pub(super) replicas: u32,
+    /// `None`: left to an autoscaler.
+    pub(super) replicas: Option<u32>,
     pub(super) resources: &'a Sizing,
 }
 
 /// A Deployment of the gateway's program.
 pub(super) fn serving(pipeline: &Pipeline, credentials: &Credentials, serving: Serving<'_>) -> Deployment {
     let Credentials { superuser: _, owner: _, application, valkey, api_key } = credentials;
-    let mut secrets = vec![application];
-    // Without a cache its password is kept nowhere, so it is another one each time.
-    secrets.extend(pipeline.cache.is_some().then_some(valkey));
+    // What is not managed has no password kept anywhere, so it is another one each time.
+    let mut secrets = Vec::new();
+    secrets.extend(pipeline.managed_postgres().is_some().then_some(application));
+    secrets.extend(pipeline.managed_cache().is_some().then_some(valkey));
     secrets.push(api_key);
     let hashes = [("config", names::hash([config_file(pipeline).as_str()])), ("secrets", Credentials::hash(&secrets))];
     let component = serving.component;
@@ -135,7 +144,7 @@ pub(super) fn serving(pipeline: &Pipeline, credentials: &Credentials, serving: S
     Deployment {
         metadata: meta::owned(pipeline, serving.name, component),
         spec: Some(DeploymentSpec {
-            replicas: Some(i32::try_from(serving.replicas).expect("replicas are at most 50")),
+            replicas: serving.replicas.map(|replicas| i32::try_from(replicas).expect("replicas are at most 50")),
             revision_history_limit: Some(3),
             selector: meta::selector(pipeline, component),
             strategy: Some(DeploymentStrategy {
@@ -154,9 +163,9 @@ pub(super) fn serving(pipeline: &Pipeline, credentials: &Credentials, serving: S
 
 fn pod_spec(pipeline: &Pipeline, serving: &Serving<'_>) -> PodSpec {
     let (mut mounted, mut variables) = configuration(pipeline);
-    for (file, variable) in secret_files(pipeline) {
+    for file in secret_files(pipeline) {
         mounted.push(file.mounted());
-        variables.push(file.variable(variable));
+        variables.extend(file.variable());
     }
     mounted.push(pod::scratch());
     let (volumes, mounts) = pod::split(mounted);
@@ -200,44 +209,16 @@ pub(super) fn configuration(pipeline: &Pipeline) -> (Vec<Mounted>, Vec<EnvVar>) 
     (vec![config], vec![pod::variable(env::CONFIG, file)])
 }
 
-/// One file of a Secret with the variable that names it, kept while the pod is put together.
-struct OwnedFile {
-    name: &'static str,
-    secret: String,
-    key: String,
-}
-
-impl OwnedFile {
-    fn mounted(&self) -> Mounted {
-        self.borrowed().mounted()
-    }
-
-    fn variable(&self, name: &str) -> EnvVar {
-        self.borrowed().variable(name)
-    }
-
-    fn borrowed(&self) -> SecretFile<'_> {
-        SecretFile { name: self.name, secret: &self.secret, key: &self.key }
-    }
-}
-
-fn secret_files(pipeline: &Pipeline) -> Vec<(OwnedFile, &'static str)> {
+fn secret_files(pipeline: &Pipeline) -> Vec<OwnedFile> {
     let name = &pipeline.name;
-    let generated = |short: &'static str, secret: String, key: &str| OwnedFile { name: short, secret, key: key.to_owned() };
-    let mut files = vec![
-        (generated("database", names::application_secret(name), env::DATABASE_URL), env::DATABASE_URL),
-        (generated("api-key", names::api_key_secret(name), API_KEY_KEY), env::API_KEY),
-    ];
-    if pipeline.cache.is_some() {
-        files.push((generated("valkey", names::valkey_secret(name), PASSWORD_KEY), env::VALKEY_PASSWORD));
+    let mut files = Vec::new();
+    if pipeline.managed_postgres().is_some() {
+        files.push(generated("database", names::application_secret(name), env::DATABASE_URL));
     }
-    files.extend(pipeline.secrets.iter().map(|UserSecret { field: _, variable, secret }| {
-        let short = match *variable {
-            env::EMBEDDING_API_KEY => "embedding-api-key",
-            env::RERANK_API_KEY => "rerank-api-key",
-            _ => "generation-api-key",
-        };
-        (OwnedFile { name: short, secret: secret.name.clone(), key: secret.key.clone() }, *variable)
-    }));
+    files.push(generated_key("api-key", names::api_key_secret(name), API_KEY_KEY, env::API_KEY));
+    if pipeline.managed_cache().is_some() {
+        files.push(generated_key("valkey", names::valkey_secret(name), PASSWORD_KEY, env::VALKEY_PASSWORD));
+    }
+    files.extend(secret_files::of_user(pipeline, &[SecretUser::Serving, SecretUser::All]));
     files
 }

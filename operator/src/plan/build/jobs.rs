@@ -10,11 +10,12 @@ use ragline_crds::spec::Quantity;
 
 use super::{
     gateway, meta,
-    pod::{self, GATEWAY_USER, SecretFile},
+    pod::{self, GATEWAY_USER},
+    secret_files::{self, OwnedFile, generated},
 };
 use crate::plan::{
     names::{self, Component},
-    pipeline::{Pipeline, Sizing},
+    pipeline::{Pipeline, SecretUser, Sizing},
     quantity::MIB,
 };
 
@@ -33,9 +34,9 @@ pub fn schema(pipeline: &Pipeline) -> Job {
     let hash = hash(pipeline, MIGRATE, &version);
     let name = &pipeline.name;
     let secrets = [
-        ("bootstrap", names::superuser_secret(name), env::DATABASE_BOOTSTRAP_URL),
-        ("owner", names::owner_secret(name), env::DATABASE_OWNER_URL),
-        ("application", names::application_secret(name), env::DATABASE_URL),
+        generated("bootstrap", names::superuser_secret(name), env::DATABASE_BOOTSTRAP_URL),
+        generated("owner", names::owner_secret(name), env::DATABASE_OWNER_URL),
+        generated("application", names::application_secret(name), env::DATABASE_URL),
     ];
     job(pipeline, Component::Schema, names::schema_job(name, &hash), MIGRATE, &secrets, MIGRATE_SECONDS)
 }
@@ -45,7 +46,7 @@ pub fn schema(pipeline: &Pipeline) -> Job {
 pub fn index(pipeline: &Pipeline, cause: &str) -> Job {
     let hash = hash(pipeline, INDEX, cause);
     let name = &pipeline.name;
-    let secrets = [("owner", names::owner_secret(name), env::DATABASE_OWNER_URL)];
+    let secrets = [generated("owner", names::owner_secret(name), env::DATABASE_OWNER_URL)];
     job(pipeline, Component::Index, names::index_job(name, &hash), INDEX, &secrets, INDEX_SECONDS)
 }
 
@@ -53,15 +54,8 @@ fn hash(pipeline: &Pipeline, arguments: &[&str], cause: &str) -> String {
     names::hash([pipeline.gateway.image.as_str(), cause].into_iter().chain(arguments.iter().copied()))
 }
 
-fn job(
-    pipeline: &Pipeline,
-    component: Component,
-    name: String,
-    arguments: &[&str],
-    secrets: &[(&str, String, &str)],
-    seconds: i64,
-) -> Job {
-    let spec = PodSpec { restart_policy: Some("Never".to_owned()), ..pod_spec(pipeline, component, arguments, secrets) };
+fn job(pipeline: &Pipeline, component: Component, name: String, arguments: &[&str], managed: &[OwnedFile], seconds: i64) -> Job {
+    let spec = PodSpec { restart_policy: Some("Never".to_owned()), ..pod_spec(pipeline, component, arguments, managed) };
     Job {
         metadata: meta::owned(pipeline, name, component),
         spec: Some(JobSpec {
@@ -74,12 +68,13 @@ fn job(
     }
 }
 
-fn pod_spec(pipeline: &Pipeline, component: Component, arguments: &[&str], secrets: &[(&str, String, &str)]) -> PodSpec {
+fn pod_spec(pipeline: &Pipeline, component: Component, arguments: &[&str], managed: &[OwnedFile]) -> PodSpec {
     let (mut mounted, mut variables) = gateway::configuration(pipeline);
-    for (name, secret, variable) in secrets {
-        let file = SecretFile { name, secret, key: variable };
+    // With somebody else's PostgreSQL the user's Secrets take the place of those that the operator draws.
+    let managed = managed.iter().filter(|_| pipeline.managed_postgres().is_some()).cloned();
+    for file in managed.chain(secret_files::of_user(pipeline, &[SecretUser::Jobs, SecretUser::All])) {
         mounted.push(file.mounted());
-        variables.push(file.variable(variable));
+        variables.extend(file.variable());
     }
     mounted.push(pod::scratch());
     let (volumes, mounts) = pod::split(mounted);

@@ -1,11 +1,16 @@
 //! Builds the objects of a pipeline. Total: a checked pipeline always gives objects, the same for the same input.
 
+pub mod autoscaler;
 pub mod gateway;
+pub mod ingress;
 pub mod jobs;
 mod meta;
+pub mod network;
 mod pod;
 pub mod postgres;
 mod postgres_settings;
+pub mod route;
+mod secret_files;
 pub mod secrets;
 pub mod service_account;
 pub mod valkey;
@@ -27,17 +32,25 @@ pub fn build(pipeline: &Pipeline, credentials: &Credentials) -> Objects<Desired>
     for account in service_account::service_accounts(pipeline) {
         add(Step::Data, account.into());
     }
-    add(Step::Data, postgres::config_map(pipeline).into());
-    add(Step::Data, postgres::headless_service(pipeline).into());
-    add(Step::Data, postgres::service(pipeline).into());
-    if let Some(cache) = &pipeline.cache {
+    // Before the pods that they are about.
+    for policy in network::policies(pipeline) {
+        add(Step::Data, policy.into());
+    }
+    if let Some(postgres) = pipeline.managed_postgres() {
+        add(Step::Data, postgres::config_map(pipeline, postgres).into());
+        add(Step::Data, postgres::headless_service(pipeline).into());
+        add(Step::Data, postgres::service(pipeline).into());
+    }
+    if let Some(cache) = pipeline.managed_cache() {
         add(Step::Data, valkey::config_map(pipeline, cache).into());
         add(Step::Data, valkey::service(pipeline).into());
     }
     add(Step::Data, gateway::config_map(pipeline).into());
     add(Step::Data, gateway::service(pipeline).into());
-    add(Step::Data, postgres::stateful_set(pipeline, credentials).into());
-    if let Some(cache) = &pipeline.cache {
+    if let Some(postgres) = pipeline.managed_postgres() {
+        add(Step::Data, postgres::stateful_set(pipeline, postgres, credentials).into());
+    }
+    if let Some(cache) = pipeline.managed_cache() {
         add(Step::Data, valkey::deployment(pipeline, cache, credentials).into());
     }
     add(Step::Schema, jobs::schema(pipeline).into());
@@ -45,6 +58,15 @@ pub fn build(pipeline: &Pipeline, credentials: &Credentials) -> Objects<Desired>
         add(Step::Serve, budget.into());
     }
     add(Step::Serve, gateway::deployment(pipeline, credentials).into());
+    if let Some(autoscaler) = autoscaler::autoscaler(pipeline) {
+        add(Step::Serve, autoscaler.into());
+    }
+    if let Some(ingress) = &pipeline.gateway.ingress {
+        add(Step::Serve, ingress::ingress(pipeline, ingress).into());
+    }
+    if let Some(route) = &pipeline.gateway.route {
+        add(Step::Serve, route::route(pipeline, route).into());
+    }
     if let Some(workers) = &pipeline.workers {
         add(Step::Serve, worker::deployment(pipeline, workers, credentials).into());
     }

@@ -24,7 +24,7 @@ use super::{
 use crate::plan::{
     credentials::{Credentials, PASSWORD_KEY},
     names::{self, Component},
-    pipeline::Pipeline,
+    pipeline::{ManagedPostgres, Pipeline},
     quantity::MIB,
 };
 
@@ -39,8 +39,8 @@ const DATA: &str = "/var/lib/postgresql/data/pgdata";
 const SHARED_MEMORY: u64 = 64 * MIB;
 
 /// Settings, scripts, and who may connect.
-pub fn config_map(pipeline: &Pipeline) -> ConfigMap {
-    let data = files(pipeline).into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
+pub fn config_map(pipeline: &Pipeline, postgres: &ManagedPostgres) -> ConfigMap {
+    let data = files(pipeline, postgres).into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
     ConfigMap {
         metadata: meta::owned(pipeline, names::postgres_config(&pipeline.name), Component::Postgres),
         data: Some(data),
@@ -48,9 +48,9 @@ pub fn config_map(pipeline: &Pipeline) -> ConfigMap {
     }
 }
 
-fn files(pipeline: &Pipeline) -> BTreeMap<&'static str, String> {
+fn files(pipeline: &Pipeline, postgres: &ManagedPostgres) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
-        ("postgresql.conf", settings::file(pipeline)),
+        ("postgresql.conf", settings::file(pipeline, postgres)),
         ("pg_hba.conf", include_str!("files/pg_hba.conf").to_owned()),
         ("start.sh", include_str!("files/postgres_start.sh").to_owned()),
         ("ready.sh", include_str!("files/postgres_ready.sh").to_owned()),
@@ -97,9 +97,9 @@ fn service_spec(pipeline: &Pipeline) -> ServiceSpec {
 }
 
 /// PostgreSQL itself.
-pub fn stateful_set(pipeline: &Pipeline, credentials: &Credentials) -> StatefulSet {
+pub fn stateful_set(pipeline: &Pipeline, postgres: &ManagedPostgres, credentials: &Credentials) -> StatefulSet {
     let Credentials { superuser, owner, application, valkey: _, api_key: _ } = credentials;
-    let files = files(pipeline);
+    let files = files(pipeline, postgres);
     let hashes = [
         ("config", names::hash(files.values().map(String::as_str))),
         // The start command sets the passwords, so a new one takes a new start.
@@ -122,8 +122,8 @@ pub fn stateful_set(pipeline: &Pipeline, credentials: &Credentials) -> StatefulS
             revision_history_limit: Some(3),
             selector: meta::selector(pipeline, Component::Postgres),
             service_name: Some(names::postgres_headless(&pipeline.name)),
-            template: pod::template(pipeline, Component::Postgres, &hashes, pod_spec(pipeline)),
-            volume_claim_templates: Some(vec![claim(pipeline)]),
+            template: pod::template(pipeline, Component::Postgres, &hashes, pod_spec(pipeline, postgres)),
+            volume_claim_templates: Some(vec![claim(pipeline, postgres)]),
             ..StatefulSetSpec::default()
         }),
         status: None,
@@ -131,8 +131,8 @@ pub fn stateful_set(pipeline: &Pipeline, credentials: &Credentials) -> StatefulS
 }
 
 /// The claim as it is made. A StatefulSet cannot change it later: a growing size is written to the claim itself.
-fn claim(pipeline: &Pipeline) -> PersistentVolumeClaim {
-    let size = Quantity(pipeline.postgres.storage_size.0.clone());
+fn claim(pipeline: &Pipeline, postgres: &ManagedPostgres) -> PersistentVolumeClaim {
+    let size = Quantity(postgres.storage_size.0.clone());
     PersistentVolumeClaim {
         metadata: ObjectMeta {
             name: Some(names::POSTGRES_VOLUME.to_owned()),
@@ -145,14 +145,14 @@ fn claim(pipeline: &Pipeline) -> PersistentVolumeClaim {
                 requests: Some(BTreeMap::from([("storage".to_owned(), size)])),
                 limits: None,
             }),
-            storage_class_name: pipeline.postgres.storage_class.clone(),
+            storage_class_name: postgres.storage_class.clone(),
             ..PersistentVolumeClaimSpec::default()
         }),
         status: None,
     }
 }
 
-fn pod_spec(pipeline: &Pipeline) -> PodSpec {
+fn pod_spec(pipeline: &Pipeline, postgres: &ManagedPostgres) -> PodSpec {
     let name = &pipeline.name;
     let (superuser, owner) = (names::superuser_secret(name), names::owner_secret(name));
     let application = names::application_secret(name);
@@ -164,7 +164,7 @@ fn pod_spec(pipeline: &Pipeline) -> PodSpec {
         password("application", &application),
         pod::scratch(),
         pod::empty("socket", "/var/run/postgresql"),
-        pod::memory("shared-memory", "/dev/shm", settings::maintenance_memory_bytes(pipeline) + SHARED_MEMORY),
+        pod::memory("shared-memory", "/dev/shm", settings::maintenance_memory_bytes(postgres) + SHARED_MEMORY),
     ]);
     mounts.push(pod::mount(names::POSTGRES_VOLUME, VOLUME, false));
     let script = |name: &str| format!("{CONFIG}/{name}");
@@ -187,7 +187,7 @@ fn pod_spec(pipeline: &Pipeline) -> PodSpec {
         liveness_probe: Some(Pace { period_seconds: 10, timeout_seconds: 5, failures: 6 }.tcp(PORT)),
         readiness_probe: Some(Pace { period_seconds: 5, timeout_seconds: 5, failures: 3 }.command(&ready)),
         volume_mounts: Some(mounts),
-        ..pod::container(CONTAINER, &pipeline.postgres.image, &pipeline.postgres.resources)
+        ..pod::container(CONTAINER, &postgres.image, &postgres.resources)
     };
     PodSpec { termination_grace_period_seconds: Some(120), ..pod::pod(DATA_USER, names::postgres(name), container, volumes) }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use ragline_config::ports;
 
 use crate::plan::{
-    pipeline::Pipeline,
+    pipeline::{ManagedPostgres, Pipeline},
     quantity::{self, MIB},
 };
 
@@ -19,24 +19,24 @@ const RESERVE: u32 = 10;
 const CONNECTION_STEP: u32 = 100;
 
 /// Memory for building an index: a quarter of what there is.
-pub(super) fn maintenance_memory_bytes(pipeline: &Pipeline) -> u64 {
+pub(super) fn maintenance_memory_bytes(postgres: &ManagedPostgres) -> u64 {
     const MOST: u64 = 8 << 30;
-    (pipeline.postgres.resources.memory_bytes / 4).min(MOST) / MIB * MIB
+    (postgres.resources.memory_bytes / 4).min(MOST) / MIB * MIB
 }
 
 /// Connections that PostgreSQL takes: those of all gateways and workers, one more of each during a roll-out, and the rest.
 pub(super) fn max_connections(pipeline: &Pipeline) -> u32 {
-    let gateways = pipeline.gateway.replicas + 1;
+    let gateways = pipeline.gateway.scale.most() + 1;
     let workers = pipeline.workers.as_ref().map_or(0, |workers| workers.replicas + 1);
     let needed = (gateways + workers) * (pipeline.config.database.pool_size + BESIDE_THE_POOL) + JOBS + RESERVE;
     needed.div_ceil(CONNECTION_STEP) * CONNECTION_STEP
 }
 
 /// The file `postgresql.conf`. The user's settings come last and win.
-pub(super) fn file(pipeline: &Pipeline) -> String {
-    let memory = pipeline.postgres.resources.memory_bytes;
+pub(super) fn file(pipeline: &Pipeline, postgres: &ManagedPostgres) -> String {
+    let memory = postgres.resources.memory_bytes;
     let megabytes = |bytes: u64| format!("{}MB", bytes / MIB);
-    let storage = quantity::bytes(&pipeline.postgres.storage_size).unwrap_or_default();
+    let storage = quantity::bytes(&postgres.storage_size).unwrap_or_default();
     let mut settings: BTreeMap<&str, String> = BTreeMap::from([
         ("listen_addresses", "*".to_owned()),
         ("port", ports::POSTGRES.to_string()),
@@ -47,13 +47,14 @@ pub(super) fn file(pipeline: &Pipeline) -> String {
         ("max_connections", max_connections(pipeline).to_string()),
         ("shared_buffers", megabytes(memory / 4)),
         ("effective_cache_size", megabytes(memory / 2)),
-        ("maintenance_work_mem", megabytes(maintenance_memory_bytes(pipeline))),
+        ("maintenance_work_mem", megabytes(maintenance_memory_bytes(postgres))),
         ("autovacuum_work_mem", megabytes((memory / 16).clamp(16 * MIB, 256 * MIB))),
         ("work_mem", megabytes((memory / 256).clamp(4 * MIB, 64 * MIB))),
         ("max_wal_size", megabytes((storage / 10).clamp(128 * MIB, 4_096 * MIB))),
         ("min_wal_size", "80MB".to_owned()),
         ("random_page_cost", "1.1".to_owned()),
         ("jit", "off".to_owned()),
+        ("shared_preload_libraries", "pg_stat_statements".to_owned()),
         // A gateway that vanished must not hold its locks for hours.
         ("tcp_keepalives_idle", "60".to_owned()),
         ("tcp_keepalives_interval", "10".to_owned()),
@@ -62,7 +63,7 @@ pub(super) fn file(pipeline: &Pipeline) -> String {
         ("log_timezone", "UTC".to_owned()),
         ("timezone", "UTC".to_owned()),
     ]);
-    for (name, value) in &pipeline.postgres.parameters {
+    for (name, value) in &postgres.parameters {
         settings.insert(name, value.clone());
     }
     let mut file = "# Written by the operator; change spec.postgres.managed.parameters instead.\n".to_owned();

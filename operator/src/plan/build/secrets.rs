@@ -26,13 +26,16 @@ pub const APPLICATION: &str = "ragline_app";
 pub fn secrets(pipeline: &Pipeline, credentials: &Credentials) -> Vec<Secret> {
     let Credentials { superuser, owner, application, valkey, api_key } = credentials;
     let name = &pipeline.name;
-    let mut secrets = vec![
-        role(pipeline, names::superuser_secret(name), SUPERUSER, env::DATABASE_BOOTSTRAP_URL, superuser),
-        role(pipeline, names::owner_secret(name), OWNER, env::DATABASE_OWNER_URL, owner),
-        role(pipeline, names::application_secret(name), APPLICATION, env::DATABASE_URL, application),
-        secret(pipeline, names::api_key_secret(name), Component::Gateway, [(API_KEY_KEY, api_key.expose_secret().to_owned())]),
-    ];
-    if pipeline.cache.is_some() {
+    let key = [(API_KEY_KEY, api_key.expose_secret().to_owned())];
+    let mut secrets = vec![secret(pipeline, names::api_key_secret(name), Component::Gateway, key)];
+    if pipeline.managed_postgres().is_some() {
+        secrets.extend([
+            role(pipeline, names::superuser_secret(name), SUPERUSER, env::DATABASE_BOOTSTRAP_URL, superuser),
+            role(pipeline, names::owner_secret(name), OWNER, env::DATABASE_OWNER_URL, owner),
+            role(pipeline, names::application_secret(name), APPLICATION, env::DATABASE_URL, application),
+        ]);
+    }
+    if pipeline.managed_cache().is_some() {
         let password = valkey.expose_secret().to_owned();
         secrets.push(secret(pipeline, names::valkey_secret(name), Component::Cache, [(PASSWORD_KEY, password)]));
     }

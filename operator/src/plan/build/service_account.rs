@@ -10,15 +10,15 @@ use crate::plan::{
 
 /// One for each part, so that a cluster's own policies can tell them apart.
 pub fn service_accounts(pipeline: &Pipeline) -> Vec<ServiceAccount> {
-    let mut accounts = vec![
-        (names::gateway(&pipeline.name), Component::Gateway),
-        (names::jobs(&pipeline.name), Component::Schema),
-        (names::postgres(&pipeline.name), Component::Postgres),
-    ];
+    let mut accounts =
+        vec![(names::gateway(&pipeline.name), Component::Gateway), (names::jobs(&pipeline.name), Component::Schema)];
+    if pipeline.managed_postgres().is_some() {
+        accounts.push((names::postgres(&pipeline.name), Component::Postgres));
+    }
     if pipeline.workers.is_some() {
         accounts.push((names::worker(&pipeline.name), Component::Worker));
     }
-    if pipeline.cache.is_some() {
+    if pipeline.managed_cache().is_some() {
         accounts.push((names::valkey(&pipeline.name), Component::Cache));
     }
     let account = |(name, component)| ServiceAccount {

@@ -18,7 +18,7 @@ use super::{
 use crate::plan::{
     credentials::{Credentials, PASSWORD_KEY},
     names::{self, Component},
-    pipeline::{Cache, Pipeline},
+    pipeline::{ManagedCache, Pipeline},
     quantity::MIB,
 };
 
@@ -28,7 +28,7 @@ const PORT: &str = "valkey";
 const CONFIG: &str = "/etc/ragline/valkey";
 
 /// Settings and the start command.
-pub fn config_map(pipeline: &Pipeline, cache: &Cache) -> ConfigMap {
+pub fn config_map(pipeline: &Pipeline, cache: &ManagedCache) -> ConfigMap {
     let data = files(cache).into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
     ConfigMap {
         metadata: meta::owned(pipeline, names::valkey_config(&pipeline.name), Component::Cache),
@@ -37,11 +37,11 @@ pub fn config_map(pipeline: &Pipeline, cache: &Cache) -> ConfigMap {
     }
 }
 
-fn files(cache: &Cache) -> BTreeMap<&'static str, String> {
+fn files(cache: &ManagedCache) -> BTreeMap<&'static str, String> {
     BTreeMap::from([("valkey.conf", settings(cache)), ("start.sh", include_str!("files/valkey_start.sh").to_owned())])
 }
 
-fn settings(cache: &Cache) -> String {
+fn settings(cache: &ManagedCache) -> String {
     let port = ports::VALKEY.to_string();
     let max_memory = cache.max_memory_bytes.to_string();
     let settings = [
@@ -88,7 +88,7 @@ pub fn service(pipeline: &Pipeline) -> Service {
 }
 
 /// Valkey itself.
-pub fn deployment(pipeline: &Pipeline, cache: &Cache, credentials: &Credentials) -> Deployment {
+pub fn deployment(pipeline: &Pipeline, cache: &ManagedCache, credentials: &Credentials) -> Deployment {
     let files = files(cache);
     let hashes =
         [("config", names::hash(files.values().map(String::as_str))), ("secrets", Credentials::hash(&[&credentials.valkey]))];
@@ -107,7 +107,7 @@ pub fn deployment(pipeline: &Pipeline, cache: &Cache, credentials: &Credentials)
     }
 }
 
-fn pod_spec(pipeline: &Pipeline, cache: &Cache) -> PodSpec {
+fn pod_spec(pipeline: &Pipeline, cache: &ManagedCache) -> PodSpec {
     let secret = names::valkey_secret(&pipeline.name);
     let (volumes, mounts) = pod::split(vec![
         pod::config(names::valkey_config(&pipeline.name), CONFIG),

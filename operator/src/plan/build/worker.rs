@@ -15,7 +15,8 @@ const WORKER: &str = "worker";
 /// The workers themselves. A file that one of them held when it ended is taken over by another.
 pub fn deployment(pipeline: &Pipeline, workers: &Workers, credentials: &Credentials) -> Deployment {
     let Workers { replicas, resources } = workers;
+    let replicas = Some(if pipeline.stopped { 0 } else { *replicas });
     let name = names::worker(&pipeline.name);
     let roles = Some(WORKER);
-    serving(pipeline, credentials, Serving { component: Component::Worker, name, roles, replicas: *replicas, resources })
+    serving(pipeline, credentials, Serving { component: Component::Worker, name, roles, replicas, resources })
 }

@@ -105,15 +105,17 @@ pub(super) fn reconciling(pipeline: &Pipeline, observed: &Observed) -> Judgement
             || status.replicas.unwrap_or(0) != wanted
             || status.available_replicas.unwrap_or(0) != wanted
     };
-    let set_rolls = observed.postgres.as_ref().is_none_or(|set| {
-        let Some(status) = &set.status else { return true };
-        status.observed_generation != set.metadata.generation
-            || status.update_revision != status.current_revision
-            || status.ready_replicas.unwrap_or(0) < 1
-    });
-    let cache_rolls = pipeline.cache.is_some() && observed.cache.as_ref().is_none_or(rolling);
+    let set_rolls = pipeline.managed_postgres().is_some()
+        && observed.postgres.as_ref().is_none_or(|set| {
+            let Some(status) = &set.status else { return true };
+            status.observed_generation != set.metadata.generation
+                || status.update_revision != status.current_revision
+                || status.ready_replicas.unwrap_or(0) < 1
+        });
+    let cache_rolls = pipeline.managed_cache().is_some() && observed.cache.as_ref().is_none_or(rolling);
     let gateway_rolls = observed.gateway.as_ref().is_none_or(rolling);
     let what = match step {
+        Step::Data if pipeline.managed_postgres().is_none() => "The database is waited for.",
         Step::Data => "PostgreSQL is coming up.",
         Step::Schema => "The schema is being brought up to date.",
         Step::Serve if set_rolls => "PostgreSQL is being rolled out.",

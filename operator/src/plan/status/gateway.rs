@@ -11,18 +11,26 @@ use super::{
 use crate::plan::{
     names::{self, Component},
     observed::{self, Observed},
-    pipeline::Pipeline,
+    pipeline::{Pipeline, Scale},
 };
 
 pub(super) fn gateway(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observed) -> Judgement {
     let name = names::gateway(&pipeline.name);
-    if pipeline.gateway.replicas == 0 {
+    if pipeline.stopped {
+        let message = "spec.stopped is true, so nothing answers. Set it to false to be answered; the data is kept.";
+        return Judgement::new(Truth::False, Reason::Stopped, message);
+    }
+    if pipeline.gateway.scale == Scale::Fixed(0) {
         let message = "spec.gateway.replicas is 0, so nothing answers. Raise it to be answered; the data is kept.";
         return Judgement::new(Truth::False, Reason::ScaledToZero, message);
     }
     let Some(deployment) = &observed.gateway else { return waiting(pipeline, observed) };
-    let wanted = pipeline.gateway.replicas;
     let status = deployment.status.as_ref();
+    let scaled_to = deployment.spec.as_ref().and_then(|spec| spec.replicas);
+    let wanted = match pipeline.gateway.scale {
+        Scale::Fixed(replicas) => replicas,
+        Scale::Automatic(_) => scaled_to.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or_default(),
+    };
     let available = status.and_then(|status| status.available_replicas).unwrap_or(0);
     let trouble = pods::trouble(observed.pods_of(Component::Gateway), "spec.gateway.resources", facts.now);
     if available > 0 {
@@ -41,9 +49,8 @@ pub(super) fn gateway(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observe
     if let Some(trouble) = trouble {
         return parts::troubled(trouble);
     }
-    if let Some(why) = pods::refused(&observed.events, &name) {
-        let message = format!("Deployment {name} cannot make its pods: {why}");
-        return Judgement::new(Truth::False, Reason::Provisioning, &message);
+    if let Some(refusal) = pods::refused(&observed.events, &format!("Deployment {name}"), &name) {
+        return parts::troubled(refusal);
     }
     if let Some(why) = late(deployment) {
         let message = format!("The roll-out of Deployment {name} takes too long: {why} See kubectl describe deployment {name}.");
@@ -63,7 +70,7 @@ fn waiting(pipeline: &Pipeline, observed: &Observed) -> Judgement {
         (Reason::WaitingForSecrets, "The gateways wait for a Secret that the spec names.")
     } else if observed.schema_applied() {
         (Reason::Provisioning, "The gateways are about to start.")
-    } else if observed.database_ready() {
+    } else if observed.database_ready(pipeline) {
         (Reason::WaitingForSchema, "The gateways wait for the schema.")
     } else {
         (Reason::WaitingForDatabase, "The gateways wait for the database.")

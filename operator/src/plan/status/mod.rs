@@ -10,6 +10,7 @@ mod pods;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod warning;
 mod worker;
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
@@ -18,7 +19,12 @@ use ragline_crds::{
     status::{Component as ComponentStatus, Components, Phase},
 };
 
-use super::{build, observed::Observed, pipeline::Pipeline, validate::Refusal};
+use super::{
+    build,
+    observed::Observed,
+    pipeline::{Cache, Pipeline},
+    validate::Refusal,
+};
 use judgement::{Judged, Judgement, Truth};
 
 /// How a trip ended.
@@ -77,7 +83,7 @@ fn seen(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observed) -> Vec<Judg
         (ConditionType::GatewayAvailable, gateway::gateway(facts, pipeline, observed)),
         (ConditionType::CacheReady, parts::cache(facts, pipeline, observed)),
         (ConditionType::IndexReady, index::condition(pipeline, observed)),
-        (ConditionType::ConfigurationWarning, index::warning(pipeline, observed)),
+        (ConditionType::ConfigurationWarning, warning::warning(pipeline, observed)),
         (ConditionType::Reconciling, conditions::reconciling(pipeline, observed)),
     ]
 }
@@ -90,26 +96,37 @@ fn describe(next: &mut RagPipelineStatus, facts: &Facts<'_>, pipeline: &Pipeline
     next.replicas = Some(gateway.and_then(|status| status.replicas).unwrap_or(0));
     next.ready_replicas = Some(gateway.and_then(|status| status.ready_replicas).unwrap_or(0));
     next.components = Some(Components {
-        postgres: Some(component(&pipeline.postgres.image, judged, ConditionType::DatabaseReady)),
-        cache: pipeline.cache.as_ref().map(|cache| component(&cache.image, judged, ConditionType::CacheReady)),
-        gateway: Some(component(&pipeline.gateway.image, judged, ConditionType::GatewayAvailable)),
+        postgres: Some(component(
+            pipeline.managed_postgres().map(|postgres| postgres.image.as_str()),
+            judged,
+            ConditionType::DatabaseReady,
+        )),
+        cache: match &pipeline.cache {
+            Cache::Managed(managed) => Some(component(Some(&managed.image), judged, ConditionType::CacheReady)),
+            Cache::External => Some(component(None, judged, ConditionType::CacheReady)),
+            Cache::Disabled => None,
+        },
+        gateway: Some(component(Some(&pipeline.gateway.image), judged, ConditionType::GatewayAvailable)),
         worker: worker::worker(facts, pipeline, observed),
     });
     next.vectors = index::vectors(facts, observed, next);
     next.index = Some(index::status(pipeline, observed, next.index.as_ref()));
 }
 
-fn component(image: &str, judged: &[Judged], condition: ConditionType) -> ComponentStatus {
+fn component(image: Option<&str>, judged: &[Judged], condition: ConditionType) -> ComponentStatus {
     let judgement = judged.iter().find(|(type_, _)| *type_ == condition).map(|(_, judgement)| judgement);
     let ready = judgement.is_some_and(|judgement| judgement.truth == Truth::True);
     let message = judgement.filter(|_| !ready).map(|judgement| judgement.message.clone());
-    ComponentStatus { ready, image: Some(image.to_owned()), message }
+    ComponentStatus { ready, image: image.map(str::to_owned), message }
 }
 
 fn phase(facts: &Facts<'_>, judged: &[Judged], previous: &RagPipelineStatus) -> Phase {
     let is_true = |wanted: ConditionType| judged.iter().any(|(type_, j)| *type_ == wanted && j.truth == Truth::True);
     if facts.paused {
         return Phase::Paused;
+    }
+    if judged.iter().any(|(type_, j)| *type_ == ConditionType::GatewayAvailable && j.reason == Reason::Stopped) {
+        return Phase::Stopped;
     }
     if is_true(ConditionType::Ready) {
         return Phase::Ready;
@@ -119,7 +136,7 @@ fn phase(facts: &Facts<'_>, judged: &[Judged], previous: &RagPipelineStatus) -> 
     }
     let served_before = match previous.phase {
         Some(Phase::Ready | Phase::Degraded) => true,
-        Some(Phase::Pending | Phase::Progressing | Phase::Stalled | Phase::Paused) | None => false,
+        Some(Phase::Pending | Phase::Progressing | Phase::Stalled | Phase::Paused | Phase::Stopped) | None => false,
     };
     if served_before { Phase::Degraded } else { Phase::Progressing }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::plan::{
     names::{self, Component},
     observed::{self, Observed, SecretProblem},
-    pipeline::Pipeline,
+    pipeline::{Cache, Pipeline},
 };
 
 /// Whether all Secrets are there that the spec names.
@@ -37,7 +37,10 @@ pub(super) fn secrets(pipeline: &Pipeline, observed: &Observed) -> Judgement {
 
 /// Whether PostgreSQL takes connections.
 pub(super) fn database(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observed) -> Judgement {
-    if observed.database_ready() {
+    if pipeline.managed_postgres().is_none() {
+        return external(observed);
+    }
+    if observed.managed_database_ready() {
         return Judgement::new(Truth::True, Reason::SinglePrimary, "PostgreSQL is ready. It is one primary without a standby.");
     }
     let name = names::postgres(&pipeline.name);
@@ -45,9 +48,8 @@ pub(super) fn database(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observ
     if let Some(trouble) = pods::trouble(pods, "spec.postgres.managed.resources", facts.now) {
         return troubled(trouble);
     }
-    if let Some(why) = pods::refused(&observed.events, &name) {
-        let message = format!("StatefulSet {name} cannot make its pod: {why}");
-        return Judgement::new(Truth::False, Reason::Provisioning, &message);
+    if let Some(refusal) = pods::refused(&observed.events, &format!("StatefulSet {name}"), &name) {
+        return troubled(refusal);
     }
     let claim = names::postgres_claim(&pipeline.name);
     let pending = |one: &PersistentVolumeClaim| {
@@ -62,10 +64,24 @@ pub(super) fn database(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observ
     Judgement::new(Truth::False, Reason::Provisioning, &message)
 }
 
+/// Somebody else's PostgreSQL is known by the Job that used it.
+fn external(observed: &Observed) -> Judgement {
+    if observed.schema_applied() {
+        return Judgement::new(Truth::True, Reason::External, "The schema is in the PostgreSQL that the spec names.");
+    }
+    let message = "The schema Job has not reached the PostgreSQL that spec.postgres.external names yet.";
+    Judgement::new(Truth::Unknown, Reason::WaitingForSchemaJob, message)
+}
+
 /// Whether Valkey takes connections.
 pub(super) fn cache(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observed) -> Judgement {
-    if pipeline.cache.is_none() {
-        return Judgement::new(Truth::True, Reason::Disabled, "The spec switches the cache off.");
+    match pipeline.cache {
+        Cache::Disabled => return Judgement::new(Truth::True, Reason::Disabled, "The spec switches the cache off."),
+        Cache::External => {
+            let message = "The cache that spec.cache.external names is used; the gateways go on without it while it is away.";
+            return Judgement::new(Truth::True, Reason::ExternalCache, message);
+        }
+        Cache::Managed(_) => {}
     }
     let status = observed.cache.as_ref().and_then(|deployment| deployment.status.as_ref());
     if status.and_then(|status| status.ready_replicas).unwrap_or(0) > 0 {
@@ -77,10 +93,10 @@ pub(super) fn cache(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observed)
         return troubled(Trouble { stalled: false, ..trouble });
     }
     let name = names::valkey(&pipeline.name);
-    let message = pods::refused(&observed.events, &name).map_or_else(
-        || format!("Deployment {name} is starting; until then every request works without a cache."),
-        |why| format!("Deployment {name} cannot make its pod: {why}"),
-    );
+    if let Some(refusal) = pods::refused(&observed.events, &format!("Deployment {name}"), &name) {
+        return troubled(Trouble { stalled: false, ..refusal });
+    }
+    let message = format!("Deployment {name} is starting; until then every request works without a cache.");
     Judgement::new(Truth::False, Reason::Provisioning, &message)
 }
 

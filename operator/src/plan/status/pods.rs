@@ -120,12 +120,21 @@ fn tail(text: &str) -> String {
 }
 
 /// Why no pod is made for a workload, such as an exhausted quota. The newest such Event counts.
-pub(super) fn refused(events: &[Event], workload: &str) -> Option<String> {
+pub(super) fn refused(events: &[Event], who: &str, workload: &str) -> Option<Trouble> {
     let about = |event: &&Event| {
         let name = event.involved_object.name.as_deref().unwrap_or_default();
         // A Deployment's pods are made by a ReplicaSet, which is named after it.
         event.reason.as_deref() == Some("FailedCreate") && (name == workload || name.starts_with(&format!("{workload}-")))
     };
     let newest = events.iter().filter(about).max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0))?;
-    Some(shortened(newest.message.as_deref().unwrap_or_default(), WORDS_BYTES))
+    let why = shortened(newest.message.as_deref().unwrap_or_default(), WORDS_BYTES);
+    let (reason, mend) = if why.contains("exceeded quota") {
+        (Reason::QuotaExceeded, "Ask for less in the spec, or have the namespace's ResourceQuota raised.")
+    } else if why.contains("forbidden") {
+        (Reason::PodRefused, "Correct what is named, in the spec or in the namespace's LimitRange or policies.")
+    } else {
+        let message = format!("{who} cannot make its pods: {why}");
+        return Some(Trouble { reason: Reason::Provisioning, message, stalled: false });
+    };
+    Some(Trouble { reason, message: format!("{who} cannot make its pods: {why}. {mend}"), stalled: true })
 }

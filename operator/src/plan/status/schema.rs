@@ -15,7 +15,7 @@ use crate::plan::{
 
 pub(super) fn schema(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observed) -> Judgement {
     let Some(job) = &observed.schema_job else {
-        return if observed.database_ready() {
+        return if observed.database_ready(pipeline) {
             Judgement::new(Truth::False, Reason::Migrating, "The schema Job is about to start.")
         } else {
             Judgement::new(Truth::False, Reason::WaitingForDatabase, "The schema waits for the database.")

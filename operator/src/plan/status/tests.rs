@@ -1,5 +1,7 @@
 //! What is said of a pipeline, by example: what was seen on the left, the conditions on the right.
 
+mod scale;
+
 use k8s_openapi::{
     api::core::v1::{Pod, Secret},
     jiff::Timestamp,
@@ -28,7 +30,12 @@ fn pipeline(spec: Value) -> Pipeline {
     });
     let object: RagPipeline = serde_json::from_value(object).unwrap();
     let image = |name: &str| format!("example.org/{name}:1");
-    let defaults = Defaults { gateway_image: image("gateway"), postgres_image: image("postgres"), valkey_image: image("valkey") };
+    let defaults = Defaults {
+        gateway_image: image("gateway"),
+        postgres_image: image("postgres"),
+        valkey_image: image("valkey"),
+        operator_namespace: "ragline-system".to_owned(),
+    };
     validate(&object, &defaults).unwrap()
 }
 
@@ -353,22 +360,4 @@ fn nothing_of_a_later_step_is_applied_too_early() {
     assert_eq!(stage::step(&pipeline, &observed), Step::Serve);
     observed.postgres = None;
     assert_eq!(stage::step(&pipeline, &observed), Step::Serve, "a database that is away holds nothing up");
-}
-
-#[test]
-fn workers_are_counted_by_themselves_and_the_pipeline_answers_without_them() {
-    let pipeline = pipeline(json!({"ingest": {"workers": {"replicas": 2}}}));
-    let worker = |observed: &Observed| {
-        let said = status(&facts(0), Outcome::Seen(&pipeline, observed), &RagPipelineStatus::default());
-        assert_eq!(said.phase, Some(Phase::Ready));
-        let worker = said.components.unwrap().worker.unwrap();
-        (worker.ready, worker.message)
-    };
-    assert_eq!(worker(&running()), (false, Some("0 of 2 workers of Deployment docs-worker run.".to_owned())));
-    let available = |n: i64| Observed {
-        worker: Some(typed(json!({"metadata": {"name": "docs-worker"}, "status": {"availableReplicas": n}}))),
-        ..running()
-    };
-    assert_eq!(worker(&available(1)), (true, Some("1 of 2 workers of Deployment docs-worker run.".to_owned())));
-    assert_eq!(worker(&available(2)), (true, None));
 }

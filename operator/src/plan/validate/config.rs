@@ -12,7 +12,7 @@ use ragline_crds::{
     spec::{self, LogLevel},
 };
 
-use super::{Problem, Problems};
+use super::{Problem, Problems, secrets};
 use crate::plan::names;
 
 /// Overwrites `$to.$field` where the spec names it.
@@ -31,8 +31,7 @@ macro_rules! take_seconds {
 
 pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems) -> Config {
     let mut config = Config::default();
-    // The managed PostgreSQL has no certificate.
-    config.database.tls_mode = TlsMode::Disable;
+    database(spec, &mut config);
     cache(spec, name, &mut config);
     embedding(spec.embedding.as_ref(), &mut config, problems);
     generation(spec.generation.as_ref(), &mut config, problems);
@@ -158,6 +157,7 @@ fn cache(spec: &RagPipelineSpec, name: &str, config: &mut Config) {
     if let Some(cache) = &spec.cache {
         let spec::Cache {
             managed: _,
+            external: _,
             disabled: _,
             vector_search_ttl_seconds: _,
             embedding_ttl_seconds: _,
@@ -176,10 +176,36 @@ fn cache(spec: &RagPipelineSpec, name: &str, config: &mut Config) {
     }
     if spec.cache.as_ref().is_some_and(|cache| cache.disabled.is_some()) {
         config.cache.mode = CacheMode::Disabled;
+    } else if let Some(external) = spec.cache.as_ref().and_then(|cache| cache.external.as_ref()) {
+        let spec::ExternalCache { host, port, database, tls, ca_secret_ref, secret_ref: _ } = external;
+        config.cache.host.clone_from(host);
+        config.cache.port = port.unwrap_or(ports::VALKEY);
+        config.cache.database = database.unwrap_or(config.cache.database);
+        config.cache.tls = tls.unwrap_or_default();
+        config.cache.tls_ca_file = ca_secret_ref.as_ref().map(secrets::valkey_ca);
     } else {
         config.cache.host = names::valkey(name);
         config.cache.port = ports::VALKEY;
     }
+}
+
+fn database(spec: &RagPipelineSpec, config: &mut Config) {
+    let Some(external) = spec.postgres.as_ref().and_then(|postgres| postgres.external.as_ref()) else {
+        // The managed PostgreSQL has no certificate.
+        config.database.tls_mode = TlsMode::Disable;
+        return;
+    };
+    let spec::ExternalPostgres { secret_name: _, port: _, schema, tls_mode, ca_secret_ref } = external;
+    if let Some(schema) = schema {
+        config.database.schema.clone_from(schema);
+    }
+    config.database.tls_mode = match tls_mode.unwrap_or_default() {
+        spec::TlsMode::Disable => TlsMode::Disable,
+        spec::TlsMode::Require => TlsMode::Require,
+        spec::TlsMode::VerifyCa => TlsMode::VerifyCa,
+        spec::TlsMode::VerifyFull => TlsMode::VerifyFull,
+    };
+    config.database.tls_ca_file = ca_secret_ref.as_ref().map(secrets::database_ca);
 }
 
 fn embedding(spec: Option<&spec::Embedding>, config: &mut Config, problems: &mut Problems) {

@@ -5,7 +5,7 @@ use ragline_crds::spec::{Quantity, Resources};
 use super::Problems;
 use crate::plan::{
     pipeline::Sizing,
-    quantity::{self, from_bytes},
+    quantity::{self, MIB, from_bytes},
 };
 
 /// What a part gets where the spec names nothing.
@@ -14,6 +14,33 @@ pub(super) struct Standard {
     pub(super) cpu_request: &'static str,
     pub(super) memory_request_bytes: u64,
     pub(super) memory_limit_bytes: u64,
+}
+
+/// What the parts get by the number of vectors that are expected.
+#[derive(Debug)]
+pub(super) struct Preset {
+    pub(super) postgres: Standard,
+    /// Of PostgreSQL's volume.
+    pub(super) storage: &'static str,
+    /// Of Valkey's entries.
+    pub(super) cache_memory: &'static str,
+}
+
+impl Preset {
+    /// The smallest one where nothing is expected. The rule against shrinking volumes names its size too.
+    pub(super) fn of(expected_vectors: Option<u64>) -> Self {
+        let postgres = |cpu_request, gigabytes: u64| {
+            let bytes = gigabytes * 1_024 * MIB;
+            Standard { cpu_request, memory_request_bytes: bytes, memory_limit_bytes: bytes }
+        };
+        let (postgres, storage, cache_memory) = match expected_vectors.unwrap_or_default() {
+            0..100_000 => (postgres("250m", 1), "10Gi", "256Mi"),
+            100_000..1_000_000 => (postgres("1", 4), "50Gi", "1Gi"),
+            1_000_000..10_000_000 => (postgres("4", 16), "500Gi", "4Gi"),
+            10_000_000.. => (postgres("8", 32), "500Gi", "8Gi"),
+        };
+        Self { postgres, storage, cache_memory }
+    }
 }
 
 /// Fills the gaps. A limit that is not named is never below the request, and a request that is not named never above the limit.

@@ -1,7 +1,10 @@
 //! What a person gets to read when something is wrong, and that the pipeline goes on by itself once it is mended.
 
-use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::api::{ObjectMeta, PostParams};
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{ResourceQuota, Secret},
+};
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use ragline_crds::ConditionType;
 use serde_json::{Value, json};
 
@@ -62,11 +65,28 @@ async fn an_image_that_does_not_exist_is_named_and_can_be_mended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_quota_that_is_too_small_is_named_and_a_larger_one_is_noticed() {
+    let world = World::new("quota").await;
+    let quotas = world.api::<ResourceQuota>();
+    let quota: ResourceQuota =
+        serde_json::from_value(json!({"metadata": {"name": "small"}, "spec": {"hard": {"pods": "0"}}})).unwrap();
+    quotas.create(&PostParams::default(), &quota).await.unwrap();
+    world.apply("a", tiny()).await.unwrap();
+    let refused = world.wait_reason("a", ConditionType::DatabaseReady, "QuotaExceeded", 60).await;
+    assert!(refused.message.contains("small") && refused.message.contains("ResourceQuota"), "{}", refused.message);
+    world.wait("a", ConditionType::Stalled, "True", 10).await;
+    let larger = Patch::Merge(json!({"spec": {"hard": {"pods": "9"}}}));
+    quotas.patch("small", &PatchParams::default(), &larger).await.unwrap();
+    world.wait("a", ConditionType::DatabaseReady, "True", 240).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_contradictory_spec_is_refused_at_the_door_or_told_in_the_status() {
     let world = World::new("spec").await;
     let both = json!({"cache": {"managed": {}, "disabled": {}}});
     let refusal = world.apply("a", both).await.unwrap_err().to_string();
-    assert!(refusal.contains("only one of managed and disabled"), "{refusal}");
+    assert!(refusal.contains("only one of managed, external and disabled"), "{refusal}");
 
     // No rule of the API server compares two amounts of memory; the operator does.
     let spec = json!({"cache": {"managed": {"maxMemory": "1Gi", "resources": {"limits": {"memory": "256Mi"}}}}});

@@ -8,8 +8,11 @@ mod forward;
 mod programs;
 mod world;
 
+mod class;
 mod grants;
 mod index;
 mod leader;
 mod mistakes;
+mod network;
+mod scale;
 mod story;

@@ -1,0 +1,187 @@
+//! NetworkPolicies: one for each part, in both directions. What is not written here is not let through, where the cluster's
+//! network enforces policies.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::{
+    api::networking::v1::{
+        IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+        NetworkPolicySpec,
+    },
+    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
+};
+use ragline_config::{Config, EmbeddingProvider, GenerationProvider, ports};
+use ragline_crds::spec::{LabelMatch, Peer};
+
+use super::meta;
+use crate::plan::{
+    names::{self, Component},
+    pipeline::{Cache, Network, Pipeline, Postgres},
+};
+
+/// The port of name servers.
+const DNS: u16 = 53;
+/// Where clouds hand out the credentials of their machines; no pipeline has any business there.
+const MACHINE_CREDENTIALS: [(&str, &str); 2] = [("0.0.0.0/0", "169.254.169.254/32"), ("::/0", "fd00:ec2::254/128")];
+/// Names of the label that every namespace has, and of those that the operator's chart gives its pods.
+const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+const OPERATOR: (&str, &str) = (names::COMPONENT_LABEL, "operator");
+
+/// The policies of a pipeline, none where the spec does without.
+pub fn policies(pipeline: &Pipeline) -> Vec<NetworkPolicy> {
+    let Some(network) = &pipeline.network else { return Vec::new() };
+    let name = &pipeline.name;
+    let outward = outward(pipeline);
+    let mut policies = vec![policy(pipeline, names::gateway(name), &[Component::Gateway], callers(network), outward.clone())];
+    if pipeline.workers.is_some() {
+        let read = to(ports::GATEWAY_HTTP, peers(&network.monitoring_from));
+        policies.push(policy(pipeline, names::worker(name), &[Component::Worker], read, outward));
+    }
+    let mut inward = vec![name_service()];
+    inward.extend(database(pipeline));
+    policies.push(policy(pipeline, names::jobs(name), &[Component::Schema, Component::Index], None, inward));
+    let readers = || peers(&network.monitoring_from);
+    if pipeline.managed_postgres().is_some() {
+        let clients = [Component::Gateway, Component::Worker, Component::Schema, Component::Index];
+        let from = clients.map(|component| part(pipeline, component)).into_iter().chain(readers()).collect();
+        let rules = to(ports::POSTGRES, from);
+        policies.push(policy(pipeline, names::postgres(name), &[Component::Postgres], rules, Vec::new()));
+    }
+    if pipeline.managed_cache().is_some() {
+        let clients = [Component::Gateway, Component::Worker];
+        let from = clients.map(|component| part(pipeline, component)).into_iter().chain(readers()).collect();
+        policies.push(policy(pipeline, names::valkey(name), &[Component::Cache], to(ports::VALKEY, from), Vec::new()));
+    }
+    policies
+}
+
+fn policy(
+    pipeline: &Pipeline,
+    name: String,
+    parts: &[Component],
+    ingress: impl IntoIterator<Item = NetworkPolicyIngressRule>,
+    egress: Vec<NetworkPolicyEgressRule>,
+) -> NetworkPolicy {
+    let first = parts[0];
+    NetworkPolicy {
+        metadata: meta::owned(pipeline, name, first),
+        spec: Some(NetworkPolicySpec {
+            egress: Some(egress),
+            ingress: Some(ingress.into_iter().collect()),
+            pod_selector: Some(selector(pipeline, parts)),
+            policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
+        }),
+    }
+}
+
+/// Selects the pods of one part or of several.
+fn selector(pipeline: &Pipeline, parts: &[Component]) -> LabelSelector {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
+    let mut selector = meta::selector(pipeline, parts[0]);
+    if parts.len() > 1 {
+        if let Some(labels) = &mut selector.match_labels {
+            labels.remove(names::COMPONENT_LABEL);
+        }
+        selector.match_expressions = Some(vec![LabelSelectorRequirement {
+            key: names::COMPONENT_LABEL.to_owned(),
+            operator: "In".to_owned(),
+            values: Some(parts.iter().map(|part| part.as_str().to_owned()).collect()),
+        }]);
+    }
+    selector
+}
+
+/// Who may call the gateways: whom the spec names, who reads figures, and the operator, which asks how the index stands.
+fn callers(network: &Network) -> Option<NetworkPolicyIngressRule> {
+    let own_namespace = NetworkPolicyPeer { pod_selector: Some(LabelSelector::default()), ..NetworkPolicyPeer::default() };
+    let mut from = network.allow_from.as_deref().map_or_else(|| vec![own_namespace], peers);
+    from.extend(peers(&network.monitoring_from));
+    from.push(NetworkPolicyPeer {
+        namespace_selector: Some(labelled(NAMESPACE_NAME, &network.operator_namespace)),
+        pod_selector: Some(labelled(OPERATOR.0, OPERATOR.1)),
+        ip_block: None,
+    });
+    to(ports::GATEWAY_HTTP, from)
+}
+
+/// What gateways and workers call: name servers, database, cache, and the servers of models.
+fn outward(pipeline: &Pipeline) -> Vec<NetworkPolicyEgressRule> {
+    let mut rules = vec![name_service()];
+    rules.extend(database(pipeline));
+    rules.extend(match &pipeline.cache {
+        Cache::Managed(_) => Some(from(ports::VALKEY, vec![part(pipeline, Component::Cache)])),
+        Cache::External => Some(anywhere(&BTreeSet::from([pipeline.config.cache.port]))),
+        Cache::Disabled => None,
+    });
+    let models = models(&pipeline.config);
+    rules.extend((!models.is_empty()).then(|| anywhere(&models)));
+    rules
+}
+
+fn database(pipeline: &Pipeline) -> Option<NetworkPolicyEgressRule> {
+    Some(match &pipeline.postgres {
+        Postgres::Managed(_) => from(ports::POSTGRES, vec![part(pipeline, Component::Postgres)]),
+        Postgres::External { port } => anywhere(&BTreeSet::from([*port])),
+    })
+}
+
+/// The ports of the servers that embed, write answers and order what was found.
+fn models(config: &Config) -> BTreeSet<u16> {
+    let embedding = match &config.embedding.provider {
+        EmbeddingProvider::OpenAiCompatible(server) => Some(&server.base_url),
+        EmbeddingProvider::Builtin { .. } => None,
+    };
+    let generation = match &config.generation.provider {
+        GenerationProvider::OpenAiCompatible(server) => Some(&server.base_url),
+        _ => None,
+    };
+    let servers = [embedding, generation, config.rerank.base_url.as_ref()];
+    servers.into_iter().flatten().filter_map(url::Url::port_or_known_default).collect()
+}
+
+fn name_service() -> NetworkPolicyEgressRule {
+    NetworkPolicyEgressRule { ports: Some(vec![port("UDP", DNS), port("TCP", DNS)]), to: None }
+}
+
+/// Every host, inside the cluster or outside, on these ports.
+fn anywhere(ports: &BTreeSet<u16>) -> NetworkPolicyEgressRule {
+    let block = |(all, but): (&str, &str)| NetworkPolicyPeer {
+        ip_block: Some(IPBlock { cidr: all.to_owned(), except: Some(vec![but.to_owned()]) }),
+        ..NetworkPolicyPeer::default()
+    };
+    // Some networks do not count pods among the addresses of a block.
+    let pods = NetworkPolicyPeer { namespace_selector: Some(LabelSelector::default()), ..NetworkPolicyPeer::default() };
+    let to = MACHINE_CREDENTIALS.map(block).into_iter().chain([pods]).collect();
+    NetworkPolicyEgressRule { ports: Some(ports.iter().map(|&number| port("TCP", number)).collect()), to: Some(to) }
+}
+
+/// Lets these in. `None` of nobody: a rule without peers would let everybody in.
+fn to(number: u16, from: Vec<NetworkPolicyPeer>) -> Option<NetworkPolicyIngressRule> {
+    (!from.is_empty()).then(|| NetworkPolicyIngressRule { from: Some(from), ports: Some(vec![port("TCP", number)]) })
+}
+
+fn from(number: u16, to: Vec<NetworkPolicyPeer>) -> NetworkPolicyEgressRule {
+    NetworkPolicyEgressRule { ports: Some(vec![port("TCP", number)]), to: Some(to) }
+}
+
+fn part(pipeline: &Pipeline, component: Component) -> NetworkPolicyPeer {
+    NetworkPolicyPeer { pod_selector: Some(meta::selector(pipeline, component)), ..NetworkPolicyPeer::default() }
+}
+
+fn peers(peers: &[Peer]) -> Vec<NetworkPolicyPeer> {
+    let selector = |matching: &LabelMatch| LabelSelector { match_labels: matching.match_labels.clone(), ..Default::default() };
+    let peer = |peer: &Peer| NetworkPolicyPeer {
+        namespace_selector: peer.namespace_selector.as_ref().map(selector),
+        pod_selector: peer.pod_selector.as_ref().map(selector),
+        ip_block: None,
+    };
+    peers.iter().map(peer).collect()
+}
+
+fn labelled(name: &str, value: &str) -> LabelSelector {
+    LabelSelector { match_labels: Some([(name.to_owned(), value.to_owned())].into()), ..LabelSelector::default() }
+}
+
+fn port(protocol: &str, number: u16) -> NetworkPolicyPort {
+    NetworkPolicyPort { port: Some(IntOrString::Int(i32::from(number))), protocol: Some(protocol.to_owned()), end_port: None }
+}

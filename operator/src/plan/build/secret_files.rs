@@ -1,0 +1,47 @@
+//! Values of Secrets as files in the pods that run the gateway's program, and the variables that name them.
+
+use k8s_openapi::api::core::v1::EnvVar;
+
+use super::pod::{Mounted, SecretFile};
+use crate::plan::pipeline::{Pipeline, SecretUser, UserSecret};
+
+/// One file of a Secret with the variable that names it, kept while a pod is put together.
+#[derive(Clone, Debug)]
+pub(super) struct OwnedFile {
+    folder: &'static str,
+    secret: String,
+    key: String,
+    variable: Option<&'static str>,
+}
+
+impl OwnedFile {
+    pub(super) fn mounted(&self) -> Mounted {
+        self.borrowed().mounted()
+    }
+
+    pub(super) fn variable(&self) -> Option<EnvVar> {
+        self.variable.map(|name| self.borrowed().variable(name))
+    }
+
+    fn borrowed(&self) -> SecretFile<'_> {
+        SecretFile { name: self.folder, secret: &self.secret, key: &self.key }
+    }
+}
+
+/// A value that the operator drew, under the name of the variable that takes it.
+pub(super) fn generated(folder: &'static str, secret: String, variable: &'static str) -> OwnedFile {
+    OwnedFile { folder, secret, key: variable.to_owned(), variable: Some(variable) }
+}
+
+/// A value that the operator drew, under another key than the variable's name.
+pub(super) fn generated_key(folder: &'static str, secret: String, key: &str, variable: &'static str) -> OwnedFile {
+    OwnedFile { key: key.to_owned(), ..generated(folder, secret, variable) }
+}
+
+/// Those of the Secrets that the spec names which these pods mount.
+pub(super) fn of_user(pipeline: &Pipeline, users: &[SecretUser]) -> impl Iterator<Item = OwnedFile> {
+    pipeline.secrets.iter().filter(|named| users.contains(&named.user)).map(|named| {
+        let UserSecret { field: _, folder, variable, user: _, secret } = named;
+        OwnedFile { folder, secret: secret.name.clone(), key: secret.key.clone(), variable: *variable }
+    })
+}

@@ -1,0 +1,54 @@
+//! The Secrets that a spec names: what each is for, and which pods mount it.
+
+use std::path::PathBuf;
+
+use ragline_config::{env, paths};
+use ragline_crds::{RagPipelineSpec, spec::SecretKeyRef};
+
+use crate::plan::pipeline::{SecretUser, UserSecret};
+
+/// Folder of the certificates that PostgreSQL's is checked with.
+const DATABASE_CA: &str = "database-ca";
+/// Folder of the certificates that Valkey's is checked with.
+const VALKEY_CA: &str = "valkey-ca";
+
+/// All of them, in the order in which they are missed.
+pub(super) fn secrets(spec: &RagPipelineSpec) -> Vec<UserSecret> {
+    let mut found = Vec::new();
+    let mut add = |field, folder, variable, user, secret: Option<SecretKeyRef>| {
+        found.extend(secret.map(|secret| UserSecret { field, folder, variable, user, secret }));
+    };
+    let embedding = spec.embedding.as_ref().and_then(|embedding| embedding.open_ai_compatible.as_ref()?.secret_ref.clone());
+    let generation = spec.generation.as_ref().and_then(|generation| generation.open_ai_compatible.as_ref()?.secret_ref.clone());
+    let rerank = spec.rerank.as_ref().and_then(|rerank| rerank.secret_ref.clone());
+    let field = "spec.embedding.openAiCompatible.secretRef";
+    add(field, "embedding-api-key", Some(env::EMBEDDING_API_KEY), SecretUser::Serving, embedding);
+    let field = "spec.generation.openAiCompatible.secretRef";
+    add(field, "generation-api-key", Some(env::GENERATION_API_KEY), SecretUser::Serving, generation);
+    add("spec.rerank.secretRef", "rerank-api-key", Some(env::RERANK_API_KEY), SecretUser::Serving, rerank);
+    if let Some(external) = spec.postgres.as_ref().and_then(|postgres| postgres.external.as_ref()) {
+        let url = |key: &str| Some(SecretKeyRef { name: external.secret_name.clone(), key: key.to_owned() });
+        let field = "spec.postgres.external.secretName";
+        add(field, "database", Some(env::DATABASE_URL), SecretUser::All, url(env::DATABASE_URL));
+        add(field, "owner", Some(env::DATABASE_OWNER_URL), SecretUser::Jobs, url(env::DATABASE_OWNER_URL));
+        let field = "spec.postgres.external.caSecretRef";
+        add(field, DATABASE_CA, None, SecretUser::All, external.ca_secret_ref.clone());
+    }
+    if let Some(external) = spec.cache.as_ref().and_then(|cache| cache.external.as_ref()) {
+        let field = "spec.cache.external.secretRef";
+        add(field, "valkey", Some(env::VALKEY_PASSWORD), SecretUser::Serving, external.secret_ref.clone());
+        let field = "spec.cache.external.caSecretRef";
+        add(field, VALKEY_CA, None, SecretUser::All, external.ca_secret_ref.clone());
+    }
+    found
+}
+
+/// Where the certificates for PostgreSQL are mounted.
+pub(super) fn database_ca(secret: &SecretKeyRef) -> PathBuf {
+    PathBuf::from(format!("{}/{DATABASE_CA}/{}", paths::SECRETS_DIR, secret.key))
+}
+
+/// Where the certificates for Valkey are mounted.
+pub(super) fn valkey_ca(secret: &SecretKeyRef) -> PathBuf {
+    PathBuf::from(format!("{}/{VALKEY_CA}/{}", paths::SECRETS_DIR, secret.key))
+}
