@@ -20,7 +20,12 @@ any: true
 {{- end -}}
 {{- end -}}
 
-{{/* How often, and how long a scrape may take. */}}
+{{/* Seconds of a duration such as 30s or 1m. */}}
+{{- define "ragline.seconds" -}}
+{{- mul (trimSuffix "m" (trimSuffix "s" .) | atoi) (ternary 60 1 (hasSuffix "m" .)) -}}
+{{- end -}}
+
+{{/* Where, how often, and how long a scrape may take. */}}
 {{- define "ragline.scrape" -}}
 port: http
 path: /metrics

@@ -151,10 +151,15 @@ fn values_that_cannot_work_are_refused() {
         let said = template(&[set], &[]).unwrap_err();
         assert!(said.contains(word), "{set}: {said}");
     }
-    let said = template(&[ALL_ON[1], "monitoring.prometheusRule.disabled={RaglineNoSuchAlert}"], &[]).unwrap_err();
-    assert!(said.contains("RaglineNoSuchAlert"), "{said}");
-    let said = template(&[ALL_ON[0], "service.create=false"], &[]).unwrap_err();
-    assert!(said.contains("service.create"), "{said}");
+    let cases = [
+        (ALL_ON[0], "service.create=false", "service.create"),
+        (ALL_ON[0], "monitoring.serviceMonitor.scrapeTimeout=1m", "scrapeTimeout"),
+        (ALL_ON[1], "monitoring.prometheusRule.disabled={RaglineNoSuchAlert}", "RaglineNoSuchAlert"),
+    ];
+    for (on, set, word) in cases {
+        let said = template(&[on, set], &[]).unwrap_err();
+        assert!(said.contains(word), "{set}: {said}");
+    }
 }
 
 #[test]
