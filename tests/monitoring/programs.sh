@@ -33,7 +33,10 @@ promtool_unpack() {
 
 exec 3>&1 >&2
 mkdir -p "$programs" "$folder"
-promtool=$(command -v promtool) || { (flock 8 && promtool_unpack) 8>"$programs/.lock.promtool" && promtool=$unpacked; }
+if ! promtool=$(command -v promtool); then
+  (flock 8 && promtool_unpack) 8>"$programs/.lock.promtool" || exit 1
+  promtool=$unpacked
+fi
 program luahealth luahealth .
 helm=$(command -v helm) || { program helm helm helm.sh/helm/v4/cmd/helm && helm=$(program_folder helm)/helm; }
 ln -sfn "$helm" "$folder/helm"
