@@ -22,7 +22,7 @@ done
 logs=$repository/target/test
 compiled=${CARGO_TARGET_DIR:-$repository/target}/release
 # The tests are compiled as the images are, so that nearly four hundred packages are compiled once and not twice.
-workspace=(--release --locked --workspace --features "ragline-tests/e2e ragline-tests/apiserver")
+workspace=(--release --locked --workspace --features "ragline-tests/e2e ragline-tests/apiserver ragline-tests/programs")
 # prepare: everything that has to be there first. It starts what is built beside the Rust compiler: the cluster's programs and
 # the images that hold none of ours.
 prepare() {
@@ -37,6 +37,7 @@ prepare() {
 build_beside() {
   packages etcd-server=etcd buildah=buildah debootstrap=debootstrap
   programs_build
+  "$here/monitoring/programs.sh"
   system_images
   "$cluster_scripts/images.sh" postgres valkey
 }

@@ -1,5 +1,6 @@
 //! Tests that concern more than one package. Those of the module `e2e` need a real Kubernetes and the
-//! feature `e2e`, those of `apiserver` an API server and the feature `apiserver`.
+//! feature `e2e`, those of `apiserver` an API server and the feature `apiserver`, those of
+//! `monitoring::programs` helm, promtool and Lua and the feature `programs`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends by a panic")]
 
 #[cfg(feature = "apiserver")]
@@ -7,5 +8,6 @@ mod apiserver;
 mod chart;
 #[cfg(feature = "e2e")]
 mod e2e;
+mod monitoring;
 mod operator_readme;
 mod tidy;

@@ -1,0 +1,175 @@
+//! What watches the pipelines: alerts, dashboard and Argo CD's health read what there is. Reads files only; what takes helm,
+//! promtool or Lua is in `programs`, behind the feature `programs`.
+
+#[cfg(feature = "programs")]
+mod programs;
+mod promql;
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use ragline_crds::{ConditionType, Reason};
+use serde_json::Value;
+
+/// Metrics of Prometheus itself, the kubelet and kube-state-metrics.
+const FOREIGN_METRICS: [&str; 6] = [
+    "up",
+    "kubelet_volume_stats_available_bytes",
+    "kubelet_volume_stats_capacity_bytes",
+    "kube_job_failed",
+    "kube_job_status_active",
+    "kube_job_status_start_time",
+];
+/// Labels of those, of histograms and of targets. The gateway's own `namespace` meets that of the pod and becomes
+/// `exported_namespace`.
+const FOREIGN_LABELS: [&str; 8] =
+    ["namespace", "exported_namespace", "pipeline", "component", "le", "persistentvolumeclaim", "job_name", "condition"];
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn read(path: &str) -> String {
+    let path = repository().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn yaml(path: &str) -> Value {
+    serde_saphyr::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    value[field].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Literals of a source that look like a name.
+fn literals(source: &str) -> impl Iterator<Item = (&str, &str)> {
+    let pieces: Vec<&str> = source.split('"').collect();
+    let named = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let pairs: Vec<_> =
+        pieces.chunks_exact(2).map(|pair| (pair[0].trim_end(), pair[1])).filter(|(_, text)| named(text)).collect();
+    pairs.into_iter()
+}
+
+/// The names that a source registers: literals that are a function's first argument. The prefix goes before each.
+fn registered(path: &str, prefix: &str) -> BTreeSet<String> {
+    let source = read(path);
+    literals(&source).filter(|(before, _)| before.ends_with('(')).map(|(_, name)| format!("{prefix}{name}")).collect()
+}
+
+fn gateway_metrics() -> BTreeSet<String> {
+    registered("gateway/src/metrics.rs", "")
+}
+
+fn operator_metrics() -> BTreeSet<String> {
+    registered("operator/src/metrics.rs", "ragline_operator_")
+}
+
+/// Every expression of the alerts and of the dashboard.
+fn expressions() -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let alerts = yaml("charts/ragline/files/alerts.yaml");
+    let rules = list(&alerts, "groups").iter().flat_map(|group| list(group, "rules"));
+    let mut found: Vec<_> = rules.map(|rule| text(&rule["expr"])).collect();
+    assert!(found.len() > 10, "{} alerts only: this test looks at nothing", found.len());
+    found.extend(dashboard_expressions());
+    found
+}
+
+fn dashboard_expressions() -> Vec<String> {
+    let dashboard: Value = serde_json::from_str(&read("charts/ragline/files/dashboard.json")).unwrap();
+    let targets = list(&dashboard, "panels").iter().flat_map(|panel| list(panel, "targets"));
+    let found: Vec<_> = targets.map(|target| target["expr"].as_str().unwrap().to_owned()).collect();
+    assert!(found.len() > 30, "{} expressions only: this test looks at nothing", found.len());
+    found
+}
+
+#[test]
+fn the_gateways_readme_lists_every_metric() {
+    let readme = read("gateway/README.md");
+    let (_, section) = readme.split_once("\n## Metrics\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let names = section.lines().filter_map(|line| line.strip_prefix("| `")).filter_map(|line| line.split(" |").next());
+    let listed: BTreeSet<_> = names.flat_map(|names| names.split(", ")).map(|name| name.trim_matches('`').to_owned()).collect();
+    assert_eq!(gateway_metrics(), listed);
+}
+
+#[test]
+fn alerts_and_dashboard_read_metrics_and_labels_that_exist() {
+    let mut metrics = gateway_metrics();
+    metrics.extend(operator_metrics());
+    assert!(metrics.contains("ragline_operator_leader") && metrics.contains("rag_total_latency_seconds"), "{metrics:?}");
+    metrics.extend(FOREIGN_METRICS.map(str::to_owned));
+    let sources = [read("gateway/src/metrics.rs"), read("operator/src/metrics.rs")];
+    let mut labels: BTreeSet<&str> = sources.iter().flat_map(|source| literals(source)).map(|(_, text)| text).collect();
+    labels.extend(FOREIGN_LABELS);
+
+    let parts = ["_bucket", "_count", "_sum"];
+    let known = |name: &str| {
+        metrics.contains(name) || parts.iter().any(|part| name.strip_suffix(part).is_some_and(|base| metrics.contains(base)))
+    };
+    let mut complaints = Vec::new();
+    for expression in expressions() {
+        let names = promql::names(&expression);
+        let strange = names.metrics.iter().filter(|name| !known(name));
+        complaints.extend(strange.map(|name| format!("no metric {name}: {expression}")));
+        let strange = names.labels.iter().filter(|name| !labels.contains(name.as_str()));
+        complaints.extend(strange.map(|name| format!("no label {name}: {expression}")));
+        if names.metrics.is_empty() {
+            complaints.push(format!("reads no metric: {expression}"));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn the_dashboard_shows_every_metric() {
+    let read: BTreeSet<_> = dashboard_expressions().iter().flat_map(|expression| promql::names(expression).metrics).collect();
+    let shown = |name: &String| read.contains(name) || read.contains(&format!("{name}_bucket"));
+    let missing: Vec<_> = gateway_metrics().into_iter().chain(operator_metrics()).filter(|name| !shown(name)).collect();
+    assert!(missing.is_empty(), "not on the dashboard: {missing:?}");
+}
+
+#[test]
+fn every_alert_says_how_grave_it_is_and_what_to_do_and_is_tested() {
+    let tests = read("tests/monitoring/alerts_test.yaml");
+    let alerts = yaml("charts/ragline/files/alerts.yaml");
+    let mut complaints = Vec::new();
+    for rule in list(&alerts, "groups").iter().flat_map(|group| list(group, "rules")) {
+        let name = rule["alert"].as_str().unwrap();
+        if !["critical", "warning", "info"].iter().any(|severity| rule["labels"]["severity"] == *severity) {
+            complaints.push(format!("{name} has no severity"));
+        }
+        for text in ["summary", "description"] {
+            if rule["annotations"][text].as_str().is_none_or(|text| text.len() < 20) {
+                complaints.push(format!("{name} has no {text}"));
+            }
+        }
+        if !tests.contains(&format!("ALERTS{{alertname=\"{name}\", alertstate=\"firing\"}}")) {
+            complaints.push(format!("{name} has no test"));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn the_objects_that_argos_health_is_tested_on_speak_the_operators_words() {
+    let tests = yaml("charts/ragline/argocd/health_test.yaml");
+    let mut types = BTreeSet::new();
+    for test in list(&tests, "tests") {
+        let path = format!("charts/ragline/argocd/{}", test["inputPath"].as_str().unwrap());
+        let object = yaml(&path);
+        for condition in list(&object["status"], "conditions") {
+            let word = |field: &str| condition[field].as_str().unwrap();
+            let type_ = ConditionType::ALL.into_iter().find(|type_| type_.as_str() == word("type"));
+            let type_ = type_.unwrap_or_else(|| panic!("{path}: no condition {}", word("type")));
+            let reason = Reason::ALL.iter().find(|reason| reason.as_str() == word("reason"));
+            let reason = reason.unwrap_or_else(|| panic!("{path}: no reason {}", word("reason")));
+            assert!(reason.conditions().contains(&type_), "{path}: {type_} is never {reason}");
+            types.insert(type_.as_str());
+        }
+    }
+    assert_eq!(types.len(), ConditionType::ALL.len(), "{types:?}");
+}
