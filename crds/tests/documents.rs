@@ -75,6 +75,7 @@ fn every_field_is_documented_and_names_its_default_or_is_required() {
         "host",
         "hostnames",
         "key",
+        "lists",
         "matchLabels",
         "memory",
         "method",

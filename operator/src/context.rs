@@ -62,9 +62,15 @@ impl Context {
         unreadable.insert(who.clone(), generation) != Some(generation)
     }
 
+    /// Ends the growing pauses of a pipeline.
+    pub fn succeeded(&self, who: &Who) {
+        self.backoff.succeeded(who);
+        self.metrics.pipelines_in_backoff.set(i64::try_from(self.backoff.len()).unwrap_or(i64::MAX));
+    }
+
     /// Forgets a pipeline that is gone.
     pub fn forget(&self, who: &Who) {
-        self.backoff.succeeded(who);
+        self.succeeded(who);
         self.waits.succeeded(who);
         self.readings.forget(who);
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).remove(who);

@@ -103,7 +103,7 @@ pub async fn reconcile(guarded: Arc<DeserializeGuard<RagPipeline>>, context: Arc
     let ended = trip.instrument(span).await;
     counted.ended(ended.as_ref().map_or("failed", |ended| ended.word()));
     let ended = ended?;
-    context.backoff.succeeded(&who);
+    context.succeeded(&who);
     if ended != Ended::WaitingForSecret {
         context.waits.succeeded(&who);
     }

@@ -12,10 +12,15 @@ use serde::{Deserialize, Serialize};
         "(has(self.exactBelow) ? self.exactBelow : 10000) <= (has(self.smallBelow) ? self.smallBelow : 100000) \
          && (has(self.smallBelow) ? self.smallBelow : 100000) <= (has(self.mediumBelow) ? self.mediumBelow : 1000000)"
     )
-    .message("exactBelow, smallBelow and mediumBelow must not decrease (left out, they are 10000, 100000 and 1000000)"))]
+    .message("exactBelow, smallBelow and mediumBelow must not decrease (left out, they are 10000, 100000 and 1000000)"),
+    validation = Rule::new(
+        "has(self.mode) && self.mode == 'Manual' ? has(self.ivfFlat) != has(self.hnsw) : !has(self.ivfFlat) && !has(self.hnsw)"
+    )
+    .message("mode Manual takes ivfFlat or hnsw, one of them; the other modes take neither"))]
 pub struct Index {
-    /// `Auto` builds the index that the number of vectors deserves. `None` never builds one: every search compares all vectors,
-    /// which finds the true neighbours and is slow from some ten thousand on. Default: `Auto`.
+    /// `Auto` builds the index that the number of vectors deserves. `Manual` builds the one that `ivfFlat` or `hnsw` names, from
+    /// `exactBelow` vectors on. `None` never builds one: every search compares all vectors, which finds the true neighbours and is
+    /// slow from some ten thousand on. Default: `Auto`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<IndexMode>,
     /// Fewer vectors are searched without an index, exactly. 0 gives even the smallest collection an index, at the cost of
@@ -42,6 +47,12 @@ pub struct Index {
     #[schemars(range(min = 0.5, max = 1.0))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recall_target: Option<f64>,
+    /// The ivfflat index of mode `Manual`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ivf_flat: Option<IvfFlat>,
+    /// The HNSW index of mode `Manual`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hnsw: Option<Hnsw>,
     /// How near two vectors are: `Cosine`, `L2` or `InnerProduct`. Vectors are stored with length 1, so all three give the same
     /// order, and scores are cosines whichever it is. Cannot be changed later. Default: `Cosine`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,6 +66,32 @@ pub struct Index {
     /// more. Cannot be changed later. Default: `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantization: Option<Quantization>,
+}
+
+/// How an ivfflat index is built. How many lists a search looks at is measured, by `recallTarget`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IvfFlat {
+    /// Lists, 1 to 32768; pgvector advises rows / 1000 up to a million, and their square root beyond.
+    #[schemars(range(min = 1, max = 32_768))]
+    pub lists: u32,
+}
+
+/// How an HNSW index is built. How many candidates a search keeps is measured, by `recallTarget`.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new(
+    "(has(self.efConstruction) ? self.efConstruction : 64) >= 2 * (has(self.m) ? self.m : 16)")
+    .message("efConstruction (left out, it is 64) must be at least twice m (left out, it is 16)"))]
+pub struct Hnsw {
+    /// Connections of each node, 2 to 100. Default: `16`.
+    #[schemars(range(min = 2, max = 100))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub m: Option<u32>,
+    /// Candidates kept while building, 4 to 1000. Default: `64`.
+    #[schemars(range(min = 4, max = 1_000))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ef_construction: Option<u32>,
 }
 
 /// How near two vectors are.
@@ -87,5 +124,6 @@ pub enum Quantization {
 pub enum IndexMode {
     #[default]
     Auto,
+    Manual,
     None,
 }

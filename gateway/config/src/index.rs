@@ -18,11 +18,20 @@ pub struct Tiers {
     pub hysteresis_percent: u32,
     /// The share of the true neighbours that a search by index is to find.
     pub recall_target: f32,
+    /// The index of all relations with `exact_below` rows and more, in place of the tiers.
+    pub manual: Option<IndexKind>,
 }
 
 impl Default for Tiers {
     fn default() -> Self {
-        Self { exact_below: 10_000, small_below: 100_000, medium_below: 1_000_000, hysteresis_percent: 20, recall_target: 0.95 }
+        Self {
+            exact_below: 10_000,
+            small_below: 100_000,
+            medium_below: 1_000_000,
+            hysteresis_percent: 20,
+            recall_target: 0.95,
+            manual: None,
+        }
     }
 }
 
@@ -139,6 +148,8 @@ pub const MEDIUM_LISTS: u32 = 1_000;
 pub fn tier(tiers: &Tiers, rows: u64) -> IndexKind {
     if rows == 0 || rows < tiers.exact_below {
         IndexKind::Exact
+    } else if let Some(kind) = tiers.manual {
+        kind
     } else if rows < tiers.small_below {
         IndexKind::IvfFlat { lists: SMALL_LISTS }
     } else if rows < tiers.medium_below {
@@ -191,8 +202,8 @@ fn shrunk(tiers: &Tiers, measured: &Measured) -> IndexKind {
 pub fn query_parameters(kind: &IndexKind) -> QueryParameters {
     match *kind {
         IndexKind::Exact => QueryParameters::Exact,
-        IndexKind::IvfFlat { lists } if lists <= SMALL_LISTS => QueryParameters::IvfFlat { probes: 10 },
-        IndexKind::IvfFlat { .. } => QueryParameters::IvfFlat { probes: 32 },
+        IndexKind::IvfFlat { lists } if lists <= SMALL_LISTS => QueryParameters::IvfFlat { probes: (lists / 10).max(1) },
+        IndexKind::IvfFlat { lists } => QueryParameters::IvfFlat { probes: lists * 32 / 1_000 },
         IndexKind::Hnsw { .. } => QueryParameters::Hnsw { ef_search: 400 },
     }
 }
@@ -229,6 +240,23 @@ mod tests {
         ];
         for (rows, kind) in cases {
             assert_eq!(tier(&Tiers::default(), rows), kind, "{rows} rows");
+        }
+    }
+
+    #[test]
+    fn a_manual_index_takes_the_place_of_every_tier_but_the_exact_one() {
+        let kinds = [IndexKind::IvfFlat { lists: 400 }, IndexKind::Hnsw { m: 24, ef_construction: 100 }];
+        for manual in kinds {
+            let tiers = Tiers { manual: Some(manual), ..Tiers::default() };
+            let planned = |rows, current| plan(&tiers, &Measured { rows, current, rows_at_build: rows, recall: None });
+            assert_eq!((tier(&tiers, 9_999), tier(&tiers, 10_000), tier(&tiers, 5_000_000)), (IndexKind::Exact, manual, manual));
+            // Whatever is there gives way, a larger index and one with other parameters too.
+            for current in [IndexKind::Exact, SMALL, MEDIUM, LARGE] {
+                let plan = planned(50_000, current);
+                assert_eq!((plan.kind, plan.action), (manual, Action::Build), "{current:?}");
+            }
+            assert_eq!(planned(50_000, manual).action, Action::Keep);
+            assert_eq!(planned(7_000, manual).action, Action::Drop);
         }
     }
 

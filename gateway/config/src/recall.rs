@@ -10,6 +10,9 @@ const SOONEST_SECONDS: u64 = 3_600;
 /// The same number of rows may be other rows: an index is measured once a day.
 const LATEST_SECONDS: u64 = 86_400;
 
+/// The unit of the shares of lists.
+const PER_MILLE: u32 = 1_000;
+
 /// One measurement: the parameter, and the share of the true neighbours that were found with it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rung {
@@ -30,16 +33,18 @@ pub struct LastMeasure {
 /// farther from the stored vectors than they from each other, and finds less by the same index. None looks at more than a quarter of the lists; a search that wants more is better
 /// off without an index.
 pub fn ladder(kind: &IndexKind) -> Vec<QueryParameters> {
-    let probes: &[u32] = match *kind {
+    let (lists, shares): (u32, &[u32]) = match *kind {
         IndexKind::Exact => return Vec::new(),
         IndexKind::Hnsw { .. } => {
             let steps = [100, 150, 200, 300, 400, 600, 800, 1_000];
             return steps.map(|ef_search| QueryParameters::Hnsw { ef_search }).to_vec();
         }
-        IndexKind::IvfFlat { lists } if lists <= SMALL_LISTS => &[10, 12, 16, 20, 25],
-        IndexKind::IvfFlat { .. } => &[32, 48, 64, 96, 128, 192, 250],
+        IndexKind::IvfFlat { lists } if lists <= SMALL_LISTS => (lists, &[100, 120, 160, 200, 250]),
+        IndexKind::IvfFlat { lists } => (lists, &[32, 48, 64, 96, 128, 192, 250]),
     };
-    probes.iter().map(|&probes| QueryParameters::IvfFlat { probes }).collect()
+    let mut probes: Vec<u32> = shares.iter().map(|share| (lists * share / PER_MILLE).max(1)).collect();
+    probes.dedup();
+    probes.into_iter().map(|probes| QueryParameters::IvfFlat { probes }).collect()
 }
 
 /// The first rung that reaches the target; where none does, the one that finds most, the cheapest of equals. `None` of none.
@@ -112,6 +117,8 @@ mod tests {
         let ends = [
             (IndexKind::IvfFlat { lists: SMALL_LISTS }, SMALL_LISTS / 4),
             (IndexKind::IvfFlat { lists: MEDIUM_LISTS }, MEDIUM_LISTS / 4),
+            (IndexKind::IvfFlat { lists: 4_000 }, 1_000),
+            (IndexKind::IvfFlat { lists: 1 }, 1),
             // The most that pgvector takes.
             (hnsw, 1_000),
         ];

@@ -163,6 +163,22 @@ impl Config {
             "index.elementType",
             "pgvector indexes vector up to 2000 dimensions: use halfvec, quantization binary, or index.mode none",
         );
+        require(
+            (index.mode == IndexMode::Manual) == (index.ivf_flat.is_some() != index.hnsw.is_some())
+                && (index.mode == IndexMode::Manual || (index.ivf_flat.is_none() && index.hnsw.is_none())),
+            "index.mode",
+            "mode manual takes ivfFlat or hnsw, one of them; the other modes take neither",
+        );
+        let lists = index.ivf_flat.is_none_or(|ivf_flat| (1..=32_768).contains(&ivf_flat.lists));
+        require(lists, "index.ivfFlat.lists", "must be 1 to 32768");
+        if let Some(hnsw) = index.hnsw {
+            require((2..=100).contains(&hnsw.m), "index.hnsw.m", "must be 2 to 100");
+            require(
+                (4..=1_000).contains(&hnsw.ef_construction) && hnsw.ef_construction >= 2 * hnsw.m,
+                "index.hnsw.efConstruction",
+                "must be 4 to 1000 and at least twice m",
+            );
+        }
         require(index.hysteresis_percent <= 90, "index.hysteresisPercent", "must be at most 90");
         require((0.5..=1.0).contains(&index.recall_target), "index.recallTarget", "must be 0.5 to 1");
         require(self.limits.file_bytes <= self.limits.request_bytes, "limits.fileBytes", "must be at most limits.requestBytes");

@@ -167,7 +167,7 @@ mod tests {
             ("{chunking: {maxToken: 3}}", vec!["spec.chunking.maxToken: is unknown"]),
             ("{chunking: {maxTokens: 3}}", vec!["spec.chunking.maxTokens: must be 64 to 8192"]),
             ("{chunking: {maxTokens: many}}", vec!["spec.chunking.maxTokens: must be of type integer"]),
-            ("{index: {mode: Sometimes}}", vec!["spec.index.mode: must be one of Auto, None"]),
+            ("{index: {mode: Sometimes}}", vec!["spec.index.mode: must be one of Auto, Manual, None"]),
             (
                 "{embedding: {openAiCompatible: {model: m, dimensions: 3}}}",
                 vec!["spec.embedding.openAiCompatible.baseUrl: is required"],

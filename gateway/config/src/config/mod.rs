@@ -22,7 +22,7 @@ pub use self::{
     database::{Database, TlsMode},
     embedding::{Embedding, EmbeddingProvider},
     generation::{DEFAULT_PROMPT_TEMPLATE, Generation, GenerationProvider},
-    index::{Index, IndexMode},
+    index::{HnswParameters, Index, IndexMode, IvfFlatParameters},
     limits::Limits,
     logging::Logging,
     provider::OpenAiCompatible,

@@ -2,9 +2,9 @@
 //! that the two cannot part.
 
 use ragline_config::{
-    CacheMode, Config, ConfigError, EmbeddingProvider, ExpansionMethod, FusionMethod, GenerationProvider, IndexMode,
-    OpenAiCompatible, RerankProvider, SearchMode, Seconds, TlsMode,
-    index::{DistanceMetric, ElementType, Quantization},
+    CacheMode, Config, ConfigError, EmbeddingProvider, ExpansionMethod, FusionMethod, GenerationProvider, HnswParameters,
+    IndexMode, IvfFlatParameters, OpenAiCompatible, RerankProvider, SearchMode, Seconds, TlsMode,
+    index::{DistanceMetric, ElementType, HNSW_EF_CONSTRUCTION, HNSW_M, Quantization},
     ports,
 };
 use ragline_crds::{
@@ -62,11 +62,19 @@ pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems
             element_type,
             quantization,
             recall_target,
+            ivf_flat,
+            hnsw,
         } = index;
         take!(index => config.index; exact_below, small_below, medium_below, hysteresis_percent);
         config.index.recall_target = recall_target.map_or(config.index.recall_target, narrow);
+        config.index.ivf_flat = ivf_flat.as_ref().map(|spec::IvfFlat { lists }| IvfFlatParameters { lists: *lists });
+        config.index.hnsw = hnsw.as_ref().map(|spec::Hnsw { m, ef_construction }| HnswParameters {
+            m: m.unwrap_or(HNSW_M),
+            ef_construction: ef_construction.unwrap_or(HNSW_EF_CONSTRUCTION),
+        });
         config.index.mode = match mode.unwrap_or_default() {
             spec::IndexMode::Auto => IndexMode::Auto,
+            spec::IndexMode::Manual => IndexMode::Manual,
             spec::IndexMode::None => IndexMode::None,
         };
         config.index.distance_metric = match distance_metric.unwrap_or_default() {
