@@ -115,7 +115,7 @@ async fn one_scope(
         count_watch(&context, &access::CLASSES);
         let classes: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client.clone(), &access::CLASSES.resource());
         let pipelines = controller.store();
-        let all = move |_| pipelines.state().into_iter().map(|pipeline| ObjectRef::from_obj(&*pipeline)).collect::<Vec<_>>();
+        let all = move |_| pipelines.state().into_iter().map(|pipeline| Who::from_obj(&*pipeline)).collect::<Vec<_>>();
         controller = controller.watches_with(classes, access::CLASSES.resource(), watcher::Config::default(), all);
     }
     let news = futures::stream::unfold(news, |mut news| async move { news.recv().await.map(|pipeline| (pipeline, news)) });

@@ -36,6 +36,9 @@ end
 if holds("Ready") then
   return health("Healthy", conditions.Ready.message)
 end
+if conditions.Ready ~= nil and conditions.Ready.reason == "Stopped" then
+  return health("Suspended", conditions.Ready.message)
+end
 if conditions.Ready ~= nil then
   return health("Progressing", conditions.Ready.message)
 end

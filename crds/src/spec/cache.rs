@@ -88,10 +88,10 @@ pub struct ManagedCache {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExternalCache {
-    /// Its host, as in `valkey.cache.svc`.
+    /// Host that it is reached at, as in `valkey.cache.svc`.
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^\S+$"))]
     pub host: String,
-    /// Its port. Default: `6379`.
+    /// Port that it listens on. Default: `6379`.
     #[schemars(range(min = 1, max = 65_535))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,

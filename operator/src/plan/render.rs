@@ -81,7 +81,7 @@ mod tests {
         let yaml = "apiVersion: ragline.dev/v1alpha1\nkind: RagPipeline\nmetadata: {name: a}\n\
                     spec: {cache: {managed: {}, disabled: {}}, chunking: {minTokens: 800, maxTokens: 900}}\n";
         let error = render(yaml, "default", &Defaults::of_tests()).unwrap_err().to_string();
-        assert!(error.contains("spec.cache: name only one of managed and disabled"), "{error}");
+        assert!(error.contains("spec.cache: name only one of managed, external and disabled"), "{error}");
         assert!(error.contains("spec.chunking.minTokens: "), "{error}");
     }
 }

@@ -25,7 +25,7 @@ pub fn autoscaler(pipeline: &Pipeline) -> Option<HorizontalPodAutoscaler> {
     let metrics = cpu_percent.map(cpu).into_iter().chain(in_flight_requests.map(in_flight)).collect();
     (!pipeline.stopped).then(|| HorizontalPodAutoscaler {
         metadata: meta::owned(pipeline, names::gateway(&pipeline.name), Component::Gateway),
-        spec: Some(HorizontalPodAutoscalerSpec {
+        spec: HorizontalPodAutoscalerSpec {
             behavior: Some(HorizontalPodAutoscalerBehavior {
                 scale_down: Some(HPAScalingRules {
                     stabilization_window_seconds: Some(CALM_SECONDS),
@@ -41,7 +41,7 @@ pub fn autoscaler(pipeline: &Pipeline) -> Option<HorizontalPodAutoscaler> {
                 kind: "Deployment".to_owned(),
                 name: names::gateway(&pipeline.name),
             },
-        }),
+        },
         status: None,
     })
 }

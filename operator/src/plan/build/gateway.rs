@@ -16,7 +16,7 @@ use k8s_openapi::{
 use ragline_config::{env, paths, ports};
 
 use super::{
-    meta,
+    datadog, meta,
     pod::{self, GATEWAY_USER, Mounted, Pace},
     secret_files::{self, OwnedFile, generated, generated_key},
 };
@@ -63,7 +63,7 @@ pub fn selector(pipeline: &Pipeline) -> String {
 /// The address of all gateways.
 pub fn service(pipeline: &Pipeline) -> Service {
     let mut metadata = meta::owned(pipeline, names::gateway(&pipeline.name), Component::Gateway);
-    metadata.annotations = Some(datadog());
+    metadata.annotations = Some(datadog::gateway());
     Service {
         metadata,
         spec: Some(ServiceSpec {
@@ -79,14 +79,6 @@ pub fn service(pipeline: &Pipeline) -> Service {
         }),
         ..Service::default()
     }
-}
-
-fn datadog() -> BTreeMap<String, String> {
-    let instance = format!(
-        r#"[{{"openmetrics_endpoint": "http://%%host%%:{}/metrics", "namespace": "ragline", "metrics": [".*"]}}]"#,
-        ports::GATEWAY_HTTP
-    );
-    meta::datadog("openmetrics", instance)
 }
 
 /// Keeps all gateways but one during a drain of nodes. With a single gateway it would only block the drain.

@@ -64,12 +64,3 @@ fn owner(pipeline: &Pipeline) -> OwnerReference {
         block_owner_deletion: None,
     }
 }
-
-/// Annotations of a Service by which the Datadog agent finds out how to watch what is behind it.
-pub(super) fn datadog(check: &str, instances: String) -> BTreeMap<String, String> {
-    BTreeMap::from([
-        ("ad.datadoghq.com/service.check_names".to_owned(), format!(r#"["{check}"]"#)),
-        ("ad.datadoghq.com/service.init_configs".to_owned(), "[{}]".to_owned()),
-        ("ad.datadoghq.com/service.instances".to_owned(), instances),
-    ])
-}

@@ -1,6 +1,7 @@
 //! Builds the objects of a pipeline. Total: a checked pipeline always gives objects, the same for the same input.
 
 pub mod autoscaler;
+mod datadog;
 pub mod gateway;
 pub mod ingress;
 pub mod jobs;

@@ -136,7 +136,7 @@ fn models(config: &Config) -> BTreeSet<u16> {
         _ => None,
     };
     let servers = [embedding, generation, config.rerank.base_url.as_ref()];
-    servers.into_iter().flatten().filter_map(url::Url::port_or_known_default).collect()
+    servers.into_iter().flatten().filter_map(|url| url.port_or_known_default()).collect()
 }
 
 fn name_service() -> NetworkPolicyEgressRule {

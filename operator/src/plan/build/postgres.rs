@@ -15,9 +15,10 @@ use k8s_openapi::{
 };
 use ragline_config::ports;
 use ragline_crds::spec::DeletionPolicy;
+use serde_json::json;
 
 use super::{
-    meta,
+    datadog, meta,
     pod::{self, DATA_USER, Pace, SecretFile},
     postgres_settings as settings, secrets,
 };
@@ -74,11 +75,11 @@ pub fn headless_service(pipeline: &Pipeline) -> Service {
 /// The Service that clients use.
 pub fn service(pipeline: &Pipeline) -> Service {
     let mut metadata = meta::owned(pipeline, names::postgres(&pipeline.name), Component::Postgres);
-    let (port, database, user) = (ports::POSTGRES, secrets::DATABASE, secrets::APPLICATION);
-    let instance = format!(
-        r#"[{{"host": "%%host%%", "port": {port}, "dbname": "{database}", "username": "{user}", "password": "%%env_POSTGRES_PASSWORD%%"}}]"#
-    );
-    metadata.annotations = Some(meta::datadog("postgres", instance));
+    let instance = json!({
+        "host": "%%host%%", "port": ports::POSTGRES, "dbname": secrets::DATABASE, "username": secrets::APPLICATION,
+        "password": "%%env_POSTGRES_PASSWORD%%",
+    });
+    metadata.annotations = Some(datadog::service("postgres", instance));
     Service { metadata, spec: Some(service_spec(pipeline)), ..Service::default() }
 }
 

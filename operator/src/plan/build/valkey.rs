@@ -10,9 +10,10 @@ use k8s_openapi::{
     apimachinery::pkg::util::intstr::IntOrString,
 };
 use ragline_config::ports;
+use serde_json::json;
 
 use super::{
-    meta,
+    datadog, meta,
     pod::{self, DATA_USER, Pace, SecretFile},
 };
 use crate::plan::{
@@ -68,8 +69,8 @@ fn settings(cache: &ManagedCache) -> String {
 pub fn service(pipeline: &Pipeline) -> Service {
     let mut metadata = meta::owned(pipeline, names::valkey(&pipeline.name), Component::Cache);
     let port = ports::VALKEY;
-    let instance = format!(r#"[{{"host": "%%host%%", "port": {port}, "password": "%%env_VALKEY_PASSWORD%%"}}]"#);
-    metadata.annotations = Some(meta::datadog("redisdb", instance));
+    let instance = json!({"host": "%%host%%", "port": port, "password": "%%env_VALKEY_PASSWORD%%"});
+    metadata.annotations = Some(datadog::service("redisdb", instance));
     Service {
         metadata,
         spec: Some(ServiceSpec {

@@ -1,0 +1,66 @@
+//! Annotations of Services by which the Datadog Agent finds out how to watch what is behind them, and the names that the gateway's
+//! figures have there.
+
+use std::collections::BTreeMap;
+
+use ragline_config::ports;
+use serde_json::{Value, json};
+
+/// Metrics of the gateway under the names that dashboards of Datadog know. Counters are named without their `_total`.
+const NAMES: [(&str, &str); 27] = [
+    ("postgresql_bgwriter_buffers_alloc", "postgresql.bgwriter.buffers_alloc"),
+    ("postgresql_connections_active", "postgresql.connections.active"),
+    ("postgresql_index_scans", "postgresql.index.scans"),
+    ("postgresql_locks_waiting", "postgresql.locks.waiting"),
+    ("postgresql_vector_query_time_seconds", "postgresql.vector.query_time"),
+    ("rag_expansion_failures", "rag.expansion.failures"),
+    ("rag_llm_generation_time_seconds", "rag.llm.generation_time"),
+    ("rag_llm_tokens_used", "rag.llm.tokens_used"),
+    ("rag_rerank_failures", "rag.rerank.failures"),
+    ("rag_retrieval_latency_seconds", "rag.retrieval.latency"),
+    ("rag_search_leg_failures", "rag.search.leg_failures"),
+    ("rag_total_latency_seconds", "rag.total.latency"),
+    ("ragline_documents_stale", "ragline.documents.stale"),
+    ("ragline_http_requests", "ragline.http.requests"),
+    ("ragline_http_requests_in_flight", "ragline.http.requests_in_flight"),
+    ("ragline_ingest_chunks", "ragline.ingest.chunks"),
+    ("ragline_ingest_documents", "ragline.ingest.documents"),
+    ("valkey_connection_error", "valkey.connection.error"),
+    ("valkey_connection_success", "valkey.connection.success"),
+    ("valkey_evicted_keys", "valkey.evicted_keys"),
+    ("valkey_hits", "valkey.hits"),
+    ("valkey_memory_used_bytes", "valkey.memory.used"),
+    ("valkey_misses", "valkey.misses"),
+    ("vector_cache_hit_rate_ratio", "vector.cache.hit_rate"),
+    ("vector_embedding_generation_time_seconds", "vector.embedding.generation_time"),
+    ("vector_search_results_count", "vector.search.results_count"),
+    ("vector_search_similarity_avg", "vector.search.similarity_avg"),
+];
+
+/// For a Service of one pod: the check asks the Service.
+pub(super) fn service(check: &str, instance: Value) -> BTreeMap<String, String> {
+    annotations("service", check, instance)
+}
+
+/// For the gateways: the check asks each of them, since counters of several behind one address would jump.
+pub(super) fn gateway() -> BTreeMap<String, String> {
+    let names: serde_json::Map<_, _> = NAMES.iter().map(|(name, dotted)| ((*name).to_owned(), json!(dotted))).collect();
+    let instance = json!({
+        "openmetrics_endpoint": format!("http://%%host%%:{}/metrics", ports::GATEWAY_HTTP),
+        "namespace": "",
+        "histogram_buckets_as_distributions": true,
+        "collect_counters_with_distributions": true,
+        // The Agent keeps `namespace` for that of Kubernetes.
+        "rename_labels": {"namespace": "cache"},
+        "metrics": [names],
+    });
+    annotations("endpoints", "openmetrics", instance)
+}
+
+fn annotations(of: &str, check: &str, instance: Value) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        (format!("ad.datadoghq.com/{of}.check_names"), json!([check]).to_string()),
+        (format!("ad.datadoghq.com/{of}.init_configs"), "[{}]".to_owned()),
+        (format!("ad.datadoghq.com/{of}.instances"), json!([instance]).to_string()),
+    ])
+}
