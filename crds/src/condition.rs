@@ -165,6 +165,7 @@ reasons! {
     Hnsw [IndexReady] "An HNSW index serves.";
     Building [IndexReady] "The index Job runs; searches use what was there before.";
     BuildPending [IndexReady] "Another index is due; its Job has not started yet.";
+    OutsideWindow [IndexReady] "Another index is due and waits for `index.maintenanceWindow`.";
     BuildFailed [IndexReady] "The index Job failed; searches use what was there before.";
     NoReport [IndexReady] "No gateway has reported the index yet.";
     SpecPaused [Paused, Reconciling] "The spec says `paused`.";

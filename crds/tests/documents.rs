@@ -72,6 +72,7 @@ fn every_field_is_documented_and_names_its_default_or_is_required() {
         "cpu",
         "dimensions",
         "disabled",
+        "end",
         "host",
         "hostnames",
         "key",
@@ -83,6 +84,8 @@ fn every_field_is_documented_and_names_its_default_or_is_required() {
         "name",
         "provider",
         "secretName",
+        "start",
+        "tlsMode",
     ];
     assert_eq!(names, BTreeSet::from(known));
 }

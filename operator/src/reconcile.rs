@@ -121,7 +121,7 @@ async fn trip(context: &Context, who: &Who, pipeline: &RagPipeline) -> Result<En
     let checked = match checked(pipeline, classes.as_deref(), &context.defaults) {
         Ok(checked) => checked,
         Err(refusal) => {
-            tell(&cluster, pipeline, Outcome::Refused(&refusal)).await?;
+            tell(context, &cluster, pipeline, Outcome::Refused(&refusal)).await?;
             return Ok(Ended::Refused);
         }
     };
@@ -130,10 +130,10 @@ async fn trip(context: &Context, who: &Who, pipeline: &RagPipeline) -> Result<En
         && !error.passes(&checked.name)
     {
         let message = format!("{}. It is tried again with growing pauses.", chain(error));
-        tell(&cluster, pipeline, Outcome::Failed(&message)).await?;
+        tell(context, &cluster, pipeline, Outcome::Failed(&message)).await?;
     }
     let seen = worked?;
-    tell(&cluster, pipeline, Outcome::Seen(&checked, &seen)).await?;
+    tell(context, &cluster, pipeline, Outcome::Seen(&checked, &seen)).await?;
     Ok(if is_paused(pipeline) {
         Ended::Paused
     } else if observed::secret_problem(&checked, &seen).is_some() {
@@ -240,7 +240,7 @@ fn is_paused(pipeline: &RagPipeline) -> bool {
 }
 
 /// Status and report.
-async fn tell(cluster: &Cluster, pipeline: &RagPipeline, outcome: Outcome<'_>) -> Result<(), ReportError> {
+async fn tell(context: &Context, cluster: &Cluster, pipeline: &RagPipeline, outcome: Outcome<'_>) -> Result<(), ReportError> {
     let facts = Facts {
         generation: pipeline.metadata.generation.unwrap_or_default(),
         paused: is_paused(pipeline),
@@ -248,6 +248,7 @@ async fn tell(cluster: &Cluster, pipeline: &RagPipeline, outcome: Outcome<'_>) -
         now: Timestamp::now(),
     };
     let status = status::status(&facts, outcome, &pipeline.status.clone().unwrap_or_default());
+    context.metrics.tell(&pipeline.namespace().unwrap_or_default(), &pipeline.name_any(), &status.conditions);
     report::report(cluster, pipeline, &status).await.map(drop)
 }
 
@@ -260,7 +261,7 @@ async fn unreadable(context: &Context, who: &Who, invalid: &InvalidObject) -> Re
         pipeline.metadata = invalid.metadata.clone();
         let message = format!("is not understood by operator {}: {}", env!("CARGO_PKG_VERSION"), invalid.error);
         let refusal = Refusal { problems: vec![Problem { field: "spec".to_owned(), message }] };
-        tell(&context.cluster(&pipeline), &pipeline, Outcome::Refused(&refusal)).await?;
+        tell(context, &context.cluster(&pipeline), &pipeline, Outcome::Refused(&refusal)).await?;
     }
     Ok(Ended::Refused)
 }

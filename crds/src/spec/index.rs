@@ -47,6 +47,10 @@ pub struct Index {
     #[schemars(range(min = 0.5, max = 1.0))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recall_target: Option<f64>,
+    /// When the Jobs that build indexes may begin; one that has begun is not cut off. Searches go on meanwhile, and are somewhat slower.
+    /// Left out, at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_window: Option<MaintenanceWindow>,
     /// The ivfflat index of mode `Manual`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ivf_flat: Option<IvfFlat>,
@@ -66,6 +70,18 @@ pub struct Index {
     /// more. Cannot be changed later. Default: `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantization: Option<Quantization>,
+}
+
+/// A part of each day.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MaintenanceWindow {
+    /// When it begins, in UTC, as in `22:00`.
+    #[schemars(length(max = 5), regex(pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
+    pub start: String,
+    /// When it ends, in UTC, as in `04:30`; before `start` it is of the next day.
+    #[schemars(length(max = 5), regex(pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
+    pub end: String,
 }
 
 /// How an ivfflat index is built. How many lists a search looks at is measured, by `recallTarget`.

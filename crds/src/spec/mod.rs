@@ -21,7 +21,7 @@ pub use embedding::{BuiltinEmbedding, Embedding, OpenAiCompatibleEmbedding, Secr
 pub use empty::Empty;
 pub use gateway::{Gateway, Limits, LogLevel, Logging};
 pub use generation::{Generation, OpenAiCompatibleGeneration};
-pub use index::{DistanceMetric, ElementType, Hnsw, Index, IndexMode, IvfFlat, Quantization};
+pub use index::{DistanceMetric, ElementType, Hnsw, Index, IndexMode, IvfFlat, MaintenanceWindow, Quantization};
 pub use ingest::{Chunking, Dataset, DeletionPolicy};
 pub use network::{Ingress, LabelMatch, NetworkPolicy, ParentRef, Peer, Route};
 pub use postgres::{ExternalPostgres, ManagedPostgres, Postgres, Storage, TlsMode};

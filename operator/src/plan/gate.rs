@@ -41,6 +41,7 @@ pub fn gate(pipeline: &Pipeline, observed: &Observed, now: Timestamp) -> Gate {
     let cause = format!("{:?} of {} rows to {:?}", report.active, report.rows_at_build, report.desired);
     let wanted = jobs::index(pipeline, &cause);
     match observed.index_job.as_ref().filter(|job| job.metadata.name == wanted.metadata.name) {
+        None if pipeline.index_window.is_some_and(|window| !window.is_open(now)) => Gate::Shut,
         None => Gate::Open(Box::new(wanted)),
         Some(job) if job_condition(job, "Failed").is_none() && long_ago(job, now) => {
             Gate::Clear(wanted.metadata.name.unwrap_or_default())
@@ -67,7 +68,10 @@ mod tests {
     use ragline_crds::{RagPipeline, RagPipelineSpec};
 
     use super::*;
-    use crate::plan::{pipeline::Defaults, validate::validate};
+    use crate::plan::{
+        pipeline::{Defaults, Window},
+        validate::validate,
+    };
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -119,6 +123,18 @@ mod tests {
         let job = opened(&observed);
         observed.index_job = Some(job);
         assert_eq!(gate(&pipeline(), &observed, NOW), Gate::Shut);
+    }
+
+    #[test]
+    fn a_change_waits_for_its_window_and_for_a_pipeline_that_is_not_stopped() {
+        let mut pipeline = pipeline();
+        let minute = u16::try_from(NOW.as_second() % 86_400 / 60).unwrap();
+        pipeline.index_window = Some(Window { start: minute + 1, end: minute + 2 });
+        assert_eq!(gate(&pipeline, &due(), NOW), Gate::Shut);
+        assert!(matches!(gate(&pipeline, &due(), NOW + SignedDuration::from_mins(1)), Gate::Open(_)));
+        pipeline.index_window = None;
+        pipeline.stopped = true;
+        assert_eq!(gate(&pipeline, &due(), NOW), Gate::Shut);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::jiff::Timestamp;
 use ragline_config::Config;
 use ragline_crds::spec::{DeletionPolicy, Ingress, Peer, Quantity, Route, SecretKeyRef};
 
@@ -44,6 +45,8 @@ pub struct Pipeline {
     pub gateway: Gateway,
     /// `None`: the gateways take documents in themselves.
     pub workers: Option<Workers>,
+    /// When index Jobs may begin; `None`: at any time.
+    pub index_window: Option<Window>,
     /// `None`: no NetworkPolicies.
     pub network: Option<Network>,
     /// No gateway and no worker, whatever else is asked for.
@@ -179,6 +182,28 @@ pub struct Autoscaling {
     pub in_flight_requests: Option<u32>,
 }
 
+/// A part of each day, in minutes from midnight in UTC. It ends before `end`, which may be of the next day.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Window {
+    pub start: u16,
+    pub end: u16,
+}
+
+impl Window {
+    /// Reads `HH:MM`.
+    pub fn minutes(text: &str) -> Option<u16> {
+        let (hours, minutes) = text.split_once(':')?;
+        let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+        (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+    }
+
+    /// Whether a moment is in it. A window that ends when it begins is the whole day.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        let minute = u16::try_from(now.as_second().rem_euclid(86_400) / 60).unwrap_or_default();
+        if self.start < self.end { (self.start..self.end).contains(&minute) } else { minute >= self.start || minute < self.end }
+    }
+}
+
 /// Who may speak to the pods.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
@@ -206,4 +231,32 @@ pub struct Sizing {
     pub memory_limit: Quantity,
     /// The memory limit in bytes.
     pub memory_bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_may_go_over_midnight() {
+        let at = |hour: i64, minute: i64| {
+            Timestamp::from_second(1_800_000_000 / 86_400 * 86_400 + hour * 3_600 + minute * 60).unwrap()
+        };
+        let window =
+            |start: &str, end: &str| Window { start: Window::minutes(start).unwrap(), end: Window::minutes(end).unwrap() };
+        let cases = [
+            ("09:00", "17:30", (8, 59), false),
+            ("09:00", "17:30", (9, 0), true),
+            ("09:00", "17:30", (17, 29), true),
+            ("09:00", "17:30", (17, 30), false),
+            ("22:00", "04:30", (23, 0), true),
+            ("22:00", "04:30", (4, 29), true),
+            ("22:00", "04:30", (12, 0), false),
+            ("00:00", "00:00", (12, 0), true),
+        ];
+        for (start, end, (hour, minute), open) in cases {
+            assert_eq!(window(start, end).is_open(at(hour, minute)), open, "{start} to {end} at {hour}:{minute}");
+        }
+        assert_eq!([Window::minutes("24:00"), Window::minutes("1:60"), Window::minutes("x")], [None; 3]);
+    }
 }

@@ -15,7 +15,7 @@ use ragline_crds::{
 };
 
 use super::{
-    pipeline::{Cache, Defaults, ManagedCache, ManagedPostgres, Network, Pipeline, Postgres, Workers},
+    pipeline::{Cache, Defaults, ManagedCache, ManagedPostgres, Network, Pipeline, Postgres, Window, Workers},
     quantity::{self, MIB},
 };
 use sizing::{Preset, Standard};
@@ -108,6 +108,7 @@ pub fn validate(pipeline: &RagPipeline, defaults: &Defaults) -> Result<Pipeline,
     let cache = cache(spec, defaults, &preset, &mut problems);
     let gateway = gateway::gateway(spec, defaults, &mut problems);
     let network = network(spec, defaults, &mut problems);
+    let index_window = window(spec, &mut problems);
     let workers = workers(spec, &mut problems);
     if !problems.0.is_empty() {
         return Err(Refusal { problems: problems.0 });
@@ -123,6 +124,7 @@ pub fn validate(pipeline: &RagPipeline, defaults: &Defaults) -> Result<Pipeline,
         cache,
         gateway,
         workers,
+        index_window,
         network,
         stopped: spec.stopped.unwrap_or_default(),
         deletion_policy: spec.deletion_policy.unwrap_or_default(),
@@ -214,6 +216,16 @@ fn cache(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &Pre
         "must be at least spec.cache.managed.maxMemory",
     );
     Cache::Managed(ManagedCache { image: image.unwrap_or_else(|| defaults.valkey_image.clone()), max_memory_bytes, resources })
+}
+
+fn window(spec: &ragline_crds::RagPipelineSpec, problems: &mut Problems) -> Option<Window> {
+    let spec::MaintenanceWindow { start, end } = spec.index.as_ref()?.maintenance_window.as_ref()?;
+    let mut minutes = |field: &str, text: &str| {
+        let minutes = Window::minutes(text);
+        problems.require(minutes.is_some(), &format!("spec.index.maintenanceWindow.{field}"), "must be a time, as in 22:00");
+        minutes
+    };
+    Some(Window { start: minutes("start", start)?, end: minutes("end", end)? })
 }
 
 fn network(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, problems: &mut Problems) -> Option<Network> {

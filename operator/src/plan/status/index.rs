@@ -28,11 +28,13 @@ use crate::plan::{
 const COUNT_PERIOD: SignedDuration = SignedDuration::from_mins(5);
 
 /// Whether searches use the index that the count deserves.
-pub(super) fn condition(pipeline: &Pipeline, observed: &Observed) -> Judgement {
+pub(super) fn condition(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observed) -> Judgement {
     let Some(report) = &observed.index else {
         return Judgement::new(Truth::Unknown, Reason::NoReport, "No gateway has reported the index yet.");
     };
-    if !report.due {
+    // An index that is measured or built anew serves as before.
+    let has_failed = observed.index_job.as_ref().is_some_and(|job| observed::job_condition(job, "Failed").is_some());
+    if !report.due || (report.active == report.desired && !has_failed) {
         let (reason, what) = match report.active {
             IndexKind::Exact => (Reason::ExactScan, "Searches compare all vectors; there are few enough."),
             IndexKind::IvfFlat { .. } => (Reason::IvfFlat, "Searches use an ivfflat index."),
@@ -42,13 +44,14 @@ pub(super) fn condition(pipeline: &Pipeline, observed: &Observed) -> Judgement {
     }
     let (from, to) = (type_of(report.active), type_of(report.desired));
     let change = format!("from {from:?} to {to:?} at {} vectors", about(report.rows));
-    let Some(job) = &observed.index_job else {
-        return Judgement::new(
-            Truth::False,
-            Reason::BuildPending,
-            &format!("A change {change} is due; its Job has not started yet."),
-        );
+    let pending = || {
+        if pipeline.index_window.is_some_and(|window| !window.is_open(facts.now)) {
+            let message = format!("A change {change} is due and waits for spec.index.maintenanceWindow.");
+            return Judgement::new(Truth::False, Reason::OutsideWindow, &message);
+        }
+        Judgement::new(Truth::False, Reason::BuildPending, &format!("A change {change} is due; its Job has not started yet."))
     };
+    let Some(job) = &observed.index_job else { return pending() };
     let name = job.metadata.name.as_deref().unwrap_or_default();
     if observed::job_condition(job, "Failed").is_some() {
         let words = schema::words(observed, name).unwrap_or_else(|| "none".to_owned());
@@ -59,11 +62,7 @@ pub(super) fn condition(pipeline: &Pipeline, observed: &Observed) -> Judgement {
         return Judgement::new(Truth::False, Reason::BuildFailed, &message);
     }
     if observed::job_condition(job, "Complete").is_some() {
-        return Judgement::new(
-            Truth::False,
-            Reason::BuildPending,
-            &format!("A change {change} is due; its Job has not started yet."),
-        );
+        return pending();
     }
     Judgement::new(
         Truth::False,

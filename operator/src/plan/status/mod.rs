@@ -82,7 +82,7 @@ fn seen(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observed) -> Vec<Judg
         (ConditionType::SchemaReady, schema::schema(facts, pipeline, observed)),
         (ConditionType::GatewayAvailable, gateway::gateway(facts, pipeline, observed)),
         (ConditionType::CacheReady, parts::cache(facts, pipeline, observed)),
-        (ConditionType::IndexReady, index::condition(pipeline, observed)),
+        (ConditionType::IndexReady, index::condition(facts, pipeline, observed)),
         (ConditionType::ConfigurationWarning, warning::warning(pipeline, observed)),
         (ConditionType::Reconciling, conditions::reconciling(pipeline, observed)),
     ]

@@ -62,6 +62,7 @@ pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems
             element_type,
             quantization,
             recall_target,
+            maintenance_window: _,
             ivf_flat,
             hnsw,
         } = index;
