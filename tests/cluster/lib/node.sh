@@ -10,7 +10,7 @@ node_start() {
     if daemon_runs "$folder/$name.pid"; then
       running=$((running + 1))
     elif [ -e "$folder/$name.pid" ]; then
-      step "$name of node$1 has ended by itself: see $folder/log/$name.log; the node starts from the beginning"
+      step "$name of node$1 has ended: see $folder/log/$name.log; the node starts from the beginning"
     fi
   done
   [ $running -lt ${#node_daemons[@]} ] || return 0
