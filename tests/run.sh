@@ -3,7 +3,7 @@
 # Python. The last line says how many passed and failed; the exit status is 0 only when every test ran and passed.
 #
 #   run.sh                all phases
-#   run.sh compile tests  only these: lint, compile, tests, cluster, e2e
+#   run.sh compile tests  only these: lint, compile, tests, cluster, netpol, e2e
 #
 # Programs of the cluster, images and the model are kept in RAGLINE_CACHE (see cluster/README.md), logs in target/test.
 set -euo pipefail
@@ -70,6 +70,15 @@ phase_cluster() {
   "$cluster_scripts/load.sh"
 }
 
+# phase_netpol: that the cluster enforces NetworkPolicies, or tests of ours that rely on it would prove nothing.
+phase_netpol() {
+  local status=0
+  (cd "$cluster_scripts/tools/netpol" && go test ./...)
+  "$cluster_scripts/netpol_test.sh" 2>&1 | tee "$logs/netpol.log" || status=$?
+  awk '/ passed, .* failed$/ { print "netpol", $1, $3 }' "$logs/netpol.log" >>"$logs/results"
+  return "$status"
+}
+
 # phase_e2e: two tests at a time, since the nodes share the machine's cores with them.
 phase_e2e() {
   RAGLINE_E2E_KUBECONFIG=$output/kubeconfig \
@@ -87,16 +96,15 @@ mkdir -p "$logs"
 rm -f "$logs/results"
 cd "$repository"
 phases=("$@")
-[ ${#phases[@]} -gt 0 ] || phases=(lint compile tests cluster e2e)
+[ ${#phases[@]} -gt 0 ] || phases=(lint compile tests cluster netpol e2e)
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 prepare
 for name in "${phases[@]}"; do
   case $name in tests | cluster) beside_wait ;; esac
-  if [ "$name" = e2e ] && failed cluster; then
-    not_run e2e "there is no cluster"
-  else
-    phase "$name"
-  fi
+  case $name in
+    netpol | e2e) if failed cluster; then not_run "$name" "there is no cluster"; else phase "$name"; fi ;;
+    *) phase "$name" ;;
+  esac
 done

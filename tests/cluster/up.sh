@@ -64,10 +64,12 @@ addons() {
   for ((node = 1; node <= node_count; node++)); do
     WATCHED=$state/node$node/kubelet.pid wait_for 60 "node$node to be known to the API server" \
       "$state/node$node/log/kubelet.log" kubectl get node "node$node"
+    WATCHED=$state/node$node/netpol.pid wait_for 30 "NetworkPolicies to be enforced on node$node" \
+      "$state/node$node/log/netpol.log" test -S "$state/node$node/netpol.sock"
     kubectl wait --for=condition=Ready "node/node$node" --timeout=90s >/dev/null ||
       fail "node$node did not become Ready in 90 s" "$state/node$node/log/kubelet.log"
   done
-  step "the nodes are Ready: $node_count"
+  step "the nodes are Ready and enforce NetworkPolicies: $node_count"
   rollout kube-system coredns
   rollout volumes provisioner
   step "DNS and volumes are ready"

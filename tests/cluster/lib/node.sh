@@ -1,17 +1,21 @@
 # Starting and stopping one node. To be sourced; needs settings.sh, steps.sh, pki.sh and `bin`.
 # shellcheck shell=bash
 
-node_daemons=(containerd kubelet kube-proxy)
+node_daemons=(containerd netpol kubelet kube-proxy)
 
 # node_start NUMBER: nothing happens when all its daemons run; when some do not, the node starts from the beginning.
 node_start() {
   local folder=$state/node$1 name running=0
   for name in "${node_daemons[@]}"; do
-    if daemon_runs "$folder/$name.pid"; then running=$((running + 1)); fi
+    if daemon_runs "$folder/$name.pid"; then
+      running=$((running + 1))
+    elif [ -e "$folder/$name.pid" ]; then
+      step "$name of node$1 has ended: see $folder/log/$name.log; the node starts from the beginning"
+    fi
   done
   [ $running -lt ${#node_daemons[@]} ] || return 0
   [ ! -d "$folder" ] || node_stop "$1"
-  mkdir -p "$folder"/{log,etc/cni,kubelet,pods,volumes,containerd}
+  mkdir -p "$folder"/{log,etc/cni,cni,kubelet,pods,volumes,containerd}
   chmod 755 "$folder"
   pki_node "$1"
   cgroup_make "$(node_cgroup "$1")"
@@ -33,6 +37,7 @@ node_stop() {
     fi
   done
   daemon_stop "$folder/containerd.pid" 10
+  daemon_stop "$folder/netpol.pid"
   cgroup_kill "$(node_cgroup "$1")"
   cgroup_remove "$(node_cgroup "$1")"
 }

@@ -25,7 +25,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
   restrict_oom_score_adj = true
   netns_mounts_under_state_dir = true
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "$(cni_programs)"
+    bin_dir = "$folder/cni"
     conf_dir = "$folder/etc/cni"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
@@ -48,7 +48,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
   restrict_oom_score_adj = true
   netns_mounts_under_state_dir = true
   [plugins.'io.containerd.cri.v1.runtime'.cni]
-    bin_dirs = ["$(cni_programs)"]
+    bin_dirs = ["$folder/cni"]
     conf_dir = "$folder/etc/cni"
   [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
@@ -60,11 +60,18 @@ cni_programs() {
   if [ -x /opt/cni/bin/bridge ]; then echo /opt/cni/bin; else echo /usr/lib/cni; fi
 }
 
+# cni_folder: the runtime looks into one folder only, and the last plugin is our own.
+cni_folder() {
+  ln -sfn "$(cni_programs)"/* "$folder/cni/"
+  ln -sfn "$(program_folder netpol)/netpol" "$folder/cni/netpol"
+}
+
 cni_config() {
   cat <<EOF
 {"cniVersion": "1.0.0", "name": "pods", "plugins": [{"type": "bridge", "bridge": "cni0", "isGateway": true,
  "ipMasq": false, "hairpinMode": true, "ipam": {"type": "host-local", "dataDir": "$folder/addresses",
- "ranges": [[{"subnet": "$(node_pods "$index")"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]}
+ "ranges": [[{"subnet": "$(node_pods "$index")"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+ {"type": "netpol", "socket": "$folder/netpol.sock"}]}
 EOF
 }
 

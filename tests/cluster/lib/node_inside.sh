@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs inside a node's network namespace and a new mount namespace: containerd, the kubelet and kube-proxy.
+# Runs inside a node's network namespace and a new mount namespace: containerd, netpol, the kubelet and kube-proxy.
 # node_inside.sh NUMBER FOLDER_OF_PROGRAMS. Called by node.sh only.
 set -euo pipefail
 
@@ -44,6 +44,7 @@ import_images() {
 
 mounts
 containerd_config >"$folder/etc/containerd.toml"
+cni_folder
 cni_config >"$folder/etc/cni/10-bridge.conflist"
 kubelet_config >"$folder/etc/kubelet.yaml"
 proxy_config >"$folder/etc/kube-proxy.yaml"
@@ -54,6 +55,8 @@ daemon "$folder/containerd.pid" "$folder/log/containerd.log" containerd --config
 WATCHED=$folder/containerd.pid wait_for 30 "containerd of $name" "$folder/log/containerd.log" \
   ctr -a "$folder/containerd.sock" version
 import_images
+daemon "$folder/netpol.pid" "$folder/log/netpol.log" "$(program_folder netpol)/netpol" \
+  --kubeconfig "$pki/netpol.kubeconfig" --node "$name" --socket "$folder/netpol.sock"
 daemon "$folder/kubelet.pid" "$folder/log/kubelet.log" "$bin/kubelet" --config="$folder/etc/kubelet.yaml" \
   --kubeconfig="$pki/$name.kubeconfig" --hostname-override="$name" --node-ip="$address" --root-dir=/var/lib/kubelet
 daemon "$folder/kube-proxy.pid" "$folder/log/kube-proxy.log" "$bin/kube-proxy" --config="$folder/etc/kube-proxy.yaml"

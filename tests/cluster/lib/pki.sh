@@ -58,6 +58,8 @@ pki_control_plane() {
     pki_certificate "$name" "/CN=system:$name" ca clientAuth
     pki_kubeconfig "$name" "https://$1:$2" "$pki/$name.kubeconfig"
   done
+  pki_certificate netpol /CN=netpol ca clientAuth
+  pki_kubeconfig netpol "https://$1:$2" "$pki/netpol.kubeconfig"
   pki_kubeconfig admin "https://$1:$2" "$pki/admin.kubeconfig"
   if [ ! -s "$pki/sa.pub" ]; then
     openssl genrsa -out "$pki/sa.key" 2048 2>/dev/null

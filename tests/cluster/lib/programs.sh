@@ -53,6 +53,7 @@ programs_build() {
   program pause pause .
   program coredns coredns .
   program provisioner local-path-provisioner github.com/rancher/local-path-provisioner
+  program netpol netpol .
   program helm helm helm.sh/helm/v4/cmd/helm
 }
 
