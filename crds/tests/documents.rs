@@ -85,7 +85,6 @@ fn every_field_is_documented_and_names_its_default_or_is_required() {
         "provider",
         "secretName",
         "start",
-        "tlsMode",
     ];
     assert_eq!(names, BTreeSet::from(known));
 }

@@ -40,7 +40,9 @@ pub struct ExternalPostgres {
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z_][a-z0-9_]*$"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
-    /// How the connection is protected, where the URL does not say it by `sslmode`. Default: `VerifyFull`.
+    /// How the connection is protected, where the URL does not say it by `sslmode`: `Disable` not at all, `Require` encrypts without
+    /// looking at the certificate, `VerifyCa` wants one of a known authority, and `VerifyFull` one that has the server's name too.
+    /// Default: `VerifyFull`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_mode: Option<TlsMode>,
     /// Certificates of the authorities that may have signed the server's certificate, as PEM. Left out, those of the public.
@@ -51,13 +53,9 @@ pub struct ExternalPostgres {
 /// How a connection is protected.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum TlsMode {
-    /// Not at all.
     Disable,
-    /// Encrypted, without looking at the certificate.
     Require,
-    /// Encrypted, with a certificate of a known authority.
     VerifyCa,
-    /// The same, and the certificate has the server's name.
     #[default]
     VerifyFull,
 }
