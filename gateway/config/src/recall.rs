@@ -29,9 +29,8 @@ pub struct LastMeasure {
     pub target: f32,
 }
 
-/// The parameters that are tried, cheapest first. The first ones are what a question needs, whatever the sample says: a question lies
-/// farther from the stored vectors than they from each other, and finds less by the same index. None looks at more than a quarter of the lists; a search that wants more is better
-/// off without an index.
+/// The parameters that are tried, cheapest first. None looks at more than half of the lists; a search that wants more is better off
+/// without an index.
 pub fn ladder(kind: &IndexKind) -> Vec<QueryParameters> {
     let (lists, shares): (u32, &[u32]) = match *kind {
         IndexKind::Exact => return Vec::new(),
@@ -39,8 +38,8 @@ pub fn ladder(kind: &IndexKind) -> Vec<QueryParameters> {
             let steps = [100, 150, 200, 300, 400, 600, 800, 1_000];
             return steps.map(|ef_search| QueryParameters::Hnsw { ef_search }).to_vec();
         }
-        IndexKind::IvfFlat { lists } if lists <= SMALL_LISTS => (lists, &[100, 120, 160, 200, 250]),
-        IndexKind::IvfFlat { lists } => (lists, &[32, 48, 64, 96, 128, 192, 250]),
+        IndexKind::IvfFlat { lists } if lists <= SMALL_LISTS => (lists, &[100, 120, 160, 200, 250, 300, 400, 500]),
+        IndexKind::IvfFlat { lists } => (lists, &[32, 48, 64, 96, 128, 192, 250, 350, 500]),
     };
     let mut probes: Vec<u32> = shares.iter().map(|share| (lists * share / PER_MILLE).max(1)).collect();
     probes.dedup();
@@ -115,9 +114,9 @@ mod tests {
         };
         let hnsw = IndexKind::Hnsw { m: HNSW_M, ef_construction: HNSW_EF_CONSTRUCTION };
         let ends = [
-            (IndexKind::IvfFlat { lists: SMALL_LISTS }, SMALL_LISTS / 4),
-            (IndexKind::IvfFlat { lists: MEDIUM_LISTS }, MEDIUM_LISTS / 4),
-            (IndexKind::IvfFlat { lists: 4_000 }, 1_000),
+            (IndexKind::IvfFlat { lists: SMALL_LISTS }, SMALL_LISTS / 2),
+            (IndexKind::IvfFlat { lists: MEDIUM_LISTS }, MEDIUM_LISTS / 2),
+            (IndexKind::IvfFlat { lists: 4_000 }, 2_000),
             (IndexKind::IvfFlat { lists: 1 }, 1),
             // The most that pgvector takes.
             (hnsw, 1_000),

@@ -1,5 +1,9 @@
-//! Measures how much an index finds: neighbours of stored vectors by comparing all rows, then by the index, in one snapshot. The
-//! session steers the planner to the index that is measured; nobody else's searches are touched.
+//! Measures how much an index finds: what is nearest to made-up questions by comparing all rows, then by the index, in one snapshot.
+//! The session steers the planner to the index that is measured; nobody else's searches are touched.
+//!
+//! A question lies farther from the stored vectors than they from each other, and finds less by the same index: where 30 of 100
+//! lists hold 99 % of the neighbours of stored vectors, they hold 92 % of those of real questions. The mean of a few stored vectors
+//! lies as far out as a question does, and is measured in its place.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +12,7 @@ use ragline_config::{
     recall::{Rung, choose, falls_short, ladder},
 };
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Row, Transaction};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
 
 use super::{
     IndexError,
@@ -17,8 +21,10 @@ use super::{
 };
 use crate::backends::pgvector::space::Space;
 
-/// Vectors whose neighbours are sought.
+/// Questions that are made up, of as many stored vectors.
 const SAMPLE: u32 = 100;
+/// Stored vectors in the mean that stands for a question.
+const BLENDED: usize = 4;
 /// Rows among which they are drawn, on pages all over the relation.
 const DRAWN_FROM: u64 = 2_000;
 /// Neighbours of each.
@@ -37,10 +43,8 @@ pub(super) struct Subject<'a> {
     pub(super) rows: u64,
 }
 
-/// A stored vector and how far its neighbours are.
+/// What stands for a question, and how far its neighbours are.
 struct Sample {
-    chunk_id: i64,
-    window_number: i16,
     vector: pgvector::Vector,
     neighbours: i64,
     farthest: f64,
@@ -116,35 +120,47 @@ async fn samples(tx: &mut Transaction<'_, Postgres>, subject: &Subject<'_>) -> R
     let (child, id) = (quoted(&table(*relation)), space.id.0);
     let percent = (100.0 * DRAWN_FROM as f64 / (*rows).max(1) as f64).min(100.0);
     let draw = format!(
-        "SELECT chunk_id, window_number, embedding::vector AS vector FROM {child} TABLESAMPLE SYSTEM ({percent}) \
+        "SELECT embedding::vector AS vector FROM {child} TABLESAMPLE SYSTEM ({percent}) \
          WHERE space_id = {id} ORDER BY random() LIMIT {SAMPLE}"
     );
     let exact = format!(
         "SELECT count(*), max(distance) FROM ( \
            SELECT (embedding {operator} $1::vector::{element}) + 0 AS distance FROM {child} \
-           WHERE space_id = {id} AND (chunk_id, window_number) <> ($2, $3) ORDER BY 1 LIMIT {NEIGHBOURS}) nearest",
+           WHERE space_id = {id} ORDER BY 1 LIMIT {NEIGHBOURS}) nearest",
         operator = space.operator(),
         element = space.type_name()
     );
-    let drawn = sqlx::query(AssertSqlSafe(draw)).fetch_all(&mut **tx).await?;
+    let drawn: Vec<pgvector::Vector> = sqlx::query_scalar(AssertSqlSafe(draw)).fetch_all(&mut **tx).await?;
     let (begun, mut samples) = (Instant::now(), Vec::new());
-    for row in &drawn {
-        let (chunk_id, window_number, vector) =
-            (row.try_get("chunk_id")?, row.try_get("window_number")?, row.try_get::<pgvector::Vector, _>("vector")?);
-        let (neighbours, farthest): (i64, Option<f64>) = sqlx::query_as(AssertSqlSafe(exact.clone()))
-            .bind(&vector)
-            .bind(chunk_id)
-            .bind(window_number)
-            .fetch_one(&mut **tx)
-            .await?;
+    for vector in questions(&drawn) {
+        let (neighbours, farthest): (i64, Option<f64>) =
+            sqlx::query_as(AssertSqlSafe(exact.clone())).bind(&vector).fetch_one(&mut **tx).await?;
         if let Some(farthest) = farthest {
-            samples.push(Sample { chunk_id, window_number, vector, neighbours, farthest });
+            samples.push(Sample { vector, neighbours, farthest });
         }
         if begun.elapsed() > PATIENCE {
             break;
         }
     }
     Ok(samples)
+}
+
+/// The unit mean of each vector and of those drawn after it, in a ring. Where they cancel out, the vector itself.
+fn questions(drawn: &[pgvector::Vector]) -> Vec<pgvector::Vector> {
+    let question = |first: usize| {
+        let mut sum = vec![0.0_f32; drawn[first].as_slice().len()];
+        for at in 0..BLENDED.min(drawn.len()) {
+            let other = drawn[(first + at) % drawn.len()].as_slice();
+            sum.iter_mut().zip(other).for_each(|(sum, number)| *sum += number);
+        }
+        let norm = sum.iter().map(|number| number * number).sum::<f32>().sqrt();
+        if norm > f32::EPSILON {
+            pgvector::Vector::from(sum.iter().map(|number| number / norm).collect::<Vec<_>>())
+        } else {
+            drawn[first].clone()
+        }
+    };
+    (0..drawn.len()).map(question).collect()
 }
 
 /// Rows that a search for ten chunks takes from an index.
@@ -159,9 +175,9 @@ fn statement(subject: &Subject<'_>) -> String {
     format!(
         "SELECT count(*) FROM (SELECT distance FROM ( \
            SELECT embedding {operator} $1::vector::{element} AS distance FROM {child} \
-           WHERE {words} AND (chunk_id, window_number) <> ($2, $3) \
+           WHERE {words} \
            ORDER BY {indexed} {indexed_operator} {question} LIMIT {windows}) near \
-         ORDER BY 1 LIMIT {NEIGHBOURS}) best WHERE distance <= $4",
+         ORDER BY 1 LIMIT {NEIGHBOURS}) best WHERE distance <= $2",
         operator = space.operator(),
         element = space.type_name(),
         child = quoted(&table(*relation)),
@@ -184,8 +200,6 @@ async fn steer(tx: &mut Transaction<'_, Postgres>, subject: &Subject<'_>, sample
     let Some(sample) = samples.first() else { return Ok(false) };
     let plan: Value = sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN (FORMAT JSON) {}", statement(subject))))
         .bind(&sample.vector)
-        .bind(sample.chunk_id)
-        .bind(sample.window_number)
         .bind(sample.farthest)
         .fetch_one(&mut **tx)
         .await?;
@@ -211,8 +225,6 @@ async fn recall(
     for sample in samples {
         let counted: i64 = sqlx::query_scalar(AssertSqlSafe(sql.clone()))
             .bind(&sample.vector)
-            .bind(sample.chunk_id)
-            .bind(sample.window_number)
             .bind(sample.farthest)
             .fetch_one(&mut **tx)
             .await?;
@@ -220,4 +232,21 @@ async fn recall(
         wanted += sample.neighbours;
     }
     Ok(found as f32 / wanted.max(1) as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_the_unit_mean_of_several_vectors() {
+        let drawn: Vec<_> = [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]].map(|v| pgvector::Vector::from(v.to_vec())).into();
+        for question in questions(&drawn) {
+            let half = std::f32::consts::FRAC_1_SQRT_2;
+            assert!(question.as_slice().iter().all(|number| (number - half).abs() < 1e-6), "{question:?}");
+        }
+        let opposite: Vec<_> = [[1.0, 0.0], [-1.0, 0.0]].map(|v| pgvector::Vector::from(v.to_vec())).into();
+        assert_eq!(questions(&opposite), opposite);
+        assert!(questions(&[]).is_empty());
+    }
 }
