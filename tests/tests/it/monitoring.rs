@@ -173,3 +173,19 @@ fn the_objects_that_argos_health_is_tested_on_speak_the_operators_words() {
     }
     assert_eq!(types.len(), ConditionType::ALL.len(), "{types:?}");
 }
+
+#[test]
+fn datadog_is_told_a_name_for_every_metric_of_the_gateway() {
+    let golden = read("operator/src/plan/golden/quickstart.yaml");
+    let services = golden.split("---\n").filter(|text| !text.trim().is_empty()).map(|text| serde_saphyr::from_str::<Value>(text).unwrap());
+    let service = services.into_iter().find(|one| one["kind"] == "Service" && one["metadata"]["name"] == "quickstart-gateway");
+    let annotations = service.unwrap()["metadata"]["annotations"].clone();
+    let instances = annotations["ad.datadoghq.com/endpoints.instances"].as_str().unwrap();
+    let instances: Value = serde_json::from_str(instances).unwrap();
+    let names = instances[0]["metrics"][0].as_object().unwrap();
+    let told: BTreeSet<String> = names.keys().cloned().collect();
+    // The Agent takes the ending of counters away before it looks a name up.
+    let plain = |name: String| name.strip_suffix("_total").map_or(name.clone(), str::to_owned);
+    assert_eq!(told, gateway_metrics().into_iter().map(plain).collect());
+    assert!(names.values().all(|dotted| dotted.as_str().unwrap().contains('.')));
+}
