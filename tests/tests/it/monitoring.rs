@@ -177,7 +177,8 @@ fn the_objects_that_argos_health_is_tested_on_speak_the_operators_words() {
 #[test]
 fn datadog_is_told_a_name_for_every_metric_of_the_gateway() {
     let golden = read("operator/src/plan/golden/quickstart.yaml");
-    let services = golden.split("---\n").filter(|text| !text.trim().is_empty()).map(|text| serde_saphyr::from_str::<Value>(text).unwrap());
+    let services =
+        golden.split("---\n").filter(|text| !text.trim().is_empty()).map(|text| serde_saphyr::from_str::<Value>(text).unwrap());
     let service = services.into_iter().find(|one| one["kind"] == "Service" && one["metadata"]["name"] == "quickstart-gateway");
     let annotations = service.unwrap()["metadata"]["annotations"].clone();
     let instances = annotations["ad.datadoghq.com/endpoints.instances"].as_str().unwrap();

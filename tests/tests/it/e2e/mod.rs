@@ -9,10 +9,12 @@ mod programs;
 mod world;
 
 mod class;
+mod external;
 mod grants;
 mod index;
 mod leader;
 mod mistakes;
 mod network;
+mod rollout;
 mod scale;
 mod story;
