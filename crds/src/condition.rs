@@ -152,6 +152,7 @@ reasons! {
     MinimumReplicasAvailable [GatewayAvailable] "Gateways answer.";
     QuotaExceeded [DatabaseReady, CacheReady, GatewayAvailable, Ready, Stalled] "A ResourceQuota of the namespace leaves no room for a pod.";
     PodRefused [DatabaseReady, CacheReady, GatewayAvailable, Ready, Stalled] "The cluster refuses a pod, as a LimitRange or an admission policy does; the message says why.";
+    StorageNotEncrypted [DatabaseReady, Ready, Stalled] "The spec requires encrypted volumes, and the storage class does not declare them.";
     External [DatabaseReady] "The schema is in the PostgreSQL that the spec names.";
     WaitingForSchemaJob [DatabaseReady, Ready] "The schema Job has not reached the PostgreSQL that the spec names yet.";
     Stopped [GatewayAvailable, Ready] "The spec says `stopped`.";

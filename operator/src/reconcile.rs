@@ -27,6 +27,7 @@ use crate::{
     plan::{
         build, class,
         credentials::Credentials,
+        encryption,
         gate::{self, Gate},
         names,
         objects::{Desired, Object, Objects},
@@ -175,7 +176,13 @@ async fn work(
     let schema_job = objects.schema_job().map(ResourceExt::name_any).unwrap_or_default();
     observe::workloads(&mut observed, &live, &checked.name, &schema_job)?;
     follow(context, who, checked, &credentials, &mut observed);
-    if !is_paused(pipeline) {
+    observed.not_encrypted = match checked.managed_postgres() {
+        Some(postgres) if postgres.encryption_required => {
+            encryption::objection(postgres, observe::storage_classes(cluster).await?.as_deref())
+        }
+        Some(_) | None => None,
+    };
+    if !is_paused(pipeline) && observed.not_encrypted.is_none() {
         observed.missing_kinds = apply_all(cluster, checked, &observed, &objects, &mut live).await?;
         observe::workloads(&mut observed, &live, &checked.name, &schema_job)?;
     }

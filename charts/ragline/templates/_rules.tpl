@@ -55,4 +55,7 @@ Secrets are neither listed nor watched nor deleted.
 - apiGroups: [ragline.dev]
   resources: [ragpipelineclasses]
   verbs: [list, watch]
+- apiGroups: [storage.k8s.io]
+  resources: [storageclasses]
+  verbs: [list]
 {{- end -}}

@@ -103,4 +103,17 @@ pub struct Storage {
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class_name: Option<String>,
+    /// `Required` makes nothing before the storage class declares that its volumes are encrypted: by a parameter such as `encrypted:
+    /// "true"` or a key of its provisioner's, or by the label `ragline.dev/encrypted: "true"` that its administrator gives it. `Ready` is
+    /// False with the reason `StorageNotEncrypted` until then. Default: `Optional`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<StorageEncryption>,
+}
+
+/// Whether volumes must be encrypted.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum StorageEncryption {
+    #[default]
+    Optional,
+    Required,
 }

@@ -194,8 +194,18 @@ pub const CLASSES: Access = Access {
     why: "what the platform team sets for pipelines",
 };
 
+pub const STORAGE_CLASSES: Access = Access {
+    group: "storage.k8s.io",
+    version: "v1",
+    kind: "StorageClass",
+    plural: "storageclasses",
+    subresource: None,
+    verbs: &[List],
+    why: "whether volumes are encrypted, where a pipeline requires it",
+};
+
 /// Everything that is granted for the cluster as a whole.
-pub const CLUSTER: &[Access] = &[CLASSES];
+pub const CLUSTER: &[Access] = &[CLASSES, STORAGE_CLASSES];
 
 /// Everything that is granted where pipelines live.
 pub const PIPELINE_NAMESPACES: &[Access] = &[

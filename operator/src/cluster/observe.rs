@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{FutureExt, future::try_join_all, try_join};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::{core::v1::Secret, storage::v1::StorageClass};
 use kube::{ResourceExt, api::DynamicObject, core::TypeMeta};
 use ragline_crds::RagPipelineClass;
 use serde::de::DeserializeOwned;
@@ -78,9 +78,24 @@ pub async fn classes(cluster: &Cluster) -> Result<Vec<RagPipelineClass>, Observe
         Err(error) if error.is_absence() => Vec::new(),
         found => found?,
     };
-    let types = TypeMeta { api_version: access::CLASSES.resource().api_version, kind: access::CLASSES.kind.to_owned() };
+    of_cluster(&access::CLASSES, found)
+}
+
+/// The storage classes of the cluster; `None` where they may not be read.
+///
+/// # Errors
+/// A request failed, or a class is not understood.
+pub async fn storage_classes(cluster: &Cluster) -> Result<Option<Vec<StorageClass>>, ObserveError> {
+    match cluster.list_of_cluster(&access::STORAGE_CLASSES).await {
+        Err(error) if error.answer().is_some_and(|(code, _)| code == 403) => Ok(None),
+        found => of_cluster(&access::STORAGE_CLASSES, found?).map(Some),
+    }
+}
+
+fn of_cluster<K: DeserializeOwned>(access: &'static Access, found: Vec<DynamicObject>) -> Result<Vec<K>, ObserveError> {
+    let types = TypeMeta { api_version: access.resource().api_version, kind: access.kind.to_owned() };
     let typed = |object| DynamicObject { types: Some(types.clone()), ..object };
-    parsed_all(found.into_iter().map(|object| (&access::CLASSES, typed(object))).collect())
+    parsed_all(found.into_iter().map(|object| (access, typed(object))).collect())
 }
 
 /// Takes over from the children what a status is made of. `schema_job` is the name of the wanted one.

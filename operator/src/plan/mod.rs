@@ -5,6 +5,7 @@
 pub mod build;
 pub mod class;
 pub mod credentials;
+pub mod encryption;
 pub mod gate;
 pub mod manifest;
 pub mod names;

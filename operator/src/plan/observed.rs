@@ -24,6 +24,8 @@ pub struct Observed {
     pub cache: Option<Deployment>,
     pub gateway: Option<Deployment>,
     pub worker: Option<Deployment>,
+    /// Why the volume must not be made: the spec requires encryption, and the storage class does not declare it.
+    pub not_encrypted: Option<String>,
     pub autoscaler: Option<HorizontalPodAutoscaler>,
     /// Kinds that are wanted and that the cluster lacks.
     pub missing_kinds: BTreeSet<&'static str>,

@@ -113,6 +113,8 @@ pub struct ManagedPostgres {
     pub image: String,
     pub storage_size: Quantity,
     pub storage_class: Option<String>,
+    /// Nothing is made on a class that does not declare encryption.
+    pub encryption_required: bool,
     pub resources: Sizing,
     /// The user's settings.
     pub parameters: BTreeMap<String, String>,

@@ -148,7 +148,7 @@ fn postgres(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &
         return Postgres::External { port: external.port.unwrap_or(ports::POSTGRES) };
     }
     let spec::ManagedPostgres { image, storage, resources, parameters } = managed.unwrap_or_default();
-    let spec::Storage { size, storage_class_name } = storage.unwrap_or_default();
+    let spec::Storage { size, storage_class_name, encryption } = storage.unwrap_or_default();
     let size = size.unwrap_or_else(|| Quantity(preset.storage.to_owned()));
     problems.require(
         quantity::bytes(&size).is_some_and(|bytes| bytes >= 256 * MIB),
@@ -174,6 +174,7 @@ fn postgres(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &
         image: image.unwrap_or_else(|| defaults.postgres_image.clone()),
         storage_size: size,
         storage_class: storage_class_name,
+        encryption_required: encryption == Some(spec::StorageEncryption::Required),
         resources,
         parameters,
     })

@@ -40,6 +40,12 @@ pub(super) fn database(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observ
     if pipeline.managed_postgres().is_none() {
         return external(observed);
     }
+    if let Some(why) = &observed.not_encrypted {
+        let message = format!(
+            "spec.postgres.managed.storage.encryption is Required, and {why}. Name another class, or label it ragline.dev/encrypted=true if its volumes are."
+        );
+        return Judgement::new(Truth::False, Reason::StorageNotEncrypted, &message).stalled();
+    }
     if observed.managed_database_ready() {
         return Judgement::new(Truth::True, Reason::SinglePrimary, "PostgreSQL is ready. It is one primary without a standby.");
     }

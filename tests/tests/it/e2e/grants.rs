@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::api::ListParams;
 use ragline_crds::ConditionType;
 use ragline_operator::cluster::access::{CLUSTER, OPERATOR_NAMESPACE, PIPELINE_NAMESPACES, Verb};
 use serde_json::{Value, json};
@@ -95,6 +97,12 @@ async fn every_grant_is_put_to_use() {
         "route": {"parentRef": {"name": "public"}, "hostnames": ["a.example.com"]},
     });
     world.apply("a", spec(managed, gateway, "1Gi", true)).await.unwrap();
+    // Nothing is made for a pipeline whose volume would not be encrypted as it requires.
+    let encrypted = json!({"postgres": {"managed": {"storage": {"encryption": "Required"}}}});
+    world.apply("b", encrypted).await.unwrap();
+    world.wait_reason("b", ConditionType::Ready, "StorageNotEncrypted", 60).await;
+    let claims = world.api::<PersistentVolumeClaim>().list(&ListParams::default()).await.unwrap().items;
+    assert!(claims.iter().all(|claim| !claim.metadata.name.as_deref().unwrap_or_default().contains("b-postgres")));
     world.wait("a", ConditionType::Ready, "True", 300).await;
     // Without a cache, with one gateway, no policies and no way from outside, many objects are of no use; a larger volume is asked for, though not given here; and
     // another image takes another schema Job.
