@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told.iter().any(|line| line.contains("AllComponentsReady") && line.ends_with(" 1")), "{told:?}");
         assert!(told.iter().any(|line| line.contains("NothingStalled") && line.ends_with(" 0")), "{told:?}");
-        metrics.tell("n", "a", &[]);
+        metrics.tell(namespace, name, &[]);
         assert!(lines(&registry).is_empty());
     }
 }
