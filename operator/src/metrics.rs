@@ -159,12 +159,10 @@ mod tests {
     fn a_condition_is_told_with_its_newest_reason_until_the_pipeline_is_gone() {
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
-        metrics.tell("n", "a", &[condition("Ready", "False", "Provisioning"), condition("Stalled", "False", "NothingStalled")]);
-        metrics.tell(
-            "n",
-            "a",
-            &[condition("Ready", "True", "AllComponentsReady"), condition("Stalled", "False", "NothingStalled")],
-        );
+        let [namespace, name] = ["team", "docs"];
+        let still = condition("Stalled", "False", "NothingStalled");
+        metrics.tell(namespace, name, &[condition("Ready", "False", "Provisioning"), still.clone()]);
+        metrics.tell(namespace, name, &[condition("Ready", "True", "AllComponentsReady"), still]);
         let told = lines(&registry);
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told.iter().any(|line| line.contains("AllComponentsReady") && line.ends_with(" 1")), "{told:?}");

@@ -32,8 +32,14 @@ fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
 #[test]
 fn helm_grants_the_table_in_cluster_mode() {
     let objects = template(&[]);
-    let cluster = of_kind(&objects, "ClusterRole");
-    assert_eq!(cluster.len(), 1);
+    let (users, cluster): (Vec<_>, Vec<_>) = of_kind(&objects, "ClusterRole")
+        .into_iter()
+        .partition(|role| role["metadata"]["labels"].as_object().unwrap().keys().any(|label| label.contains("aggregate-to-")));
+    assert_eq!((users.len(), cluster.len()), (2, 1));
+    // What users get speaks of pipelines alone; no binding gives it to the operator.
+    for role in users {
+        assert!(grants(&role["rules"]).iter().all(|grant| grant.ends_with(".ragline.dev") && grant.contains("ragpipelines")));
+    }
     let all: Vec<_> = PIPELINE_NAMESPACES.iter().chain(CLUSTER).copied().collect();
     assert_eq!(grants(&cluster[0]["rules"]), wanted(&all));
     let roles = of_kind(&objects, "Role");
