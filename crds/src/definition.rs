@@ -1,9 +1,10 @@
 //! The CustomResourceDefinition, as it is installed: what kube derives, put into the words that the API server knows.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 use kube::CustomResourceExt;
+use serde_json::json;
 
 use crate::{RagPipeline, RagPipelineClass};
 
@@ -15,7 +16,13 @@ pub const CLASS_CRD_FILE: &str = "crds/ragline.dev_ragpipelineclasses.yaml";
 
 /// The CustomResourceDefinition of [`RagPipeline`].
 pub fn definition() -> CustomResourceDefinition {
-    settled(RagPipeline::crd())
+    let mut definition = settled(RagPipeline::crd());
+    let schemas = definition.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut());
+    for status in schemas.filter_map(|schema| schema.properties.as_mut()?.get_mut("status")) {
+        // Helm, Argo CD and others take a resource without a status for one that is ready.
+        status.default = Some(JSON(json!({"observedGeneration": 0})));
+    }
+    definition
 }
 
 /// The CustomResourceDefinition of [`RagPipelineClass`].

@@ -298,6 +298,8 @@ async fn the_api_server_takes_the_definition_and_keeps_its_rules() {
     examples(&api).await;
     explained(&client).await;
     scaled(&api).await;
+    let unseen = api.get("full").await.unwrap();
+    assert_eq!(unseen.data["status"], json!({"observedGeneration": 0}), "what no operator has looked at says so");
     let classes: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::erase::<RagPipelineClass>(&()));
     served(&classes).await;
     let class: Value = serde_saphyr::from_str(include_str!("../../../crds/examples/class.yaml")).unwrap();
