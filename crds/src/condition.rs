@@ -153,6 +153,9 @@ reasons! {
     QuotaExceeded [DatabaseReady, CacheReady, GatewayAvailable, Ready, Stalled] "A ResourceQuota of the namespace leaves no room for a pod.";
     PodRefused [DatabaseReady, CacheReady, GatewayAvailable, Ready, Stalled] "The cluster refuses a pod, as a LimitRange or an admission policy does; the message says why.";
     StorageNotEncrypted [DatabaseReady, Ready, Stalled] "The spec requires encrypted volumes, and the storage class does not declare them.";
+    Replicated [DatabaseReady] "A primary serves, and all of its standbys follow.";
+    StandbyMissing [DatabaseReady] "A primary serves, and a standby is missing; CloudNativePG is about to mend it.";
+    CloudNativePgMissing [DatabaseReady, Ready, Stalled] "The spec names `postgres.cloudNativePg`, and the cluster has no CloudNativePG.";
     External [DatabaseReady] "The schema is in the PostgreSQL that the spec names.";
     WaitingForSchemaJob [DatabaseReady, Ready] "The schema Job has not reached the PostgreSQL that the spec names yet.";
     Stopped [GatewayAvailable, Ready] "The spec says `stopped`.";

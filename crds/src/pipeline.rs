@@ -93,9 +93,10 @@ use crate::{
     )
     .message("postgres.managed.storage.storageClassName cannot change: a volume stays in its class; make a new pipeline"),
     validation = Rule::new(
-        "(has(self.postgres) && has(self.postgres.external)) == (has(oldSelf.postgres) && has(oldSelf.postgres.external))"
+        "(has(self.postgres) && has(self.postgres.external)) == (has(oldSelf.postgres) && has(oldSelf.postgres.external)) \
+         && (has(self.postgres) && has(self.postgres.cloudNativePg)) == (has(oldSelf.postgres) && has(oldSelf.postgres.cloudNativePg))"
     )
-    .message("postgres cannot change between managed and external, since the data would stay behind; make a new pipeline")
+    .message("postgres cannot change between managed, cloudNativePg and external, since the data would stay behind; make a new pipeline")
 )]
 pub struct RagPipelineSpec {
     /// The RagPipelineClass whose defaults and bounds hold. Left out, it is the default class, if the cluster has one.

@@ -32,7 +32,7 @@ use crate::{
         names,
         objects::{Desired, Object, Objects},
         observed::{self, Observed},
-        pipeline::{Defaults, Pipeline},
+        pipeline::{Defaults, Pipeline, Postgres},
         stage,
         status::{self, Facts, Outcome},
         validate::{self, Problem, Refusal},
@@ -176,7 +176,7 @@ async fn work(
     let schema_job = objects.schema_job().map(ResourceExt::name_any).unwrap_or_default();
     observe::workloads(&mut observed, &live, &checked.name, &schema_job)?;
     follow(context, who, checked, &credentials, &mut observed);
-    observed.not_encrypted = match checked.managed_postgres() {
+    observed.not_encrypted = match checked.own_postgres() {
         Some(postgres) if postgres.encryption_required => {
             encryption::objection(postgres, observe::storage_classes(cluster).await?.as_deref())
         }
@@ -239,7 +239,13 @@ fn at_rest(checked: &Pipeline, seen: &Observed) -> bool {
     let gateways = seen.gateway.as_ref().map_or(0, available);
     let cache = checked.managed_cache().is_none() || seen.cache.as_ref().is_some_and(|cache| available(cache) > 0);
     let wanted = if checked.stopped { 0 } else { checked.gateway.scale.least() };
-    seen.database_ready(checked) && seen.schema_applied() && cache && i64::from(gateways) >= i64::from(wanted)
+    let standbys = match checked.postgres {
+        Postgres::CloudNativePg { instances, .. } => {
+            seen.postgres_cluster.as_ref().is_some_and(|cluster| cluster.ready_instances >= instances)
+        }
+        Postgres::Managed(_) | Postgres::External { .. } => true,
+    };
+    seen.database_ready(checked) && standbys && seen.schema_applied() && cache && i64::from(gateways) >= i64::from(wanted)
 }
 
 fn is_paused(pipeline: &RagPipeline) -> bool {

@@ -24,7 +24,7 @@ pub use generation::{Generation, OpenAiCompatibleGeneration};
 pub use index::{DistanceMetric, ElementType, Hnsw, Index, IndexMode, IvfFlat, MaintenanceWindow, Quantization};
 pub use ingest::{Chunking, Dataset, DeletionPolicy};
 pub use network::{Ingress, LabelMatch, NetworkPolicy, ParentRef, Peer, Route};
-pub use postgres::{ExternalPostgres, ManagedPostgres, Postgres, Storage, StorageEncryption, TlsMode};
+pub use postgres::{CloudNativePg, ExternalPostgres, ManagedPostgres, Postgres, Storage, StorageEncryption, TlsMode};
 pub use resources::{Quantities, Quantity, Resources};
 pub use search::{Expansion, ExpansionMethod, Fusion, FusionMethod, Rerank, RerankProvider, Search, SearchMode};
 pub use workers::{Ingest, Workers};

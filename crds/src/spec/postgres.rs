@@ -8,19 +8,58 @@ use serde::{Deserialize, Serialize};
 
 use super::{Quantity, Resources, SecretKeyRef};
 
-/// The database that holds documents and vectors. Name at most one of `managed` and `external`; with neither, it is managed.
+/// The database that holds documents and vectors. Name at most one of `managed`, `cloudNativePg` and `external`; with none, it is
+/// managed.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!(has(self.managed) && has(self.external))").message("name only one of managed and external"))]
+#[x_kube(validation = Rule::new("[has(self.managed), has(self.cloudNativePg), has(self.external)].filter(named, named).size() <= 1")
+    .message("name only one of managed, cloudNativePg and external"))]
 pub struct Postgres {
     /// One PostgreSQL 17 with pgvector that the operator runs. It is a single primary: while its pod restarts, the pipeline does
     /// not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed: Option<ManagedPostgres>,
+    /// A PostgreSQL with standbys that the CloudNativePG operator runs, which the cluster must have. The kind of PostgreSQL cannot be
+    /// changed later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_native_pg: Option<CloudNativePg>,
     /// A PostgreSQL 15 to 18 with pgvector 0.8 or newer that somebody else runs. Each pipeline needs a database of its own there;
-    /// many databases may share a server. Cannot be changed to `managed` later, nor back.
+    /// many databases may share a server. The kind of PostgreSQL cannot be changed later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalPostgres>,
+}
+
+/// A PostgreSQL that the CloudNativePG operator runs: a Cluster named after the pipeline, with `-postgres` behind. With
+/// `deletionPolicy: Retain` it goes on running when the pipeline is deleted, since CloudNativePG keeps no data without it.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CloudNativePg {
+    /// One primary and the others standbys, 1 to 9. Default: `3`.
+    #[schemars(range(min = 1, max = 9))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<u32>,
+    /// Image with PostgreSQL 15 or newer and pgvector 0.8 or newer. Default: the one that the operator was installed with.
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^\S+$"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Number of the image's user `postgres`, 1 to 65535: 999 in Debian's and Docker's images, 26 in those of CloudNativePG. Default:
+    /// `999`.
+    #[schemars(range(min = 1, max = 65_535))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<u32>,
+    /// The volume of each instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
+    /// CPU and memory of each instance. Default: as of `managed.resources`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// Settings of PostgreSQL, as in `managed.parameters`, at most 64. CloudNativePG refuses those that it depends upon. Default:
+    /// none.
+    #[schemars(schema_with = "super::resources::bounded_strings::<64, 512>")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.all(name, name.matches('^[a-z][a-z0-9_]*([.][a-z][a-z0-9_]*)?$') && name.size() <= 63)")
+        .message("a setting's name holds lower-case letters, digits and _, at most 63"))]
+    pub parameters: Option<BTreeMap<String, String>>,
 }
 
 /// A PostgreSQL that somebody else runs.

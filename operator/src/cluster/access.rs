@@ -154,6 +154,16 @@ pub const ROUTES: Access = Access {
     verbs: &[List, Create, Patch, Delete],
     why: "the way from outside the cluster, where a pipeline asks for one",
 };
+/// Never deleted, as a StatefulSet is not; not watched, as a route is not.
+pub const POSTGRES_CLUSTERS: Access = Access {
+    group: "postgresql.cnpg.io",
+    version: "v1",
+    kind: "Cluster",
+    plural: "clusters",
+    subresource: None,
+    verbs: &[List, Create, Patch],
+    why: "PostgreSQL with standbys, where a pipeline asks CloudNativePG for it",
+};
 pub const JOBS: Access = Access {
     group: "batch",
     version: "v1",
@@ -225,6 +235,7 @@ pub const PIPELINE_NAMESPACES: &[Access] = &[
     INGRESSES,
     AUTOSCALERS,
     ROUTES,
+    POSTGRES_CLUSTERS,
     JOBS,
     EVENTS,
 ];
@@ -243,6 +254,7 @@ pub const APPLIED: &[Access] = &[
     AUTOSCALERS,
     INGRESSES,
     ROUTES,
+    POSTGRES_CLUSTERS,
     STATEFUL_SETS,
     DEPLOYMENTS,
     JOBS,
@@ -260,6 +272,7 @@ pub fn applied(object: &Object) -> &'static Access {
         Object::HorizontalPodAutoscaler(_) => &AUTOSCALERS,
         Object::Ingress(_) => &INGRESSES,
         Object::HttpRoute(_) => &ROUTES,
+        Object::PostgresCluster(_) => &POSTGRES_CLUSTERS,
         Object::StatefulSet(_) => &STATEFUL_SETS,
         Object::Deployment(_) => &DEPLOYMENTS,
         Object::Job(_) => &JOBS,
@@ -278,7 +291,7 @@ pub fn watched() -> impl Iterator<Item = &'static Access> {
 
 /// Whether a cluster may lack the kind.
 pub fn is_optional(kind: &str) -> bool {
-    kind == ROUTES.kind
+    kind == ROUTES.kind || kind == POSTGRES_CLUSTERS.kind
 }
 
 #[cfg(test)]

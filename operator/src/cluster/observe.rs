@@ -104,6 +104,15 @@ fn of_cluster<K: DeserializeOwned>(access: &'static Access, found: Vec<DynamicOb
 /// A child is not understood.
 pub fn workloads(observed: &mut Observed, live: &Live, pipeline: &str, schema_job: &str) -> Result<(), ObserveError> {
     observed.postgres = one(live, "StatefulSet", &names::postgres(pipeline))?;
+    observed.postgres_cluster = match live.get(&(access::POSTGRES_CLUSTERS.kind, names::postgres(pipeline))) {
+        Some(object) => {
+            let status = object.data.get("status").cloned().unwrap_or_else(|| serde_json::json!({}));
+            let understood = serde_json::from_value(status);
+            let name = object.name_any();
+            Some(understood.map_err(|source| ObserveError::Parse { kind: access::POSTGRES_CLUSTERS.kind, name, source })?)
+        }
+        None => None,
+    };
     observed.cache = one(live, "Deployment", &names::valkey(pipeline))?;
     observed.gateway = one(live, "Deployment", &names::gateway(pipeline))?;
     observed.worker = one(live, "Deployment", &names::worker(pipeline))?;

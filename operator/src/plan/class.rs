@@ -45,7 +45,7 @@ pub fn filled(pipeline: &RagPipeline, class: &RagPipelineClass) -> Result<RagPip
     let mut problems = Vec::new();
     images(&mut filled.spec, class, &mut problems);
     if let Some(storage_class) = &class.spec.storage_class_name
-        && filled.spec.postgres.as_ref().is_none_or(|postgres| postgres.external.is_none())
+        && filled.spec.postgres.as_ref().is_none_or(|postgres| postgres.external.is_none() && postgres.cloud_native_pg.is_none())
     {
         let managed = filled.spec.postgres.get_or_insert_default().managed.get_or_insert_default();
         managed.storage.get_or_insert_default().storage_class_name.get_or_insert_with(|| storage_class.clone());
@@ -83,12 +83,17 @@ pub fn check(pipeline: &Pipeline, class: &RagPipelineClass) -> Result<(), Refusa
     bound("spec.gateway.resources.limits.memory", Some(pipeline.gateway.resources.memory_bytes), most, words.clone());
     let workers = pipeline.workers.as_ref().map(|workers| workers.resources.memory_bytes);
     bound("spec.ingest.workers.resources.limits.memory", workers, most, words);
-    let postgres = pipeline.managed_postgres();
+    let postgres = pipeline.own_postgres();
     let (most, words) = amount(postgres_memory);
-    let field = "spec.postgres.managed.resources.limits.memory";
+    let field = "spec.postgres.managed.resources.limits.memory (or cloudNativePg)";
     bound(field, postgres.map(|postgres| postgres.resources.memory_bytes), most, words);
     let (most, words) = amount(postgres_storage);
-    bound("spec.postgres.managed.storage.size", postgres.and_then(|postgres| bytes(&postgres.storage_size)), most, words);
+    bound(
+        "spec.postgres.managed.storage.size (or cloudNativePg)",
+        postgres.and_then(|postgres| bytes(&postgres.storage_size)),
+        most,
+        words,
+    );
     let (most, words) = amount(cache_memory);
     bound("spec.cache.managed.maxMemory", pipeline.managed_cache().map(|cache| cache.max_memory_bytes), most, words);
     refused(problems, class)
@@ -107,6 +112,10 @@ fn images(spec: &mut RagPipelineSpec, class: &RagPipelineClass, problems: &mut V
     let own = [
         ("spec.gateway.image", spec.gateway.as_ref().and_then(|gateway| gateway.image.as_ref())),
         ("spec.postgres.managed.image", spec.postgres.as_ref().and_then(|postgres| postgres.managed.as_ref()?.image.as_ref())),
+        (
+            "spec.postgres.cloudNativePg.image",
+            spec.postgres.as_ref().and_then(|postgres| postgres.cloud_native_pg.as_ref()?.image.as_ref()),
+        ),
         ("spec.cache.managed.image", spec.cache.as_ref().and_then(|cache| cache.managed.as_ref()?.image.as_ref())),
     ];
     if !class.spec.allow_images.unwrap_or(true) {
@@ -118,7 +127,7 @@ fn images(spec: &mut RagPipelineSpec, class: &RagPipelineClass, problems: &mut V
         spec.gateway.get_or_insert_default().image.get_or_insert(image);
     }
     if let Some(image) = postgres
-        && spec.postgres.as_ref().is_none_or(|postgres| postgres.external.is_none())
+        && spec.postgres.as_ref().is_none_or(|postgres| postgres.external.is_none() && postgres.cloud_native_pg.is_none())
     {
         spec.postgres.get_or_insert_default().managed.get_or_insert_default().image.get_or_insert(image);
     }
@@ -235,16 +244,10 @@ mod tests {
             (json!({"gateway": {"autoscaling": {"maxReplicas": 4}}}), "autoscaling.maxReplicas"),
             (json!({"ingest": {"workers": {"replicas": 2}}}), "spec.ingest.workers.replicas: must be at most 1"),
             (json!({"gateway": {"resources": {"limits": {"memory": "1025Mi"}}}}), "spec.gateway.resources.limits.memory"),
-            (
-                json!({"postgres": {"managed": {"storage": {"size": "21Gi"}}}}),
-                "spec.postgres.managed.storage.size: must be at most 20Gi",
-            ),
+            (json!({"postgres": {"managed": {"storage": {"size": "21Gi"}}}}), "must be at most 20Gi"),
             (json!({"cache": {"managed": {"maxMemory": "1Gi"}}}), "spec.cache.managed.maxMemory"),
             // A default counts as well as what is named.
-            (
-                json!({"dataset": {"expectedVectors": 1_000_000}}),
-                "spec.postgres.managed.resources.limits.memory: must be at most 4Gi",
-            ),
+            (json!({"dataset": {"expectedVectors": 1_000_000}}), "must be at most 4Gi"),
         ];
         for (spec, words) in cases {
             let refusal = outcome(spec.clone(), limits.clone()).unwrap_err();

@@ -59,6 +59,21 @@ pub fn postgres(pipeline: &str) -> String {
     format!("{pipeline}-postgres")
 }
 
+/// Folder of the certificates that PostgreSQL's is checked with.
+pub const DATABASE_CA_FOLDER: &str = "database-ca";
+/// The key of the Secret in which CloudNativePG keeps the certificate of its authority.
+pub const CLOUD_NATIVE_PG_CA_KEY: &str = "ca.crt";
+
+/// The Secret in which CloudNativePG keeps the certificate of the Cluster's authority.
+pub fn cloud_native_pg_ca(pipeline: &str) -> String {
+    format!("{}-ca", postgres(pipeline))
+}
+
+/// The Service of the primary of CloudNativePG's Cluster.
+pub fn cloud_native_pg_primary(pipeline: &str) -> String {
+    format!("{}-rw", postgres(pipeline))
+}
+
 /// The Service without an address that the StatefulSet needs.
 pub fn postgres_headless(pipeline: &str) -> String {
     format!("{pipeline}-postgres-pods")

@@ -13,7 +13,7 @@ use k8s_openapi::api::{
 use k8s_openapi::{Metadata, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde_json::Value;
 
-use super::build::route::HttpRoute;
+use super::build::{cloud_native_pg::PostgresCluster, route::HttpRoute};
 
 /// Nothing of a later step is applied before the earlier steps have done their work.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -39,6 +39,8 @@ pub enum Object {
     Ingress(Box<Ingress>),
     /// Of the Gateway API, which a cluster may lack.
     HttpRoute(Box<HttpRoute>),
+    /// Of CloudNativePG, which a cluster may lack.
+    PostgresCluster(Box<PostgresCluster>),
     StatefulSet(Box<StatefulSet>),
     Deployment(Box<Deployment>),
     Job(Box<Job>),
@@ -56,6 +58,7 @@ macro_rules! each {
             Object::HorizontalPodAutoscaler($inner) => $result,
             Object::Ingress($inner) => $result,
             Object::HttpRoute($inner) => $result,
+            Object::PostgresCluster($inner) => $result,
             Object::StatefulSet($inner) => $result,
             Object::Deployment($inner) => $result,
             Object::Job($inner) => $result,
@@ -109,6 +112,7 @@ from_typed!(
     HorizontalPodAutoscaler,
     Ingress,
     HttpRoute,
+    PostgresCluster,
     StatefulSet,
     Deployment,
     Job
@@ -174,6 +178,7 @@ impl<State> Objects<State> {
             | Object::HorizontalPodAutoscaler(_)
             | Object::Ingress(_)
             | Object::HttpRoute(_)
+            | Object::PostgresCluster(_)
             | Object::StatefulSet(_)
             | Object::Deployment(_) => None,
         })

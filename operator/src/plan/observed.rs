@@ -11,8 +11,9 @@ use k8s_openapi::api::{
 use ragline_config::IndexReport;
 
 use super::{
+    build::cloud_native_pg::PostgresClusterStatus,
     names::{COMPONENT_LABEL, Component},
-    pipeline::{Pipeline, UserSecret},
+    pipeline::{Pipeline, Postgres, UserSecret},
 };
 
 /// Everything that a status is made of.
@@ -21,6 +22,8 @@ pub struct Observed {
     /// The user's Secrets by name, as far as they are there.
     pub secrets: BTreeMap<String, Secret>,
     pub postgres: Option<StatefulSet>,
+    /// What CloudNativePG tells of its Cluster.
+    pub postgres_cluster: Option<PostgresClusterStatus>,
     pub cache: Option<Deployment>,
     pub gateway: Option<Deployment>,
     pub worker: Option<Deployment>,
@@ -53,7 +56,11 @@ impl Observed {
 
     /// Whether PostgreSQL takes connections; of somebody else's that is found out by using it.
     pub fn database_ready(&self, pipeline: &Pipeline) -> bool {
-        pipeline.managed_postgres().is_none() || self.managed_database_ready()
+        match pipeline.postgres {
+            Postgres::Managed(_) => self.managed_database_ready(),
+            Postgres::CloudNativePg { .. } => self.postgres_cluster.as_ref().is_some_and(PostgresClusterStatus::serves),
+            Postgres::External { .. } => true,
+        }
     }
 
     /// Whether the PostgreSQL that the operator runs takes connections.

@@ -59,6 +59,14 @@ impl Pipeline {
     pub fn managed_postgres(&self) -> Option<&ManagedPostgres> {
         match &self.postgres {
             Postgres::Managed(managed) => Some(managed),
+            Postgres::CloudNativePg { .. } | Postgres::External { .. } => None,
+        }
+    }
+
+    /// The PostgreSQL that is made for the pipeline, whoever runs it; its passwords are drawn by the operator.
+    pub fn own_postgres(&self) -> Option<&ManagedPostgres> {
+        match &self.postgres {
+            Postgres::Managed(own) | Postgres::CloudNativePg { each: own, .. } => Some(own),
             Postgres::External { .. } => None,
         }
     }
@@ -101,13 +109,20 @@ pub enum SecretUser {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Postgres {
     Managed(ManagedPostgres),
+    /// Run by CloudNativePG.
+    CloudNativePg {
+        instances: u32,
+        /// Number of the image's user.
+        user: u32,
+        each: ManagedPostgres,
+    },
     /// Somebody else's; its URLs are among the user's Secrets.
     External {
         port: u16,
     },
 }
 
-/// The managed PostgreSQL.
+/// The managed PostgreSQL, or one instance of CloudNativePG's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ManagedPostgres {
     pub image: String,

@@ -12,7 +12,7 @@ pub fn step(pipeline: &Pipeline, observed: &Observed) -> Step {
     if observed.schema_applied() {
         // Without its Secrets a pod would hang in its creation, and a roll-out with it.
         if observed::secret_problem(pipeline, observed).is_some() { Step::Schema } else { Step::Serve }
-    } else if pipeline.managed_postgres().is_none() && observed::secret_problem(pipeline, observed).is_some() {
+    } else if pipeline.own_postgres().is_none() && observed::secret_problem(pipeline, observed).is_some() {
         // The schema Job would hang in its creation as well.
         Step::Data
     } else if observed.database_ready(pipeline) || observed.schema_job.is_some() {

@@ -59,6 +59,9 @@ impl Problems {
 
 /// Replicas where the spec names none.
 const WORKER_REPLICAS: u32 = 1;
+/// Instances of CloudNativePG's PostgreSQL where the spec names no number, and the user of its image.
+const INSTANCES: u32 = 3;
+const POSTGRES_USER: u32 = 999;
 /// CPU and memory of the gateway's program, whatever it does.
 const GATEWAY: Standard = Standard { cpu_request: "100m", memory_request_bytes: 384 * MIB, memory_limit_bytes: 1_024 * MIB };
 /// Below this PostgreSQL does not start with the settings that are derived from it.
@@ -142,42 +145,60 @@ fn is_name(name: &str) -> bool {
 }
 
 fn postgres(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &Preset, problems: &mut Problems) -> Postgres {
-    let spec::Postgres { managed, external } = spec.postgres.clone().unwrap_or_default();
-    problems.require(managed.is_none() || external.is_none(), "spec.postgres", "name only one of managed and external");
+    let spec::Postgres { managed, cloud_native_pg, external } = spec.postgres.clone().unwrap_or_default();
+    let named = [managed.is_some(), cloud_native_pg.is_some(), external.is_some()].into_iter().filter(|named| *named).count();
+    problems.require(named <= 1, "spec.postgres", "name only one of managed, cloudNativePg and external");
     if let Some(external) = external {
         return Postgres::External { port: external.port.unwrap_or(ports::POSTGRES) };
     }
-    let spec::ManagedPostgres { image, storage, resources, parameters } = managed.unwrap_or_default();
+    if let Some(spec::CloudNativePg { instances, image, user_id, storage, resources, parameters }) = cloud_native_pg {
+        let instances = instances.unwrap_or(INSTANCES);
+        problems.require((1..=9).contains(&instances), "spec.postgres.cloudNativePg.instances", "must be 1 to 9");
+        let asked = spec::ManagedPostgres { image, storage, resources, parameters };
+        let each = own_postgres("spec.postgres.cloudNativePg", asked, defaults, preset, problems);
+        return Postgres::CloudNativePg { instances, user: user_id.unwrap_or(POSTGRES_USER), each };
+    }
+    Postgres::Managed(own_postgres("spec.postgres.managed", managed.unwrap_or_default(), defaults, preset, problems))
+}
+
+fn own_postgres(
+    at: &str,
+    asked: spec::ManagedPostgres,
+    defaults: &Defaults,
+    preset: &Preset,
+    problems: &mut Problems,
+) -> ManagedPostgres {
+    let spec::ManagedPostgres { image, storage, resources, parameters } = asked;
     let spec::Storage { size, storage_class_name, encryption } = storage.unwrap_or_default();
     let size = size.unwrap_or_else(|| Quantity(preset.storage.to_owned()));
     problems.require(
         quantity::bytes(&size).is_some_and(|bytes| bytes >= 256 * MIB),
-        "spec.postgres.managed.storage.size",
+        &format!("{at}.storage.size"),
         "must be an amount of at least 256Mi, as in 10Gi",
     );
-    let resources = sizing::sizing("spec.postgres.managed.resources", resources, &preset.postgres, problems);
+    let resources = sizing::sizing(&format!("{at}.resources"), resources, &preset.postgres, problems);
     problems.require(
         resources.memory_bytes >= POSTGRES_MEMORY_MIN,
-        "spec.postgres.managed.resources.limits.memory",
+        &format!("{at}.resources.limits.memory"),
         "must be at least 256Mi",
     );
     let parameters: BTreeMap<String, String> = parameters.unwrap_or_default();
     for (name, value) in &parameters {
-        let field = format!("spec.postgres.managed.parameters.{name}");
+        let field = format!("{at}.parameters.{name}");
         let reserved = RESERVED_PARAMETERS.contains(&name.as_str()) || name.starts_with("ssl") || name.starts_with("krb_");
         problems.require(!reserved, &field, "is set by the operator and cannot be changed");
         problems.require(is_parameter(name), &field, "a setting's name holds lower-case letters, digits and _, at most 63");
         let plain = !value.chars().any(char::is_control);
         problems.require(plain, &field, "must not hold line breaks or other control characters");
     }
-    Postgres::Managed(ManagedPostgres {
+    ManagedPostgres {
         image: image.unwrap_or_else(|| defaults.postgres_image.clone()),
         storage_size: size,
         storage_class: storage_class_name,
         encryption_required: encryption == Some(spec::StorageEncryption::Required),
         resources,
         parameters,
-    })
+    }
 }
 
 /// Whether PostgreSQL could take this as the name of a setting; `.` stands in those of extensions.

@@ -91,8 +91,9 @@ fn cases() -> Vec<Case> {
         new(
             "a database of one's own and of somebody else's",
             json!({"postgres": {"managed": {}, "external": {"secretName": "a"}}}),
-            Refused("name only one of managed and external"),
+            Refused("name only one of managed, cloudNativePg and external"),
         ),
+        new("a database of CloudNativePG", json!({"postgres": {"cloudNativePg": {"instances": 9}}}), Taken),
         new("load decides", json!({"gateway": {"autoscaling": {"maxReplicas": 2}}}), Taken),
         new(
             "load decides and a number too",
@@ -154,7 +155,13 @@ fn cases() -> Vec<Case> {
             "from a managed database to somebody else's",
             json!({}),
             json!({"postgres": {"external": {"secretName": "a"}}}),
-            Refused("postgres cannot change between managed and external"),
+            Refused("postgres cannot change between managed, cloudNativePg and external"),
+        ),
+        change(
+            "from CloudNativePG to a managed database",
+            json!({"postgres": {"cloudNativePg": {}}}),
+            json!({"postgres": {"managed": {}}}),
+            Refused("the data would stay behind"),
         ),
         change(
             "another Secret of the same database",

@@ -127,7 +127,7 @@ pub(super) fn serving(pipeline: &Pipeline, credentials: &Credentials, serving: S
     let Credentials { superuser: _, owner: _, application, valkey, api_key } = credentials;
     // What is not managed has no password kept anywhere, so it is another one each time.
     let mut secrets = Vec::new();
-    secrets.extend(pipeline.managed_postgres().is_some().then_some(application));
+    secrets.extend(pipeline.own_postgres().is_some().then_some(application));
     secrets.extend(pipeline.managed_cache().is_some().then_some(valkey));
     secrets.push(api_key);
     let hashes = [("config", names::hash([config_file(pipeline).as_str()])), ("secrets", Credentials::hash(&secrets))];
@@ -204,9 +204,10 @@ pub(super) fn configuration(pipeline: &Pipeline) -> (Vec<Mounted>, Vec<EnvVar>) 
 fn secret_files(pipeline: &Pipeline) -> Vec<OwnedFile> {
     let name = &pipeline.name;
     let mut files = Vec::new();
-    if pipeline.managed_postgres().is_some() {
+    if pipeline.own_postgres().is_some() {
         files.push(generated("database", names::application_secret(name), env::DATABASE_URL));
     }
+    files.extend(secret_files::database_ca(pipeline));
     files.push(generated_key("api-key", names::api_key_secret(name), API_KEY_KEY, env::API_KEY));
     if pipeline.managed_cache().is_some() {
         files.push(generated_key("valkey", names::valkey_secret(name), PASSWORD_KEY, env::VALKEY_PASSWORD));

@@ -33,11 +33,14 @@ pub fn schema(pipeline: &Pipeline) -> Job {
     let version = SCHEMA_VERSION.to_string();
     let hash = hash(pipeline, MIGRATE, &version);
     let name = &pipeline.name;
-    let secrets = [
-        generated("bootstrap", names::superuser_secret(name), env::DATABASE_BOOTSTRAP_URL),
+    // CloudNativePG does itself what takes a superuser.
+    let superuser = pipeline.managed_postgres().map(|_| names::superuser_secret(name));
+    let mut secrets: Vec<_> =
+        superuser.map(|secret| generated("bootstrap", secret, env::DATABASE_BOOTSTRAP_URL)).into_iter().collect();
+    secrets.extend([
         generated("owner", names::owner_secret(name), env::DATABASE_OWNER_URL),
         generated("application", names::application_secret(name), env::DATABASE_URL),
-    ];
+    ]);
     job(pipeline, Component::Schema, names::schema_job(name, &hash), MIGRATE, &secrets, MIGRATE_SECONDS)
 }
 
@@ -71,8 +74,8 @@ fn job(pipeline: &Pipeline, component: Component, name: String, arguments: &[&st
 fn pod_spec(pipeline: &Pipeline, component: Component, arguments: &[&str], managed: &[OwnedFile]) -> PodSpec {
     let (mut mounted, mut variables) = gateway::configuration(pipeline);
     // With somebody else's PostgreSQL the user's Secrets take the place of those that the operator draws.
-    let managed = managed.iter().filter(|_| pipeline.managed_postgres().is_some()).cloned();
-    for file in managed.chain(secret_files::of_user(pipeline, &[SecretUser::Jobs, SecretUser::All])) {
+    let drawn = managed.iter().filter(|_| pipeline.own_postgres().is_some()).cloned().chain(secret_files::database_ca(pipeline));
+    for file in drawn.chain(secret_files::of_user(pipeline, &[SecretUser::Jobs, SecretUser::All])) {
         mounted.push(file.mounted());
         variables.extend(file.variable());
     }

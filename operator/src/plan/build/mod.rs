@@ -1,6 +1,7 @@
 //! Builds the objects of a pipeline. Total: a checked pipeline always gives objects, the same for the same input.
 
 pub mod autoscaler;
+pub mod cloud_native_pg;
 mod datadog;
 pub mod gateway;
 pub mod ingress;
@@ -20,7 +21,7 @@ pub mod worker;
 use super::{
     credentials::Credentials,
     objects::{Desired, Object, Objects, Step},
-    pipeline::Pipeline,
+    pipeline::{Pipeline, Postgres},
 };
 
 /// All objects that the pipeline needs at all times. Index Jobs come and go: [`jobs::index`].
@@ -50,6 +51,9 @@ pub fn build(pipeline: &Pipeline, credentials: &Credentials) -> Objects<Desired>
     add(Step::Data, gateway::service(pipeline).into());
     if let Some(postgres) = pipeline.managed_postgres() {
         add(Step::Data, postgres::stateful_set(pipeline, postgres, credentials).into());
+    }
+    if let Postgres::CloudNativePg { instances, user, each } = &pipeline.postgres {
+        add(Step::Data, cloud_native_pg::cluster(pipeline, *instances, *user, each).into());
     }
     if let Some(cache) = pipeline.managed_cache() {
         add(Step::Data, valkey::deployment(pipeline, cache, credentials).into());

@@ -13,7 +13,7 @@ use k8s_openapi::{
 use ragline_config::{Config, EmbeddingProvider, GenerationProvider, ports};
 use ragline_crds::spec::{LabelMatch, Peer};
 
-use super::meta;
+use super::{cloud_native_pg::CLUSTER_LABEL, meta};
 use crate::plan::{
     names::{self, Component},
     pipeline::{Cache, Network, Pipeline, Postgres},
@@ -121,6 +121,11 @@ fn outward(pipeline: &Pipeline) -> Vec<NetworkPolicyEgressRule> {
 fn database(pipeline: &Pipeline) -> Option<NetworkPolicyEgressRule> {
     Some(match &pipeline.postgres {
         Postgres::Managed(_) => from(ports::POSTGRES, vec![part(pipeline, Component::Postgres)]),
+        Postgres::CloudNativePg { .. } => {
+            let pods = labelled(CLUSTER_LABEL, &names::postgres(&pipeline.name));
+            let cluster = NetworkPolicyPeer { pod_selector: Some(pods), ..NetworkPolicyPeer::default() };
+            from(ports::POSTGRES, vec![cluster])
+        }
         Postgres::External { port } => anywhere(&BTreeSet::from([*port])),
     })
 }

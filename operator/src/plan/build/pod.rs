@@ -79,7 +79,7 @@ pub(super) fn container(name: &str, image: &str, resources: &Sizing) -> Containe
     }
 }
 
-fn requirements(sizing: &Sizing) -> ResourceRequirements {
+pub(super) fn requirements(sizing: &Sizing) -> ResourceRequirements {
     let Sizing { cpu_request, cpu_limit, memory_request, memory_limit, memory_bytes: _ } = sizing;
     let quantity = |quantity: &ragline_crds::spec::Quantity| Quantity(quantity.0.clone());
     let requests = [("cpu", cpu_request), ("memory", memory_request)];

@@ -32,18 +32,12 @@ pub(super) fn max_connections(pipeline: &Pipeline) -> u32 {
     needed.div_ceil(CONNECTION_STEP) * CONNECTION_STEP
 }
 
-/// The file `postgresql.conf`. The user's settings come last and win.
-pub(super) fn file(pipeline: &Pipeline, postgres: &ManagedPostgres) -> String {
+/// What follows from memory, volume and callers.
+fn derived(pipeline: &Pipeline, postgres: &ManagedPostgres) -> BTreeMap<&'static str, String> {
     let memory = postgres.resources.memory_bytes;
     let megabytes = |bytes: u64| format!("{}MB", bytes / MIB);
     let storage = quantity::bytes(&postgres.storage_size).unwrap_or_default();
-    let mut settings: BTreeMap<&str, String> = BTreeMap::from([
-        ("listen_addresses", "*".to_owned()),
-        ("port", ports::POSTGRES.to_string()),
-        ("unix_socket_directories", "/var/run/postgresql".to_owned()),
-        ("password_encryption", "scram-sha-256".to_owned()),
-        // Settings come from here alone; one left behind by ALTER SYSTEM could keep the server from starting.
-        ("allow_alter_system", "off".to_owned()),
+    BTreeMap::from([
         ("max_connections", max_connections(pipeline).to_string()),
         ("shared_buffers", megabytes(memory / 4)),
         ("effective_cache_size", megabytes(memory / 2)),
@@ -54,11 +48,32 @@ pub(super) fn file(pipeline: &Pipeline, postgres: &ManagedPostgres) -> String {
         ("min_wal_size", "80MB".to_owned()),
         ("random_page_cost", "1.1".to_owned()),
         ("jit", "off".to_owned()),
-        ("shared_preload_libraries", "pg_stat_statements".to_owned()),
         // A gateway that vanished must not hold its locks for hours.
         ("tcp_keepalives_idle", "60".to_owned()),
         ("tcp_keepalives_interval", "10".to_owned()),
         ("tcp_keepalives_count", "6".to_owned()),
+    ])
+}
+
+/// The settings of an instance that CloudNativePG runs. The user's win.
+pub(super) fn of_cloud_native_pg(pipeline: &Pipeline, postgres: &ManagedPostgres) -> BTreeMap<String, String> {
+    let derived = derived(pipeline, postgres).into_iter().map(|(name, value)| (name.to_owned(), value));
+    // Its operator loads the library where one of its settings is there.
+    let statistics = ("pg_stat_statements.track".to_owned(), "top".to_owned());
+    derived.chain([statistics]).chain(postgres.parameters.clone()).collect()
+}
+
+/// The file `postgresql.conf`. The user's settings come last and win.
+pub(super) fn file(pipeline: &Pipeline, postgres: &ManagedPostgres) -> String {
+    let mut settings: BTreeMap<&str, String> = derived(pipeline, postgres);
+    settings.extend([
+        ("listen_addresses", "*".to_owned()),
+        ("port", ports::POSTGRES.to_string()),
+        ("unix_socket_directories", "/var/run/postgresql".to_owned()),
+        ("password_encryption", "scram-sha-256".to_owned()),
+        // Settings come from here alone; one left behind by ALTER SYSTEM could keep the server from starting.
+        ("allow_alter_system", "off".to_owned()),
+        ("shared_preload_libraries", "pg_stat_statements".to_owned()),
         ("log_line_prefix", "%m [%p] %q%u@%d ".to_owned()),
         ("log_timezone", "UTC".to_owned()),
         ("timezone", "UTC".to_owned()),

@@ -3,7 +3,10 @@
 use k8s_openapi::api::core::v1::EnvVar;
 
 use super::pod::{Mounted, SecretFile};
-use crate::plan::pipeline::{Pipeline, SecretUser, UserSecret};
+use crate::plan::{
+    names,
+    pipeline::{Pipeline, Postgres, SecretUser, UserSecret},
+};
 
 /// One file of a Secret with the variable that names it, kept while a pod is put together.
 #[derive(Clone, Debug)]
@@ -36,6 +39,16 @@ pub(super) fn generated(folder: &'static str, secret: String, variable: &'static
 /// A value that the operator drew, under another key than the variable's name.
 pub(super) fn generated_key(folder: &'static str, secret: String, key: &str, variable: &'static str) -> OwnedFile {
     OwnedFile { key: key.to_owned(), ..generated(folder, secret, variable) }
+}
+
+/// The certificate that CloudNativePG's PostgreSQL is known by.
+pub(super) fn database_ca(pipeline: &Pipeline) -> Option<OwnedFile> {
+    matches!(pipeline.postgres, Postgres::CloudNativePg { .. }).then(|| OwnedFile {
+        folder: names::DATABASE_CA_FOLDER,
+        secret: names::cloud_native_pg_ca(&pipeline.name),
+        key: names::CLOUD_NATIVE_PG_CA_KEY.to_owned(),
+        variable: None,
+    })
 }
 
 /// Those of the Secrets that the spec names which these pods mount.

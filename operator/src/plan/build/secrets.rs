@@ -10,7 +10,7 @@ use super::meta;
 use crate::plan::{
     credentials::{API_KEY_KEY, Credentials, PASSWORD_KEY},
     names::{self, Component},
-    pipeline::Pipeline,
+    pipeline::{Pipeline, Postgres},
 };
 
 /// The database.
@@ -29,8 +29,10 @@ pub fn secrets(pipeline: &Pipeline, credentials: &Credentials) -> Vec<Secret> {
     let key = [(API_KEY_KEY, api_key.expose_secret().to_owned())];
     let mut secrets = vec![secret(pipeline, names::api_key_secret(name), Component::Gateway, key)];
     if pipeline.managed_postgres().is_some() {
+        secrets.push(role(pipeline, names::superuser_secret(name), SUPERUSER, env::DATABASE_BOOTSTRAP_URL, superuser));
+    }
+    if pipeline.own_postgres().is_some() {
         secrets.extend([
-            role(pipeline, names::superuser_secret(name), SUPERUSER, env::DATABASE_BOOTSTRAP_URL, superuser),
             role(pipeline, names::owner_secret(name), OWNER, env::DATABASE_OWNER_URL, owner),
             role(pipeline, names::application_secret(name), APPLICATION, env::DATABASE_URL, application),
         ]);
@@ -45,10 +47,16 @@ pub fn secrets(pipeline: &Pipeline, credentials: &Credentials) -> Vec<Secret> {
 /// A role of the database: who, with what, and where, the last under the name of the variable that takes it.
 fn role(pipeline: &Pipeline, name: String, user: &str, url_key: &str, password: &SecretString) -> Secret {
     let password = password.expose_secret();
-    let host = names::postgres(&pipeline.name);
+    let by_cloud_native_pg = matches!(pipeline.postgres, Postgres::CloudNativePg { .. });
+    let host = if by_cloud_native_pg { names::cloud_native_pg_primary(&pipeline.name) } else { names::postgres(&pipeline.name) };
     let url = format!("postgresql://{user}:{password}@{host}.{}:{}/{DATABASE}", pipeline.namespace, ports::POSTGRES);
     let data = [("username", user.to_owned()), (PASSWORD_KEY, password.to_owned()), (url_key, url)];
-    secret(pipeline, name, Component::Postgres, data)
+    let secret = secret(pipeline, name, Component::Postgres, data);
+    if !by_cloud_native_pg {
+        return secret;
+    }
+    // CloudNativePG takes passwords from Secrets of this type.
+    Secret { type_: Some("kubernetes.io/basic-auth".to_owned()), ..secret }
 }
 
 fn secret<const N: usize>(pipeline: &Pipeline, name: String, component: Component, data: [(&str, String); N]) -> Secret {

@@ -97,7 +97,7 @@ fn describe(next: &mut RagPipelineStatus, facts: &Facts<'_>, pipeline: &Pipeline
     next.ready_replicas = Some(gateway.and_then(|status| status.ready_replicas).unwrap_or(0));
     next.components = Some(Components {
         postgres: Some(component(
-            pipeline.managed_postgres().map(|postgres| postgres.image.as_str()),
+            pipeline.own_postgres().map(|postgres| postgres.image.as_str()),
             judged,
             ConditionType::DatabaseReady,
         )),

@@ -11,7 +11,7 @@ use super::{
 use crate::plan::{
     names::{self, Component},
     observed::{self, Observed, SecretProblem},
-    pipeline::{Cache, Pipeline},
+    pipeline::{Cache, Pipeline, Postgres},
 };
 
 /// Whether all Secrets are there that the spec names.
@@ -37,14 +37,17 @@ pub(super) fn secrets(pipeline: &Pipeline, observed: &Observed) -> Judgement {
 
 /// Whether PostgreSQL takes connections.
 pub(super) fn database(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observed) -> Judgement {
-    if pipeline.managed_postgres().is_none() {
+    if pipeline.own_postgres().is_none() {
         return external(observed);
     }
     if let Some(why) = &observed.not_encrypted {
         let message = format!(
-            "spec.postgres.managed.storage.encryption is Required, and {why}. Name another class, or label it ragline.dev/encrypted=true if its volumes are."
+            "The storage.encryption of spec.postgres is Required, and {why}. Name another class, or label it ragline.dev/encrypted=true if its volumes are."
         );
         return Judgement::new(Truth::False, Reason::StorageNotEncrypted, &message).stalled();
+    }
+    if let Postgres::CloudNativePg { instances, .. } = pipeline.postgres {
+        return replicated(pipeline, observed, instances);
     }
     if observed.managed_database_ready() {
         return Judgement::new(Truth::True, Reason::SinglePrimary, "PostgreSQL is ready. It is one primary without a standby.");
@@ -68,6 +71,35 @@ pub(super) fn database(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observ
         format!("StatefulSet {name} is starting.")
     };
     Judgement::new(Truth::False, Reason::Provisioning, &message)
+}
+
+/// What CloudNativePG tells of its Cluster.
+fn replicated(pipeline: &Pipeline, observed: &Observed, instances: u32) -> Judgement {
+    let name = names::postgres(&pipeline.name);
+    if observed.missing_kinds.contains("Cluster") {
+        let message = "spec.postgres.cloudNativePg is set, and the cluster has no CloudNativePG (postgresql.cnpg.io/v1). Install its \
+                       operator; the pipeline goes on within two minutes.";
+        return Judgement::new(Truth::False, Reason::CloudNativePgMissing, message).stalled();
+    }
+    let Some(status) = observed.postgres_cluster.as_ref().filter(|status| status.serves()) else {
+        let told = observed.postgres_cluster.as_ref();
+        let phase = told.and_then(|status| status.phase.as_deref()).unwrap_or("CloudNativePG has not begun");
+        let why = told.and_then(|status| status.phase_reason.as_deref()).unwrap_or_default();
+        let message =
+            format!("Cluster {name} is coming up: {phase}. {why} See kubectl describe cluster.postgresql.cnpg.io {name}.");
+        return Judgement::new(Truth::False, Reason::Provisioning, &message);
+    };
+    let primary = status.current_primary.as_deref().unwrap_or_default();
+    if status.ready_instances < instances {
+        let phase = status.phase.as_deref().unwrap_or_default();
+        let message = format!("{primary} serves; {} of {instances} instances are ready: {phase}", status.ready_instances);
+        return Judgement::new(Truth::True, Reason::StandbyMissing, &message);
+    }
+    if instances == 1 {
+        return Judgement::new(Truth::True, Reason::SinglePrimary, "PostgreSQL is ready. It is one primary without a standby.");
+    }
+    let message = format!("{primary} serves, and {} standbys follow.", instances - 1);
+    Judgement::new(Truth::True, Reason::Replicated, &message)
 }
 
 /// Somebody else's PostgreSQL is known by the Job that used it.

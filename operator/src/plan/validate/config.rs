@@ -199,6 +199,11 @@ fn cache(spec: &RagPipelineSpec, name: &str, config: &mut Config) {
 }
 
 fn database(spec: &RagPipelineSpec, config: &mut Config) {
+    if spec.postgres.as_ref().is_some_and(|postgres| postgres.cloud_native_pg.is_some()) {
+        config.database.tls_mode = TlsMode::VerifyFull;
+        config.database.tls_ca_file = Some(secrets::cloud_native_pg_ca());
+        return;
+    }
     let Some(external) = spec.postgres.as_ref().and_then(|postgres| postgres.external.as_ref()) else {
         // The managed PostgreSQL has no certificate.
         config.database.tls_mode = TlsMode::Disable;

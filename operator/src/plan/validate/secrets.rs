@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use ragline_config::{env, paths};
 use ragline_crds::{RagPipelineSpec, spec::SecretKeyRef};
 
-use crate::plan::pipeline::{SecretUser, UserSecret};
+use crate::plan::{
+    names,
+    pipeline::{SecretUser, UserSecret},
+};
 
-/// Folder of the certificates that PostgreSQL's is checked with.
-const DATABASE_CA: &str = "database-ca";
 /// Folder of the certificates that Valkey's is checked with.
 const VALKEY_CA: &str = "valkey-ca";
 
@@ -32,7 +33,7 @@ pub(super) fn secrets(spec: &RagPipelineSpec) -> Vec<UserSecret> {
         add(field, "database", Some(env::DATABASE_URL), SecretUser::All, url(env::DATABASE_URL));
         add(field, "owner", Some(env::DATABASE_OWNER_URL), SecretUser::Jobs, url(env::DATABASE_OWNER_URL));
         let field = "spec.postgres.external.caSecretRef";
-        add(field, DATABASE_CA, None, SecretUser::All, external.ca_secret_ref.clone());
+        add(field, names::DATABASE_CA_FOLDER, None, SecretUser::All, external.ca_secret_ref.clone());
     }
     if let Some(external) = spec.cache.as_ref().and_then(|cache| cache.external.as_ref()) {
         let field = "spec.cache.external.secretRef";
@@ -43,9 +44,14 @@ pub(super) fn secrets(spec: &RagPipelineSpec) -> Vec<UserSecret> {
     found
 }
 
+/// Where the certificates of CloudNativePG's authority are mounted.
+pub(super) fn cloud_native_pg_ca() -> PathBuf {
+    PathBuf::from(format!("{}/{}/{}", paths::SECRETS_DIR, names::DATABASE_CA_FOLDER, names::CLOUD_NATIVE_PG_CA_KEY))
+}
+
 /// Where the certificates for PostgreSQL are mounted.
 pub(super) fn database_ca(secret: &SecretKeyRef) -> PathBuf {
-    PathBuf::from(format!("{}/{DATABASE_CA}/{}", paths::SECRETS_DIR, secret.key))
+    PathBuf::from(format!("{}/{}/{}", paths::SECRETS_DIR, names::DATABASE_CA_FOLDER, secret.key))
 }
 
 /// Where the certificates for Valkey are mounted.

@@ -106,6 +106,7 @@ async fn every_grant_is_put_to_use() {
     // Nothing is made for a pipeline whose volume would not be encrypted as it requires.
     let encrypted = json!({"postgres": {"managed": {"storage": {"encryption": "Required"}}}});
     world.apply("b", encrypted).await.unwrap();
+    world.apply("c", json!({"postgres": {"cloudNativePg": {}}})).await.unwrap();
     world.wait_reason("b", ConditionType::Ready, "StorageNotEncrypted", 60).await;
     let claims = world.api::<PersistentVolumeClaim>().list(&ListParams::default()).await.unwrap().items;
     assert!(claims.iter().all(|claim| !claim.metadata.name.as_deref().unwrap_or_default().contains("b-postgres")));

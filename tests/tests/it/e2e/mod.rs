@@ -9,6 +9,7 @@ mod programs;
 mod world;
 
 mod class;
+mod cloud_native_pg;
 mod external;
 mod grants;
 mod index;

@@ -146,3 +146,27 @@ fn somebody_elses_database_is_known_by_the_job_that_used_it() {
         &[],
     );
 }
+
+#[test]
+fn what_cloud_native_pg_tells_is_told() {
+    let spec = json!({"postgres": {"cloudNativePg": {}}});
+    let told = |status: Value| Observed { postgres: None, postgres_cluster: Some(typed(status)), ..running() };
+    let cases = [
+        (json!({}), "False", Reason::Provisioning, "has not begun"),
+        (json!({"phase": "Setting up primary", "readyInstances": 0}), "False", Reason::Provisioning, "Setting up primary"),
+        (json!({"readyInstances": 2, "currentPrimary": "p", "phase": "Failing over"}), "True", Reason::StandbyMissing, "2 of 3"),
+        (json!({"readyInstances": 3, "currentPrimary": "p", "unknown": 1}), "True", Reason::Replicated, "2 standbys"),
+        // A primary that is lost is in no Service.
+        (json!({"readyInstances": 2, "currentPrimary": ""}), "False", Reason::Provisioning, "coming up"),
+    ];
+    for (status, truth, reason, words) in cases {
+        let observed = told(status.clone());
+        check("CloudNativePG", spec.clone(), &observed, &[(DatabaseReady, truth, reason)], &[]);
+        let said = super::status(&facts(0), Outcome::Seen(&pipeline(spec.clone()), &observed), &RagPipelineStatus::default());
+        let message = &find(&said.conditions, DatabaseReady).unwrap().message;
+        assert!(message.contains(words), "{status}: {message}");
+    }
+    let missing = Observed { postgres: None, missing_kinds: ["Cluster"].into(), schema_job: None, ..running() };
+    let wanted = [(Ready, "False", Reason::CloudNativePgMissing), (Stalled, "True", Reason::CloudNativePgMissing)];
+    check("no CloudNativePG", spec, &missing, &wanted, &["Install its operator"]);
+}
