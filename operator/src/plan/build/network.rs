@@ -19,6 +19,8 @@ use crate::plan::{
     pipeline::{Cache, Network, Pipeline, Postgres},
 };
 
+/// The port of an address whose scheme does not tell; those of http and https do.
+const HTTPS: u16 = 443;
 /// The port of name servers.
 const DNS: u16 = 53;
 /// Where clouds hand out the credentials of their machines; no pipeline has any business there.
@@ -141,7 +143,7 @@ fn models(config: &Config) -> BTreeSet<u16> {
         _ => None,
     };
     let servers = [embedding, generation, config.rerank.base_url.as_ref()];
-    servers.into_iter().flatten().filter_map(|url| url.port_or_known_default()).collect()
+    servers.into_iter().flatten().map(|url| url.port_or_known_default().unwrap_or(HTTPS)).collect()
 }
 
 fn name_service() -> NetworkPolicyEgressRule {
