@@ -5,12 +5,14 @@
 
 mod api;
 mod forward;
+mod load;
 mod programs;
 mod world;
 
 mod class;
 mod cloud_native_pg;
 mod external;
+mod faults;
 mod grants;
 mod index;
 mod leader;
