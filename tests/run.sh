@@ -55,7 +55,7 @@ phase_lint() {
 }
 
 phase_compile() {
-  cargo build --release --locked -p ragline-operator -p ragline-gateway
+  cargo build "${workspace[@]}" --bin ragline-operator --bin ragline-gateway
   cargo test "${workspace[@]}" --no-run
 }
 
