@@ -5,8 +5,11 @@
 passed=0
 failed=0
 
-# check WHAT COMMAND...: one line of the table. Fails when the command does, so that a story can end there: `check … || return 0`.
-check() {
+# check WHAT COMMAND...: one line of the table.
+check() { must "$@" || true; }
+
+# must WHAT COMMAND...: the same, and fails with the command, so that a story can end there.
+must() {
   local what=$1 word=ok begin ms status=0
   shift
   begin=$(date +%s%3N)
@@ -97,6 +100,6 @@ watch() {
 # came_before APPLICATION STATE STATE: both were seen, in this order.
 came_before() {
   cat "$states_folder/$1"
-  awk -v one="$2" -v two="$3" 'index($0, one) && !first { first = NR } index($0, two) { last = NR } END { exit !(first && last > first) }' \
-    "$states_folder/$1"
+  awk -v one="$2" -v two="$3" '{ now = $1 " " $2 } now == one && !first { first = NR } now == two { last = NR }
+    END { exit !(first && last > first) }' "$states_folder/$1"
 }

@@ -8,8 +8,8 @@ story_healing() {
   echo '{apiVersion: v1, kind: ConfigMap, metadata: {name: about}, data: {team: healing}}' >"$work/clone/healing/about.yaml"
   push "a pipeline to be healed"
   manifest application healing | "$kubectl" apply -f - >>"$logs/checks.log" 2>&1
-  check "a commit is synced" deployed healing || return 0
-  check "synced to Healthy" healthy healing || return 0
+  must "a commit is synced" deployed healing || return 0
+  must "synced to Healthy" healthy healing || return 0
   check "an edit by kubectl is taken back" edit_is_undone
   check "it is Healthy after that" settled healing
   before=$(uid deployment/healing-gateway)

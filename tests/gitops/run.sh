@@ -47,6 +47,7 @@ chart() {
 finish() {
   local status=$?
   trap - EXIT
+  trap '' INT TERM
   stop_children
   [ ! -d "$work/argocd" ] || argocd_stop
   "$cluster_scripts/down.sh" >"$logs/down.log" 2>&1 || { echo "error: the cluster was not removed; see $logs/down.log" >&2; status=1; }

@@ -7,7 +7,7 @@ story_sets() {
   pipeline_put teams/blue assistant
   push "two teams"
   manifest applicationset teams | "$kubectl" apply -f - >>"$logs/checks.log" 2>&1
-  check "two folders make two applications" applications team-blue team-red || return 0
+  must "two folders make two applications" applications team-blue team-red || return 0
   check "the first team's pipeline is Healthy" healthy team-red
   check "the second team's pipeline is Healthy" healthy team-blue
   pipeline_put teams/green assistant
@@ -21,16 +21,22 @@ story_sets() {
   check "the others are Healthy still" both_healthy
 }
 
-# applications NAME...: exactly these come out of the set.
+# applications NAME...: exactly these come out of the set. It is asked to look at git again until they do, since a request that
+# arrives while it looks is lost.
 applications() {
-  argo annotate applicationset teams argocd.argoproj.io/application-set-refresh=true --overwrite &&
-    wait_quietly 120 applications_are "$*"
+  wait_quietly 120 applications_are "$*"
 }
 
 applications_are() {
   local names
+  argo annotate applicationset teams argocd.argoproj.io/application-set-refresh=true --overwrite >/dev/null
+  wait_quietly 30 set_refreshed || return 1
   names=$(argo get applications -o 'jsonpath={range .items[?(@.metadata.ownerReferences[0].name=="teams")]}{.metadata.name} {end}')
   [ "$names" = "$1 " ]
+}
+
+set_refreshed() {
+  [ -z "$(argo get applicationset teams -o 'jsonpath={.metadata.annotations.argocd\.argoproj\.io/application-set-refresh}')" ]
 }
 
 both_healthy() { app_is team-green health.status Healthy 5 && app_is team-red health.status Healthy 5; }
