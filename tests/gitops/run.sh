@@ -3,7 +3,7 @@
 # of checks, and "N passed, N failed" as its last line; exit status 1 when a check fails. Stops all that it started.
 #
 #   run.sh                  all stories
-#   run.sh sets fields      only these: application, healing, sets, fields
+#   run.sh sets fields      only these: operator, application, healing, sets, fields
 #
 #   RAGLINE_BINARIES=DIR    take the two programs from DIR; default: cargo build --release
 #   RAGLINE_GITOPS_CLUSTER  the cluster's name; default: ragline-gitops
@@ -17,7 +17,7 @@ for part in steps packages programs; do
 done
 # shellcheck source=tests/progress.sh
 . "$here/../progress.sh"
-for part in argocd_build argocd checks application healing sets fields; do
+for part in argocd_build argocd checks operator application healing sets fields; do
   . "$here/$part.sh"
 done
 
@@ -59,7 +59,7 @@ finish() {
 
 [ "$(id -u)" = 0 ] || fail "a local cluster makes network namespaces and mounts: run make test-gitops as root"
 stories=("$@")
-[ ${#stories[@]} -gt 0 ] || stories=(application healing sets fields)
+[ ${#stories[@]} -gt 0 ] || stories=(operator application healing sets fields)
 for story in "${stories[@]}"; do
   declare -F "story_$story" >/dev/null || fail "there is no story called $story"
 done
