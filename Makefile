@@ -25,6 +25,10 @@ dev: ## Run the gateway alone on real PostgreSQL and Valkey (port: RAGLINE_PORT,
 test: ## Run every test, from values to a real cluster.
 	tests/run.sh
 
+.PHONY: test-gitops
+test-gitops: ## Run Argo CD on a local git repository against a real cluster: sync, health, self-heal, prune, ApplicationSets.
+	tests/gitops/run.sh
+
 .PHONY: lint
 lint: ## Check formatting, lints, licences and sources of dependencies, and shell scripts.
 	tests/lint.sh

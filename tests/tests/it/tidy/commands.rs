@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::sources::{nothing_wrong, repository, texts};
 
-const PROMISED: [&str; 11] =
-    ["help", "demo", "demo-down", "dev", "test", "lint", "bench", "images", "crds", "cluster-up", "cluster-down"];
+const PROMISED: [&str; 12] =
+    ["help", "demo", "demo-down", "dev", "test", "test-gitops", "lint", "bench", "images", "crds", "cluster-up", "cluster-down"];
 
 fn makefile() -> String {
     std::fs::read_to_string(repository().join("Makefile")).unwrap()
