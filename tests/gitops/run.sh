@@ -48,6 +48,8 @@ finish() {
   local status=$?
   trap - EXIT
   trap '' INT TERM
+  # A signal may come while a check writes into its log.
+  exec >&3 2>&4
   stop_children
   [ ! -d "$work/argocd" ] || argocd_stop
   "$cluster_scripts/down.sh" >"$logs/down.log" 2>&1 || { echo "error: the cluster was not removed; see $logs/down.log" >&2; status=1; }
@@ -64,6 +66,7 @@ for story in "${stories[@]}"; do
   declare -F "story_$story" >/dev/null || fail "there is no story called $story"
 done
 mkdir -p "$logs"
+exec 3>&1 4>&2
 : >"$logs/checks.log"
 work=$(mktemp -d)
 states_folder=$work/states
