@@ -36,7 +36,9 @@ end
 if holds("Ready") then
   return health("Healthy", conditions.Ready.message)
 end
-if conditions.Ready ~= nil and conditions.Ready.reason == "Stopped" then
+-- Nobody but a person will change that, so nothing should wait for it.
+local asleep = { Stopped = true, ScaledToZero = true }
+if conditions.Ready ~= nil and asleep[conditions.Ready.reason] then
   return health("Suspended", conditions.Ready.message)
 end
 if conditions.Ready ~= nil then

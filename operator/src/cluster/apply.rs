@@ -143,10 +143,11 @@ fn keep_frozen(object: &mut Value, live: &DynamicObject) {
 }
 
 /// The number of replicas as it is, of a Deployment whose number the operator owns and no longer wants to. A field that its only
-/// owner drops would be reset, which would take all gateways but one away.
+/// owner drops would be reset, which would take all gateways but one away. From none it is right: no autoscaler wakes them.
 fn replicas_given_up(wanted: &Value, live: &DynamicObject) -> Option<Value> {
     let at = "/spec/replicas";
-    let number = live.data.pointer(at).filter(|_| wanted["kind"] == "Deployment" && wanted.pointer(at).is_none())?;
+    let is_given_up = wanted["kind"] == "Deployment" && wanted.pointer(at).is_none();
+    let number = live.data.pointer(at).filter(|number| is_given_up && **number != 0)?;
     let owns = |entry: &ManagedFieldsEntry| {
         entry.manager.as_deref() == Some(FIELD_MANAGER)
             && entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer("/f:spec/f:replicas").is_some())
@@ -263,6 +264,25 @@ mod tests {
     #[test]
     fn a_field_that_is_no_longer_wanted_is_a_difference() {
         assert!(differs(&wanted(None), &live(wanted(Some("x")))).is_some());
+    }
+
+    #[test]
+    fn a_number_of_replicas_that_is_given_up_is_handed_over_but_for_none() {
+        let deployment = |replicas: Option<u32>, manager: &str| {
+            let owned = json!({"manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}}}});
+            let mut object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "managedFields": [owned]}, "spec": {}});
+            if let Some(replicas) = replicas {
+                object["spec"]["replicas"] = json!(replicas);
+            }
+            object
+        };
+        let wanted = deployment(None, FIELD_MANAGER);
+        let handed = |replicas: u32, manager: &str| replicas_given_up(&wanted, &live(deployment(Some(replicas), manager)));
+        assert_eq!(handed(3, FIELD_MANAGER).unwrap()["spec"]["replicas"], 3);
+        assert_eq!(handed(3, "autoscaler"), None);
+        assert_eq!(handed(0, FIELD_MANAGER), None, "an autoscaler leaves what is at none alone");
+        let fixed = deployment(Some(2), FIELD_MANAGER);
+        assert_eq!(replicas_given_up(&fixed, &live(deployment(Some(3), FIELD_MANAGER))), None);
     }
 
     #[test]

@@ -107,7 +107,8 @@ async fn stopped(world: &World) {
     world.wait("a", ConditionType::DatabaseReady, "True", 10).await;
     let claims: Api<PersistentVolumeClaim> = world.api();
     assert_eq!(claims.list(&ListParams::default()).await.unwrap().items.len(), 1);
-    replace(world, spec(gateways(json!({"replicas": 1})), false)).await;
+    // No autoscaler wakes what is at none, so that the operator has to.
+    replace(world, spec(gateways(json!({"autoscaling": {"minReplicas": 1, "maxReplicas": 3}})), false)).await;
     world.wait("a", ConditionType::Ready, "True", 120).await;
 }
 
