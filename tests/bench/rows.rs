@@ -123,7 +123,7 @@ impl Rows {
     /// Builds the index that the policy wants.
     pub(crate) async fn index(&self) -> anyhow::Result<Duration> {
         let begin = Instant::now();
-        sqlx::raw_sql("ANALYZE chunk; ANALYZE embeddings").execute(&self.owner).await?;
+        sqlx::raw_sql("ANALYZE chunk; ANALYZE attribute; ANALYZE embeddings").execute(&self.owner).await?;
         index::run(&self.owner, &Config::default().index).await?;
         // As a gateway would have done meanwhile.
         self.store.tend_all(true).await?;

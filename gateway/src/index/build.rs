@@ -37,7 +37,14 @@ pub(super) async fn build(
             .fetch_optional(&mut *connection)
             .await
             .map_err(|source| IndexError::Sql { act: "checking the index", source })?;
-    if valid == Some(true) { Ok(()) } else { Err(IndexError::Invalid { index: definition.name.clone() }) }
+    if valid != Some(true) {
+        return Err(IndexError::Invalid { index: definition.name.clone() });
+    }
+    // Rows have come in numbers; until the statistics know of them, a filtered search takes ten times as long.
+    if let Err(error) = sqlx::raw_sql("ANALYZE chunk; ANALYZE attribute").execute(&mut *connection).await {
+        tracing::warn!(error = %error, "the statistics could not be renewed; autovacuum does it by and by");
+    }
+    Ok(())
 }
 
 /// Notes the failure and drops what was begun. What fails here is mended by the next run.
