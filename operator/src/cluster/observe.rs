@@ -14,6 +14,7 @@ use super::{
     apply::{Key, Live},
 };
 use crate::plan::{
+    build::cloud_native_pg::PostgresClusterSeen,
     names::{self, Component},
     observed::Observed,
     pipeline::{Pipeline, UserSecret},
@@ -78,7 +79,7 @@ pub async fn classes(cluster: &Cluster) -> Result<Vec<RagPipelineClass>, Observe
         Err(error) if error.is_absence() => Vec::new(),
         found => found?,
     };
-    of_cluster(&access::CLASSES, found)
+    parsed_all(typed(&access::CLASSES, found))
 }
 
 /// The storage classes of the cluster; `None` where they may not be read.
@@ -88,14 +89,8 @@ pub async fn classes(cluster: &Cluster) -> Result<Vec<RagPipelineClass>, Observe
 pub async fn storage_classes(cluster: &Cluster) -> Result<Option<Vec<StorageClass>>, ObserveError> {
     match cluster.list_of_cluster(&access::STORAGE_CLASSES).await {
         Err(error) if error.answer().is_some_and(|(code, _)| code == 403) => Ok(None),
-        found => of_cluster(&access::STORAGE_CLASSES, found?).map(Some),
+        found => parsed_all(typed(&access::STORAGE_CLASSES, found?)).map(Some),
     }
-}
-
-fn of_cluster<K: DeserializeOwned>(access: &'static Access, found: Vec<DynamicObject>) -> Result<Vec<K>, ObserveError> {
-    let types = TypeMeta { api_version: access.resource().api_version, kind: access.kind.to_owned() };
-    let typed = |object| DynamicObject { types: Some(types.clone()), ..object };
-    parsed_all(found.into_iter().map(|object| (access, typed(object))).collect())
 }
 
 /// Takes over from the children what a status is made of. `schema_job` is the name of the wanted one.
@@ -104,15 +99,8 @@ fn of_cluster<K: DeserializeOwned>(access: &'static Access, found: Vec<DynamicOb
 /// A child is not understood.
 pub fn workloads(observed: &mut Observed, live: &Live, pipeline: &str, schema_job: &str) -> Result<(), ObserveError> {
     observed.postgres = one(live, "StatefulSet", &names::postgres(pipeline))?;
-    observed.postgres_cluster = match live.get(&(access::POSTGRES_CLUSTERS.kind, names::postgres(pipeline))) {
-        Some(object) => {
-            let status = object.data.get("status").cloned().unwrap_or_else(|| serde_json::json!({}));
-            let understood = serde_json::from_value(status);
-            let name = object.name_any();
-            Some(understood.map_err(|source| ObserveError::Parse { kind: access::POSTGRES_CLUSTERS.kind, name, source })?)
-        }
-        None => None,
-    };
+    let cluster: Option<PostgresClusterSeen> = one(live, access::POSTGRES_CLUSTERS.kind, &names::postgres(pipeline))?;
+    observed.postgres_cluster = cluster.map(|cluster| cluster.status);
     observed.cache = one(live, "Deployment", &names::valkey(pipeline))?;
     observed.gateway = one(live, "Deployment", &names::gateway(pipeline))?;
     observed.worker = one(live, "Deployment", &names::worker(pipeline))?;
@@ -142,14 +130,17 @@ pub fn index_jobs(live: &Live) -> impl Iterator<Item = (&Key, &DynamicObject)> {
 type Found = Vec<(&'static Access, DynamicObject)>;
 
 async fn listed(cluster: &Cluster, access: &'static Access, labels: String) -> Result<Found, RequestError> {
+    match cluster.list(access, &labels).await {
+        Err(error) if access::is_optional(access.kind) && error.is_absence() => Ok(Vec::new()),
+        items => items.map(|items| typed(access, items)),
+    }
+}
+
+/// The items of a list do not say what they are.
+fn typed(access: &'static Access, items: Vec<DynamicObject>) -> Found {
     let resource = access.resource();
-    let items = match cluster.list(access, &labels).await {
-        Err(error) if access::is_optional(access.kind) && error.is_absence() => Vec::new(),
-        items => items?,
-    };
-    // The items of a list do not say what they are.
     let types = TypeMeta { api_version: resource.api_version, kind: resource.kind };
-    Ok(items.into_iter().map(|item| (access, DynamicObject { types: Some(types.clone()), ..item })).collect())
+    items.into_iter().map(|item| (access, DynamicObject { types: Some(types.clone()), ..item })).collect()
 }
 
 async fn user_secrets(cluster: &Cluster, named: &[UserSecret]) -> Result<Found, RequestError> {

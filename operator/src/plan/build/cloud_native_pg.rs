@@ -1,13 +1,9 @@
 //! The Cluster of CloudNativePG, typed as far as it is used here, and what its status tells.
 
-use k8s_openapi::{
-    Metadata, NamespaceResourceScope, Resource,
-    apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta},
-};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
-use super::{meta, pod, postgres_settings as settings, secrets};
+use super::{foreign::foreign_kind, meta, pod, postgres_settings as settings, secrets};
 use crate::plan::{
     names::{self, Component},
     pipeline::{ManagedPostgres, Pipeline},
@@ -16,47 +12,29 @@ use crate::plan::{
 /// The label of a Cluster's pods.
 pub const CLUSTER_LABEL: &str = "cnpg.io/cluster";
 
-/// A PostgreSQL with standbys.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PostgresCluster {
-    api_version: &'static str,
-    kind: &'static str,
-    metadata: ObjectMeta,
-    spec: Value,
+foreign_kind! {
+    /// A PostgreSQL with standbys.
+    PostgresCluster: "postgresql.cnpg.io" / "v1", "Cluster", "clusters"
 }
 
-impl Resource for PostgresCluster {
-    const API_VERSION: &'static str = "postgresql.cnpg.io/v1";
-    const GROUP: &'static str = "postgresql.cnpg.io";
-    const KIND: &'static str = "Cluster";
-    const VERSION: &'static str = "v1";
-    const URL_PATH_SEGMENT: &'static str = "clusters";
-    type Scope = NamespaceResourceScope;
-}
-
-impl Metadata for PostgresCluster {
-    type Ty = ObjectMeta;
-
-    fn metadata(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn metadata_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
+/// A Cluster as it is read.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+pub struct PostgresClusterSeen {
+    pub status: PostgresClusterStatus,
 }
 
 /// What CloudNativePG tells of a Cluster.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PostgresClusterStatus {
+    /// The primary among them.
     pub ready_instances: u32,
     /// Text for people.
     pub phase: Option<String>,
     pub phase_reason: Option<String>,
+    /// Name of its pod.
     pub current_primary: Option<String>,
-    pub conditions: Vec<Condition>,
 }
 
 impl PostgresClusterStatus {
@@ -101,10 +79,5 @@ pub fn cluster(pipeline: &Pipeline, instances: u32, user: u32, each: &ManagedPos
         }]},
         "postgresql": {"parameters": settings::of_cloud_native_pg(pipeline, each)},
     });
-    PostgresCluster {
-        api_version: PostgresCluster::API_VERSION,
-        kind: PostgresCluster::KIND,
-        metadata: meta::kept(pipeline, names::postgres(name), Component::Postgres),
-        spec,
-    }
+    PostgresCluster::new(meta::kept(pipeline, names::postgres(name), Component::Postgres), spec)
 }

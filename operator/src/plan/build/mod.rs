@@ -3,6 +3,7 @@
 pub mod autoscaler;
 pub mod cloud_native_pg;
 mod datadog;
+mod foreign;
 pub mod gateway;
 pub mod ingress;
 pub mod jobs;

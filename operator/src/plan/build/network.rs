@@ -8,7 +8,10 @@ use k8s_openapi::{
         IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
         NetworkPolicySpec,
     },
-    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
+    apimachinery::pkg::{
+        apis::meta::v1::{LabelSelector, LabelSelectorRequirement},
+        util::intstr::IntOrString,
+    },
 };
 use ragline_config::{Config, EmbeddingProvider, GenerationProvider, ports};
 use ragline_crds::spec::{LabelMatch, Peer};
@@ -78,7 +81,6 @@ fn policy(
 
 /// Selects the pods of one part or of several.
 fn selector(pipeline: &Pipeline, parts: &[Component]) -> LabelSelector {
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
     let mut selector = meta::selector(pipeline, parts[0]);
     if parts.len() > 1 {
         if let Some(labels) = &mut selector.match_labels {
@@ -111,7 +113,7 @@ fn outward(pipeline: &Pipeline) -> Vec<NetworkPolicyEgressRule> {
     let mut rules = vec![name_service()];
     rules.extend(database(pipeline));
     rules.extend(match &pipeline.cache {
-        Cache::Managed(_) => Some(from(ports::VALKEY, vec![part(pipeline, Component::Cache)])),
+        Cache::Managed(_) => Some(towards(ports::VALKEY, vec![part(pipeline, Component::Cache)])),
         Cache::External => Some(anywhere(&BTreeSet::from([pipeline.config.cache.port]))),
         Cache::Disabled => None,
     });
@@ -122,11 +124,11 @@ fn outward(pipeline: &Pipeline) -> Vec<NetworkPolicyEgressRule> {
 
 fn database(pipeline: &Pipeline) -> Option<NetworkPolicyEgressRule> {
     Some(match &pipeline.postgres {
-        Postgres::Managed(_) => from(ports::POSTGRES, vec![part(pipeline, Component::Postgres)]),
+        Postgres::Managed(_) => towards(ports::POSTGRES, vec![part(pipeline, Component::Postgres)]),
         Postgres::CloudNativePg { .. } => {
             let pods = labelled(CLUSTER_LABEL, &names::postgres(&pipeline.name));
             let cluster = NetworkPolicyPeer { pod_selector: Some(pods), ..NetworkPolicyPeer::default() };
-            from(ports::POSTGRES, vec![cluster])
+            towards(ports::POSTGRES, vec![cluster])
         }
         Postgres::External { port } => anywhere(&BTreeSet::from([*port])),
     })
@@ -167,7 +169,7 @@ fn to(number: u16, from: Vec<NetworkPolicyPeer>) -> Option<NetworkPolicyIngressR
     (!from.is_empty()).then(|| NetworkPolicyIngressRule { from: Some(from), ports: Some(vec![port("TCP", number)]) })
 }
 
-fn from(number: u16, to: Vec<NetworkPolicyPeer>) -> NetworkPolicyEgressRule {
+fn towards(number: u16, to: Vec<NetworkPolicyPeer>) -> NetworkPolicyEgressRule {
     NetworkPolicyEgressRule { ports: Some(vec![port("TCP", number)]), to: Some(to) }
 }
 

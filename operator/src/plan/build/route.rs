@@ -1,47 +1,18 @@
-//! The HTTPRoute of the Gateway API that leads to the gateways. The Gateway API is no part of Kubernetes itself, so its kind is
-//! written out here as far as it is used.
+//! The HTTPRoute of the Gateway API that leads to the gateways.
 
-use k8s_openapi::{Metadata, NamespaceResourceScope, Resource, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use ragline_config::ports;
 use ragline_crds::spec;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::meta;
+use super::{foreign::foreign_kind, meta};
 use crate::plan::{
     names::{self, Component},
     pipeline::Pipeline,
 };
 
-/// An HTTPRoute.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct HttpRoute {
-    api_version: &'static str,
-    kind: &'static str,
-    metadata: ObjectMeta,
-    spec: Value,
-}
-
-impl Resource for HttpRoute {
-    const API_VERSION: &'static str = "gateway.networking.k8s.io/v1";
-    const GROUP: &'static str = "gateway.networking.k8s.io";
-    const KIND: &'static str = "HTTPRoute";
-    const VERSION: &'static str = "v1";
-    const URL_PATH_SEGMENT: &'static str = "httproutes";
-    type Scope = NamespaceResourceScope;
-}
-
-impl Metadata for HttpRoute {
-    type Ty = ObjectMeta;
-
-    fn metadata(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn metadata_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
+foreign_kind! {
+    /// An HTTPRoute.
+    HttpRoute: "gateway.networking.k8s.io" / "v1", "HTTPRoute", "httproutes"
 }
 
 /// The HTTPRoute that the spec asks for.
@@ -61,10 +32,5 @@ pub fn route(pipeline: &Pipeline, asked: &spec::Route) -> HttpRoute {
         "parentRefs": [parent],
         "rules": [{"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": [backend]}],
     });
-    HttpRoute {
-        api_version: HttpRoute::API_VERSION,
-        kind: HttpRoute::KIND,
-        metadata: meta::owned(pipeline, names::gateway(&pipeline.name), Component::Gateway),
-        spec,
-    }
+    HttpRoute::new(meta::owned(pipeline, names::gateway(&pipeline.name), Component::Gateway), spec)
 }
