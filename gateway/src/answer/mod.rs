@@ -25,12 +25,15 @@ pub(crate) mod terms;
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
+use futures::{StreamExt, stream};
 use ragline_config::{Generation, Logging, Search};
 use tracing::Instrument;
 use uuid::Uuid;
 
 pub use flight::Flights;
-pub use request::{AnswerError, AnswerOutcome, AnswerRequest, Citation, SearchOutcome, SearchRequest};
+pub use request::{
+    AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, AnswerRequest, Citation, Mark, SearchOutcome, SearchRequest,
+};
 pub use retrieve::Retriever;
 
 use self::{
@@ -39,7 +42,7 @@ use self::{
     retrieve::{Query, elapsed_ms, mean_similarity},
 };
 use crate::traits::{
-    generator::{GenerationRequest, Generator, Usage},
+    generator::{Ending, GenerationRequest, Generator},
     search::Principal,
 };
 
@@ -60,7 +63,7 @@ pub struct Answerer {
 struct Reply {
     text: String,
     citations: Vec<Citation>,
-    usage: Usage,
+    ending: Ending,
 }
 
 impl Answerer {
@@ -99,16 +102,18 @@ impl Answerer {
         let reply =
             if context.assessment.carries_answer { self.write(text, &context, request).await? } else { Reply::dont_know() };
         let llm_time_ms = elapsed_ms(generation_begin);
-        let Reply { text: answer, citations, usage } = reply;
+        let Reply { text: answer, citations, ending } = reply;
 
         let outcome = AnswerOutcome {
             query_id,
             answer,
             grounded: !citations.is_empty(),
             citations,
+            marks: Vec::new(),
             confidence: context.assessment.confidence,
             model: self.generator.model_name().to_owned(),
-            usage,
+            usage: ending.usage,
+            finish: ending.finish,
             cache_hit: context.cache_hit,
             mode: context.mode,
             retrieval_time_ms,
@@ -117,6 +122,22 @@ impl Answerer {
         };
         self.report(principal, text, &context, &outcome);
         Ok(outcome)
+    }
+
+    /// As [`Answerer::answer`], as it is written.
+    ///
+    /// # Errors
+    /// As [`Answerer::answer`].
+    pub async fn stream(&self, principal: &Principal, request: &AnswerRequest) -> Result<AnswerEvents, AnswerError> {
+        let outcome = self.answer(principal, request).await?;
+        let found = AnswerEvent::Found {
+            query_id: outcome.query_id,
+            model: outcome.model.clone(),
+            confidence: outcome.confidence,
+            sources: outcome.citations.clone(),
+        };
+        let text = AnswerEvent::Text { text: outcome.answer.clone(), marks: outcome.marks.clone() };
+        Ok(stream::iter([found, text, AnswerEvent::End(Box::new(outcome))].map(Ok)).boxed())
     }
 
     /// Has the answer written, and checks what it cites.
@@ -128,6 +149,7 @@ impl Answerer {
         let known: BTreeSet<u32> = filled.passages.iter().map(|p| p.number).collect();
         let generation = GenerationRequest {
             system: filled.system,
+            history: request.history.clone(),
             prompt: filled.text,
             question: question.to_owned(),
             passages: filled.passages,
@@ -146,7 +168,7 @@ impl Answerer {
                 Some(Citation { number, source: source.clone() })
             })
             .collect();
-        Ok(Reply { text: checked.text, citations, usage: generated.usage })
+        Ok(Reply { text: checked.text, citations, ending: generated.ending })
     }
 
     fn report(&self, principal: &Principal, question: &str, context: &Context, outcome: &AnswerOutcome) {
@@ -175,6 +197,6 @@ impl Answerer {
 
 impl Reply {
     fn dont_know() -> Self {
-        Self { text: DONT_KNOW.to_owned(), citations: Vec::new(), usage: Usage::default() }
+        Self { text: DONT_KNOW.to_owned(), citations: Vec::new(), ending: Ending::default() }
     }
 }

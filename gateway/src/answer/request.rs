@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use futures::stream::BoxStream;
 use ragline_config::SearchMode;
 use uuid::Uuid;
 
 use crate::traits::{
     embedder::EmbedError,
     filter::Filter,
-    generator::{GenerateError, Usage},
-    search::{Match, SearchPlan, StoreError},
+    generator::{Finish, GenerateError, Turn, Usage},
+    search::{CollectionId, Match, SearchPlan, StoreError},
 };
 
 /// A search.
@@ -23,6 +24,8 @@ pub struct SearchRequest {
     pub filter: Option<Filter>,
     /// Chunks whose score is below are left out.
     pub threshold: Option<f32>,
+    /// Only passages of these; empty: of the whole workspace.
+    pub collections: Vec<CollectionId>,
 }
 
 /// What a search found, best first.
@@ -40,6 +43,10 @@ pub struct SearchOutcome {
 #[derive(Clone, Debug, Default)]
 pub struct AnswerRequest {
     pub question: String,
+    /// The conversation before the question, oldest first.
+    pub history: Vec<Turn>,
+    /// What the caller wants of the answer's form; comes after our own instructions.
+    pub instructions: Option<String>,
     /// Passages to answer from, 1 to 20; `None`: search.answerLimit.
     pub limit: Option<u32>,
     /// `None`: search.mode.
@@ -49,6 +56,8 @@ pub struct AnswerRequest {
     pub temperature: Option<f32>,
     pub max_tokens: Option<u32>,
     pub top_p: Option<f32>,
+    /// Only passages of these; empty: of the whole workspace.
+    pub collections: Vec<CollectionId>,
 }
 
 /// A passage that the answer cites.
@@ -59,6 +68,29 @@ pub struct Citation {
     pub source: Match,
 }
 
+/// A marker `[n]` in an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Mark {
+    /// Of the citation.
+    pub number: u32,
+    /// Characters of the answer before the marker.
+    pub at: usize,
+}
+
+/// A part of an answer that is being written.
+#[derive(Clone, Debug)]
+pub enum AnswerEvent {
+    /// First: the passages that the answer may cite, before a word is written.
+    Found { query_id: Uuid, model: String, confidence: f32, sources: Vec<Citation> },
+    /// The next characters, which will not change any more: their markers have been checked.
+    Text { text: String, marks: Vec<Mark> },
+    /// Last: the whole.
+    End(Box<AnswerOutcome>),
+}
+
+/// An answer that is being written. Dropping it gives the question up.
+pub type AnswerEvents = BoxStream<'static, Result<AnswerEvent, AnswerError>>;
+
 /// An answer.
 #[derive(Clone, Debug)]
 pub struct AnswerOutcome {
@@ -66,12 +98,15 @@ pub struct AnswerOutcome {
     pub answer: String,
     /// The passages that the answer names, by number.
     pub citations: Vec<Citation>,
+    /// Where the answer names them, in the order of the text.
+    pub marks: Vec<Mark>,
     /// Whether the answer rests on passages; `false` for "I don't know".
     pub grounded: bool,
     /// 0 to 1: how sure it is that the passages carry an answer.
     pub confidence: f32,
     pub model: String,
     pub usage: Usage,
+    pub finish: Finish,
     pub cache_hit: bool,
     /// How the passages were found: the mode that was asked for, unless one of its legs failed.
     pub mode: SearchMode,

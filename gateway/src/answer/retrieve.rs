@@ -87,7 +87,7 @@ impl Retriever {
     }
 
     fn query(&self, request: &SearchRequest, limit: u32) -> Query {
-        let SearchRequest { query, limit: _, mode, filter, threshold } = request;
+        let SearchRequest { query, limit: _, mode, filter, threshold, collections: _ } = request;
         Query {
             text: query.trim().to_owned(),
             limit,

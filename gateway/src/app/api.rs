@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::App;
 use crate::{
-    answer::{AnswerError, AnswerOutcome, AnswerRequest, Answerer, SearchOutcome, SearchRequest},
+    answer::{AnswerError, AnswerEvents, AnswerOutcome, AnswerRequest, Answerer, SearchOutcome, SearchRequest},
     backends::pgvector::Store,
     http::state::{Answering, ApiState, FirstKey, IndexReporter, Parts},
     index,
@@ -30,7 +30,8 @@ pub(super) fn state(app: &App, shutdown: &CancellationToken) -> Arc<ApiState> {
         jobs: Arc::clone(&store) as _,
         documents: Arc::clone(&store) as _,
         directory: Arc::clone(&store) as _,
-        workspaces: store,
+        workspaces: Arc::clone(&store) as _,
+        vector_stores: store,
         index: Arc::new(index),
         first_key: first_key(app),
         chunking_fingerprint: chunking_fingerprint(app),
@@ -61,6 +62,10 @@ impl Answering for Answerer {
 
     async fn answer(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerOutcome, AnswerError> {
         Self::answer(self, principal, &request).await
+    }
+
+    async fn stream(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerEvents, AnswerError> {
+        Self::stream(self, principal, &request).await
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     answer::evidence::{Evidence, weigh},
     traits::{
         embedder::Embedder,
-        generator::{GenerateError, Generated, GenerationRequest, Generator, Usage},
+        generator::{Ending, Finish, GenerateError, Generated, GenerationRequest, Generator, Pieces, Usage},
     },
 };
 
@@ -33,7 +33,7 @@ impl ExtractiveGenerator {
 
 #[async_trait]
 impl Generator for ExtractiveGenerator {
-    async fn generate(&self, request: &GenerationRequest) -> Result<Generated, GenerateError> {
+    async fn write(&self, request: &GenerationRequest) -> Result<Pieces, GenerateError> {
         let texts: Vec<&str> = request.passages.iter().map(|p| p.text.as_str()).collect();
         let evidence = weigh(&request.question, &texts, self.embedder.as_ref()).await.map_err(GenerateError::Embed)?;
         let mut chosen = choose(evidence);
@@ -44,7 +44,8 @@ impl Generator for ExtractiveGenerator {
         let text = quoted.join(" ");
         let usage =
             Usage { prompt_tokens: tokenizer.count(&request.prompt) as u64, completion_tokens: tokenizer.count(&text) as u64 };
-        Ok(Generated { text, usage })
+        let ending = Ending { model: self.model_name().to_owned(), usage, finish: Finish::Stop };
+        Ok(Generated { text, ending }.into_pieces())
     }
 
     fn model_name(&self) -> &str {

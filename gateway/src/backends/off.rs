@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use crate::traits::{
-    generator::{GenerateError, Generated, GenerationRequest, Generator, Usage},
+    generator::{GenerateError, GenerationRequest, Generator, Pieces, Usage},
     rephraser::Rephraser,
     reranker::{RerankError, Reranker},
 };
@@ -15,7 +15,7 @@ pub struct NoGenerator;
 
 #[async_trait]
 impl Generator for NoGenerator {
-    async fn generate(&self, _: &GenerationRequest) -> Result<Generated, GenerateError> {
+    async fn write(&self, _: &GenerationRequest) -> Result<Pieces, GenerateError> {
         Err(GenerateError::Disabled)
     }
 

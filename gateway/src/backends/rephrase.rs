@@ -45,14 +45,15 @@ impl Rephraser for GeneratorRephraser {
             system: SYSTEM.to_owned(),
             prompt,
             question: question.to_owned(),
+            history: Vec::new(),
             passages: Vec::new(),
             temperature: 0.0,
             max_tokens: TOKENS_PER_WORDING * self.count,
             top_p: 1.0,
         };
         let late = |_| GenerateError::TimedOut { host: self.generator.model_name().to_owned(), timeout: PATIENCE };
-        let Generated { text, usage } = timeout(PATIENCE, self.generator.generate(&request)).await.map_err(late)??;
-        Ok((wordings(&text, question, self.count as usize), usage))
+        let Generated { text, ending } = timeout(PATIENCE, self.generator.generate(&request)).await.map_err(late)??;
+        Ok((wordings(&text, question, self.count as usize), ending.usage))
     }
 
     fn model_name(&self) -> &str {

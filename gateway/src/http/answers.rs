@@ -142,6 +142,7 @@ fn checked(body: AnswerBody) -> Result<AnswerRequest, ApiError> {
         temperature,
         max_tokens,
         top_p,
+        ..AnswerRequest::default()
     })
 }
 
@@ -160,10 +161,12 @@ impl From<AnswerOutcome> for AnswerView {
             query_id,
             answer,
             citations,
+            marks: _,
             grounded,
             confidence,
             model,
             usage,
+            finish: _,
             cache_hit,
             mode,
             retrieval_time_ms,

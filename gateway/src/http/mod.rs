@@ -15,13 +15,13 @@ pub mod workspaces;
 
 mod auth;
 mod body;
-mod embeddings;
 mod filter;
 mod guard;
 mod health;
 mod index;
 mod jobs;
 mod observe;
+mod openai;
 mod openapi;
 mod params;
 mod scopes;

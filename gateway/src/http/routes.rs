@@ -9,9 +9,9 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    answers, auth, documents, embeddings,
+    answers, auth, documents,
     error::{ApiError, ErrorCode},
-    guard, health, index, jobs, keys, observe, openapi, scopes, search,
+    guard, health, index, jobs, keys, observe, openai, openapi, scopes, search,
     state::ApiState,
     workspaces,
 };
@@ -41,12 +41,12 @@ fn timed() -> Table {
         .routes(routes!(jobs::cancel))
         .routes(routes!(search::search))
         .routes(routes!(answers::answer))
-        .routes(routes!(embeddings::embed))
         .routes(routes!(index::show))
         .routes(routes!(workspaces::create, workspaces::list))
         .routes(routes!(workspaces::show, workspaces::delete))
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::revoke))
+        .merge(openai::timed())
 }
 
 /// The upload takes as long as the caller's line needs; its deadline counts from one piece to the next.

@@ -90,7 +90,7 @@ fn checked(body: SearchBody) -> Result<SearchRequest, ApiError> {
     check_question("query", &query)?;
     check_limit(limit, MOST_RESULTS)?;
     check_threshold(threshold)?;
-    Ok(SearchRequest { query, limit, mode, filter: filter::parse("filter", filter)?, threshold })
+    Ok(SearchRequest { query, limit, mode, filter: filter::parse("filter", filter)?, threshold, ..SearchRequest::default() })
 }
 
 pub(super) fn checked_mode(mode: Option<&str>) -> Result<Option<SearchMode>, ApiError> {

@@ -16,12 +16,13 @@ use super::{
     index::{self, Reports},
 };
 use crate::{
-    answer::{AnswerError, AnswerOutcome, AnswerRequest, SearchOutcome, SearchRequest},
+    answer::{AnswerError, AnswerEvents, AnswerOutcome, AnswerRequest, SearchOutcome, SearchRequest},
     metrics::Metrics,
     traits::{
         embedder::Embedder,
         ingest::{BlobStore, DocumentStore, Hash, JobStore},
         search::{Directory, Principal, StoreError},
+        vector_stores::VectorStores,
         workspaces::WorkspaceStore,
     },
 };
@@ -34,6 +35,8 @@ pub type FirstKey = Arc<dyn Fn() -> Option<SecretString> + Send + Sync>;
 pub trait Answering: Send + Sync + std::fmt::Debug {
     async fn search(&self, principal: &Principal, request: SearchRequest) -> Result<SearchOutcome, AnswerError>;
     async fn answer(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerOutcome, AnswerError>;
+    /// The same as it is written.
+    async fn stream(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerEvents, AnswerError>;
 }
 
 /// Tells how the vector indexes stand.
@@ -53,6 +56,7 @@ pub struct Parts {
     pub documents: Arc<dyn DocumentStore>,
     pub directory: Arc<dyn Directory>,
     pub workspaces: Arc<dyn WorkspaceStore>,
+    pub vector_stores: Arc<dyn VectorStores>,
     pub index: Arc<dyn IndexReporter>,
     pub first_key: FirstKey,
     /// Of the settings that documents are cut with now; those that were cut otherwise are stale.

@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 
 use super::embedder::EmbedError;
 
@@ -15,11 +19,27 @@ pub struct NumberedPassage {
     pub text: String,
 }
 
+/// Who said something in a conversation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Speaker {
+    User,
+    Assistant,
+}
+
+/// What was said before the question.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Turn {
+    pub speaker: Speaker,
+    pub text: String,
+}
+
 /// Everything a generator may use.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GenerationRequest {
     /// What the model is to do with sources, and that their text is data.
     pub system: String,
+    /// The conversation before the prompt, oldest first.
+    pub history: Vec<Turn>,
     /// The filled prompt template.
     pub prompt: String,
     /// The question alone, for generators that are no language model.
@@ -37,18 +57,72 @@ pub struct Usage {
     pub completion_tokens: u64,
 }
 
+/// Why the model stopped writing.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Finish {
+    /// The answer is complete.
+    #[default]
+    Stop,
+    /// The answer was cut off at its most tokens.
+    Length,
+}
+
+/// How writing ended.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Ending {
+    /// The model that wrote; another than [`Generator::model_name`] where one stood in.
+    pub model: String,
+    pub usage: Usage,
+    pub finish: Finish,
+}
+
+/// A part of an answer that is being written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Piece {
+    /// The next characters, markers `[n]` not yet checked; never empty.
+    Text(String),
+    /// Always the last.
+    End(Ending),
+}
+
+/// An answer that is being written. Dropping it cancels the request to the model.
+pub type Pieces = BoxStream<'static, Result<Piece, GenerateError>>;
+
 /// What came back.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Generated {
     /// The answer with its markers `[n]`, not yet checked.
     pub text: String,
-    pub usage: Usage,
+    pub ending: Ending,
+}
+
+impl Generated {
+    /// The same as pieces.
+    pub fn into_pieces(self) -> Pieces {
+        let text = Some(self.text).filter(|text| !text.is_empty()).map(Piece::Text);
+        stream::iter(text.into_iter().chain([Piece::End(self.ending)]).map(Ok)).boxed()
+    }
 }
 
 /// A generation model.
 #[async_trait]
 pub trait Generator: Send + Sync + std::fmt::Debug {
-    async fn generate(&self, request: &GenerationRequest) -> Result<Generated, GenerateError>;
+    /// Begins to write. An error before the first piece is one that another model may be asked after.
+    async fn write(&self, request: &GenerationRequest) -> Result<Pieces, GenerateError>;
+
+    /// The whole answer.
+    async fn generate(&self, request: &GenerationRequest) -> Result<Generated, GenerateError> {
+        let mut pieces = self.write(request).await?;
+        let mut text = String::new();
+        while let Some(piece) = pieces.next().await {
+            match piece? {
+                Piece::Text(more) => text.push_str(&more),
+                Piece::End(ending) => return Ok(Generated { text, ending }),
+            }
+        }
+        let what = "it ended before the answer did".to_owned();
+        Err(GenerateError::Malformed { host: self.model_name().to_owned(), what })
+    }
 
     fn model_name(&self) -> &str;
 

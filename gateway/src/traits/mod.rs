@@ -10,4 +10,5 @@ pub mod place;
 pub mod rephraser;
 pub mod reranker;
 pub mod search;
+pub mod vector_stores;
 pub mod workspaces;

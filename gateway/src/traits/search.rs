@@ -19,6 +19,10 @@ pub struct WorkspaceId(pub i32);
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct SpaceId(pub i32);
 
+/// Number of a collection, unique in the database.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct CollectionId(pub i32);
+
 /// Who asks: found from the API key, and the bound of everything that a request may see.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Principal {

@@ -264,8 +264,13 @@ fn tells(found: &Match, question: &Question) -> bool {
 async fn search(pipeline: &Pipeline<'_>, mode: Option<SearchMode>, query: &str) -> Result<SearchOutcome, Failure> {
     let principal = pipeline.parts.principal().await?;
     let filter = Some(pipeline.filter());
-    let request =
-        SearchRequest { query: query.to_owned(), limit: Some(RESULTS), mode, filter: filter.map(Into::into), threshold: None };
+    let request = SearchRequest {
+        query: query.to_owned(),
+        limit: Some(RESULTS),
+        mode,
+        filter: filter.map(Into::into),
+        ..SearchRequest::default()
+    };
     Ok(pipeline.parts.answerer.search(&principal, &request).await?)
 }
 

@@ -8,16 +8,19 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Request, StatusCode, header, request::Builder},
 };
+use futures::{StreamExt, stream};
 use ragline_config::{Limits, SearchMode, Seconds};
 use ragline_gateway::{
-    answer::{AnswerError, AnswerOutcome, AnswerRequest, Citation, SearchOutcome, SearchRequest},
+    answer::{
+        AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, AnswerRequest, Citation, Mark, SearchOutcome, SearchRequest,
+    },
     http::{
         routes,
         state::{Answering, ApiState, IndexReporter, Parts},
     },
     metrics::Metrics,
     traits::{
-        generator::Usage,
+        generator::{Finish, Usage},
         place::{ChunkKind, Place},
         search::{Match, Principal, SearchPlan, StoreError},
     },
@@ -105,15 +108,29 @@ impl Answering for FakeAnswering {
             query_id: Uuid::nil(),
             answer: "Three months [1].".into(),
             citations: vec![Citation { number: 1, source: passage() }],
+            marks: vec![Mark { number: 1, at: 13 }],
             grounded: true,
             confidence: 0.8,
             model: "extractive".into(),
             usage: Usage { prompt_tokens: 10, completion_tokens: 3 },
+            finish: Finish::Stop,
             cache_hit: false,
             retrieval_time_ms: 1.0,
             llm_time_ms: 2.0,
             total_time_ms: 3.5,
         })
+    }
+
+    async fn stream(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerEvents, AnswerError> {
+        let outcome = self.answer(principal, request).await?;
+        let found = AnswerEvent::Found {
+            query_id: outcome.query_id,
+            model: outcome.model.clone(),
+            confidence: outcome.confidence,
+            sources: outcome.citations.clone(),
+        };
+        let text = AnswerEvent::Text { text: outcome.answer.clone(), marks: outcome.marks.clone() };
+        Ok(stream::iter([found, text, AnswerEvent::End(Box::new(outcome))].map(Ok)).boxed())
     }
 }
 
@@ -171,6 +188,7 @@ pub(crate) fn api_with(limits: Limits) -> Api {
         documents: Arc::clone(&store) as _,
         directory: Arc::clone(&store) as _,
         workspaces: Arc::clone(&store) as _,
+        vector_stores: Arc::clone(&store) as _,
         index: Arc::new(FakeIndex),
         first_key: Arc::new(|| Some(SecretString::from(FIRST_KEY))),
         chunking_fingerprint: [0; 32],

@@ -97,6 +97,7 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         documents: Arc::clone(&store) as _,
         directory: Arc::clone(&store) as _,
         workspaces: Arc::clone(&store) as _,
+        vector_stores: Arc::clone(&store) as _,
         index: Arc::new(NoIndex),
         first_key: Arc::new(|| Some(SecretString::from(FIRST_KEY))),
         chunking_fingerprint: parts.cutter.fingerprint(),

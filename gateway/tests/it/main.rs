@@ -18,6 +18,7 @@ mod fault_roles;
 mod fault_valkey;
 mod http_client;
 mod http_errors;
+mod http_fake_vector_stores;
 mod http_fake_workspaces;
 mod http_fakes;
 mod http_fixture;

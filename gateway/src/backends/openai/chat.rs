@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     backends::http::{CallError, ClientError, KeySource, ModelServer, Policy},
-    traits::generator::{GenerateError, Generated, GenerationRequest, Generator, Usage},
+    traits::generator::{Ending, Finish, GenerateError, Generated, GenerationRequest, Generator, Pieces, Usage},
 };
 
 /// Bytes of a reply; an answer of 100,000 tokens fits.
@@ -91,8 +91,8 @@ impl ChatGenerator {
 
 #[async_trait]
 impl Generator for ChatGenerator {
-    async fn generate(&self, request: &GenerationRequest) -> Result<Generated, GenerateError> {
-        let GenerationRequest { system, prompt, question: _, passages: _, temperature, max_tokens, top_p } = request;
+    async fn write(&self, request: &GenerationRequest) -> Result<Pieces, GenerateError> {
+        let GenerationRequest { system, history: _, prompt, question: _, passages: _, temperature, max_tokens, top_p } = request;
         let body = Request {
             model: &self.model,
             messages: [Message { role: "system", content: system }, Message { role: "user", content: prompt }],
@@ -111,7 +111,8 @@ impl Generator for ChatGenerator {
             prompt_tokens: usage.prompt_tokens,
             completion_tokens: usage.completion_tokens,
         });
-        Ok(Generated { text, usage })
+        let ending = Ending { model: self.model.clone(), usage, finish: Finish::Stop };
+        Ok(Generated { text, ending }.into_pieces())
     }
 
     fn model_name(&self) -> &str {

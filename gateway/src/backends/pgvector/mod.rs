@@ -34,6 +34,7 @@ mod signals;
 pub mod space;
 mod stage;
 mod stale;
+mod vector_stores;
 mod workspaces;
 
 use std::sync::Arc;

@@ -158,6 +158,7 @@ async fn a_server_that_is_not_there_is_told_by_host() {
 
 fn question() -> GenerationRequest {
     GenerationRequest {
+        history: Vec::new(),
         system: "Answer from the sources.".into(),
         prompt: "Context: [1] ... Question: which port?".into(),
         question: "which port?".into(),
@@ -179,7 +180,7 @@ async fn a_chat_request_carries_messages_and_parameters_and_brings_text_and_usag
     let fake = Fake::start(1, []).await;
     let answer = generator(&fake, 3).generate(&question()).await.unwrap();
     assert_eq!(answer.text, "It is 5432 [1].");
-    assert_eq!(answer.usage, Usage { prompt_tokens: 42, completion_tokens: 7 });
+    assert_eq!(answer.ending.usage, Usage { prompt_tokens: 42, completion_tokens: 7 });
     let expected = json!({
         "model": "gpt-4o-mini",
         "messages": [

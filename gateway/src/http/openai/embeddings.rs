@@ -7,13 +7,20 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
+use super::Table;
+use crate::http::{
     body::JsonBody,
     error::{ApiError, ErrorBody, ErrorCode},
     state::ApiState,
 };
 use crate::traits::embedder::{Embedder, Vector};
+
+/// The route.
+pub(super) fn table() -> Table {
+    OpenApiRouter::new().routes(routes!(embed))
+}
 
 /// Texts of one request, as at OpenAI.
 const MOST_TEXTS: usize = 2_048;
@@ -22,7 +29,7 @@ const MOST_TEXTS: usize = 2_048;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"model": "all-MiniLM-L6-v2", "input": ["first text", "second text"]}))]
-pub(super) struct EmbeddingsBody {
+pub(crate) struct EmbeddingsBody {
     /// The pipeline's embedding model; another is refused.
     model: String,
     /// One text, or up to 2,048.
@@ -42,7 +49,7 @@ pub(super) struct EmbeddingsBody {
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "only described")]
-pub(super) enum EmbeddingInput {
+pub(crate) enum EmbeddingInput {
     One(String),
     Many(Vec<String>),
 }
@@ -50,7 +57,7 @@ pub(super) enum EmbeddingInput {
 /// How a vector is written.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum EncodingFormat {
+pub(crate) enum EncodingFormat {
     #[default]
     Float,
     Base64,
@@ -58,7 +65,7 @@ pub(super) enum EncodingFormat {
 
 /// The vectors.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct EmbeddingsView {
+pub(crate) struct EmbeddingsView {
     #[schema(example = "list")]
     object: &'static str,
     data: Vec<EmbeddingView>,
@@ -68,7 +75,7 @@ pub(super) struct EmbeddingsView {
 
 /// One vector.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct EmbeddingView {
+pub(crate) struct EmbeddingView {
     #[schema(example = "embedding")]
     object: &'static str,
     index: usize,
@@ -78,14 +85,14 @@ pub(super) struct EmbeddingView {
 /// A vector as `encoding_format` asks for it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(super) enum EncodedVector {
+pub(crate) enum EncodedVector {
     Float(Vec<f32>),
     Base64(String),
 }
 
 /// Tokens read.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct EmbeddingUsage {
+pub(crate) struct EmbeddingUsage {
     prompt_tokens: u64,
     total_tokens: u64,
 }
@@ -93,7 +100,7 @@ pub(super) struct EmbeddingUsage {
 /// Embeds texts.
 #[utoipa::path(post, path = "/v1/embeddings", tag = "openai", request_body = EmbeddingsBody,
     responses((status = 200, body = EmbeddingsView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
-pub(super) async fn embed(
+pub(crate) async fn embed(
     State(state): State<Arc<ApiState>>,
     JsonBody(body): JsonBody<EmbeddingsBody>,
 ) -> Result<Json<EmbeddingsView>, ApiError> {
