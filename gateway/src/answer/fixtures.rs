@@ -23,6 +23,7 @@ pub(crate) fn found(text: &str) -> Match {
         kind: ChunkKind::Doc,
         metadata: serde_json::Map::new(),
         document_id: Uuid::nil(),
+        file_id: None,
         filename: "a.md".into(),
         content_type: "text/markdown".into(),
         ingested_at: DateTime::UNIX_EPOCH,

@@ -42,6 +42,7 @@ use self::{
     retrieve::{Query, elapsed_ms, mean_similarity},
 };
 use crate::traits::{
+    filter::Filter,
     generator::{Ending, GenerationRequest, Generator},
     search::Principal,
 };
@@ -91,7 +92,7 @@ impl Answerer {
             text: text.to_owned(),
             limit,
             mode: request.mode.unwrap_or(self.search.mode),
-            filter: request.filter.clone(),
+            filter: Filter::within(&request.collections, request.filter.clone()),
             threshold: request.threshold,
         };
         let span = tracing::debug_span!("retrieve", stage = "retrieve");

@@ -87,12 +87,12 @@ impl Retriever {
     }
 
     fn query(&self, request: &SearchRequest, limit: u32) -> Query {
-        let SearchRequest { query, limit: _, mode, filter, threshold, collections: _ } = request;
+        let SearchRequest { query, limit: _, mode, filter, threshold, collections } = request;
         Query {
             text: query.trim().to_owned(),
             limit,
             mode: mode.unwrap_or(self.search.mode),
-            filter: filter.clone(),
+            filter: Filter::within(collections, filter.clone()),
             threshold: *threshold,
         }
     }

@@ -90,6 +90,31 @@ public_id!(
     "key_0198f2a4-6a01-7c33-a1b2-5d4e3c2b1a09"
 );
 
+public_id!(
+    /// The id of a file.
+    FileId,
+    "file-",
+    FileNotFound,
+    "file",
+    "file-0198f2a4-7c02-7e44-b3c4-6e5d4c3b2a18"
+);
+public_id!(
+    /// The id of a vector store.
+    VectorStoreId,
+    "vs_",
+    VectorStoreNotFound,
+    "vector store",
+    "vs_0198f2a4-8d13-7f55-84d5-7f6e5d4c3b29"
+);
+public_id!(
+    /// The id of files that were put into a vector store together.
+    FileBatchId,
+    "vsfb_",
+    FileBatchNotFound,
+    "batch of files",
+    "vsfb_0198f2a4-9e24-7066-95e6-806f6e5d4c3a"
+);
+
 impl PublicId for WorkspaceName {
     fn unknown() -> ApiError {
         ApiError::new(ErrorCode::WorkspaceNotFound, "there is no workspace of this name").of("name")

@@ -16,6 +16,7 @@ pub mod workspaces;
 mod auth;
 mod body;
 mod filter;
+mod form;
 mod guard;
 mod health;
 mod index;

@@ -28,6 +28,20 @@ impl<T: PublicId + FromStr + Send> FromRequestParts<Arc<ApiState>> for PathId<T>
     }
 }
 
+/// Both ids in the path.
+#[derive(Debug)]
+pub(super) struct PathIds<A, B>(pub(super) A, pub(super) B);
+
+impl<A: PublicId + FromStr + Send, B: PublicId + FromStr + Send> FromRequestParts<Arc<ApiState>> for PathIds<A, B> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, ApiError> {
+        let Path((first, second)) = Path::<(String, String)>::from_request_parts(parts, state).await.map_err(|_| B::unknown())?;
+        let first = first.parse().map_err(|_| A::unknown())?;
+        Ok(Self(first, second.parse().map_err(|_| B::unknown())?))
+    }
+}
+
 /// The query string.
 #[derive(Debug)]
 pub(super) struct QueryString<T>(pub(super) T);

@@ -51,7 +51,7 @@ fn timed() -> Table {
 
 /// The upload takes as long as the caller's line needs; its deadline counts from one piece to the next.
 fn streamed() -> Table {
-    OpenApiRouter::new().routes(routes!(documents::upload))
+    OpenApiRouter::new().routes(routes!(documents::upload)).merge(openai::streamed())
 }
 
 /// The whole API.

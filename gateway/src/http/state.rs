@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use moka::future::Cache;
 use prometheus::Registry;
-use ragline_config::Limits;
+use ragline_config::{Chunking, Limits};
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use crate::{
     metrics::Metrics,
     traits::{
         embedder::Embedder,
+        files::FileStore,
         ingest::{BlobStore, DocumentStore, Hash, JobStore},
         search::{Directory, Principal, StoreError},
         vector_stores::VectorStores,
@@ -57,10 +58,12 @@ pub struct Parts {
     pub directory: Arc<dyn Directory>,
     pub workspaces: Arc<dyn WorkspaceStore>,
     pub vector_stores: Arc<dyn VectorStores>,
+    pub files: Arc<dyn FileStore>,
     pub index: Arc<dyn IndexReporter>,
     pub first_key: FirstKey,
     /// Of the settings that documents are cut with now; those that were cut otherwise are stale.
     pub chunking_fingerprint: Hash,
+    pub chunking: Chunking,
     pub limits: Limits,
     pub metrics: Metrics,
     pub registry: Registry,

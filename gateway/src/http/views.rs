@@ -240,6 +240,7 @@ impl From<Match> for PassageView {
             kind,
             metadata,
             document_id,
+            file_id: _,
             filename,
             content_type,
             ingested_at,

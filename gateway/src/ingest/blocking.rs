@@ -21,10 +21,11 @@ pub(super) async fn cut(
 ) -> Result<Cut, IngestError> {
     let Ok(permit) = Arc::clone(threads).try_acquire_owned() else { return Err(IngestError::Crowded) };
     let cutter = Arc::clone(cutter);
-    let (source, content_type) = (claim.source.clone(), claim.content_type.clone());
+    let filename = claim.filename.as_ref().unwrap_or(&claim.source).clone();
+    let content_type = claim.content_type.clone();
     let work = tokio::task::spawn_blocking(move || {
         let _permit = permit;
-        std::panic::catch_unwind(AssertUnwindSafe(|| cutter.cut(bytes, &source, content_type.as_deref())))
+        std::panic::catch_unwind(AssertUnwindSafe(|| cutter.cut(bytes, &filename, content_type.as_deref())))
     });
     match tokio::time::timeout(deadline, work).await {
         Ok(Ok(Ok(cut))) => cut.map_err(IngestError::Cut),

@@ -1,6 +1,10 @@
 //! From a file's bytes to the chunks that are stored: what the trip needs of extraction, chunking and windows. Pure and slow, hence
 //! run on threads of its own.
 
+use std::sync::Arc;
+
+use ragline_config::Chunking;
+
 use crate::traits::{
     ingest::{Hash, Metadata},
     place::{ChunkKind, Place},
@@ -44,4 +48,9 @@ pub trait Cutter: Send + Sync + std::fmt::Debug {
 
     /// Over all settings that change what comes out.
     fn fingerprint(&self) -> Hash;
+
+    /// The same with other sizes; `None` for one that has none.
+    fn with(&self, _: &Chunking) -> Option<Arc<dyn Cutter>> {
+        None
+    }
 }

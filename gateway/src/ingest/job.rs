@@ -103,6 +103,8 @@ pub(super) async fn ingest(parts: &Parts, claim: &Claim, progress: &Progress) ->
     if claim.size_bytes == 0 {
         return Err(IngestError::Empty);
     }
+    let own = claim.chunking.as_ref().and_then(|chunking| cutter.with(chunking));
+    let cutter = own.as_ref().unwrap_or(cutter);
     let fingerprint = cutter.fingerprint();
     if let Some(document) = documents.is_unchanged(claim, &fingerprint).await.map_err(IngestError::Store)? {
         documents.complete_unchanged(claim, document).await.map_err(IngestError::Store)?;

@@ -42,4 +42,8 @@ impl Cutter for TextCutter {
     fn fingerprint(&self) -> Hash {
         chunk::fingerprint(&self.chunking, self.embedder.model_name())
     }
+
+    fn with(&self, chunking: &Chunking) -> Option<Arc<dyn Cutter>> {
+        Some(Arc::new(Self { chunking: chunking.clone(), ..self.clone() }))
+    }
 }

@@ -6,7 +6,7 @@ mod holds;
 
 use serde::Serialize;
 
-use super::ingest::Metadata;
+use super::{ingest::Metadata, search::CollectionId};
 
 /// A condition on metadata.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +21,8 @@ pub enum Filter {
     All(Vec<Filter>),
     /// One at least holds. Without any: does not hold.
     Any(Vec<Filter>),
+    /// The passage is of one of these collections.
+    Within(Vec<CollectionId>),
 }
 
 /// How a value is compared. A value of another type is unequal, and neither greater nor less. Texts are in the order of their code
@@ -71,12 +73,24 @@ impl Filter {
         serde_json::to_string(self).expect("a filter has keys of text and finite numbers")
     }
 
+    /// What passes the filter and is of one of these collections; without any: of whichever.
+    pub fn within(collections: &[CollectionId], filter: Option<Self>) -> Option<Self> {
+        if collections.is_empty() {
+            return filter;
+        }
+        let within = Self::Within(collections.to_vec());
+        Some(match filter {
+            Some(filter) => Self::All(vec![within, filter]),
+            None => within,
+        })
+    }
+
     /// Lets everything pass, whatever the metadata.
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Contains(object) => object.is_empty(),
             Self::All(filters) => filters.iter().all(Self::is_empty),
-            Self::Compare { .. } | Self::Any(_) => false,
+            Self::Compare { .. } | Self::Any(_) | Self::Within(_) => false,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use ragline_config::Chunking;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -101,8 +102,12 @@ pub struct Claim {
     /// Times it was given back by [`JobStore::release`].
     pub released: u32,
     pub source: String,
+    /// What the file is called, where the source is not its name.
+    pub filename: Option<String>,
     pub content_type: Option<String>,
     pub metadata: Metadata,
+    /// How it is to be cut; `None`: the pipeline's own way.
+    pub chunking: Option<Chunking>,
     /// `None`: the document that the bytes belong to was deleted or replaced since.
     pub blob: Option<Uuid>,
     pub size_bytes: u64,

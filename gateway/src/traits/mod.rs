@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod embedder;
+pub mod files;
 pub mod filter;
 pub mod generator;
 pub mod ingest;

@@ -20,7 +20,7 @@ pub struct WorkspaceId(pub i32);
 pub struct SpaceId(pub i32);
 
 /// Number of a collection, unique in the database.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct CollectionId(pub i32);
 
 /// Who asks: found from the API key, and the bound of everything that a request may see.
@@ -133,6 +133,9 @@ pub struct Match {
     /// The document's metadata with the chunk's on top.
     pub metadata: serde_json::Map<String, serde_json::Value>,
     pub document_id: Uuid,
+    /// The file that the document was made of, where it came into a vector store.
+    #[serde(default)]
+    pub file_id: Option<Uuid>,
     pub filename: String,
     pub content_type: String,
     pub ingested_at: DateTime<Utc>,

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, Request, StatusCode, header, request::Builder},
 };
 use futures::{StreamExt, stream};
-use ragline_config::{Limits, SearchMode, Seconds};
+use ragline_config::{Chunking, Limits, SearchMode, Seconds};
 use ragline_gateway::{
     answer::{
         AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, AnswerRequest, Citation, Mark, SearchOutcome, SearchRequest,
@@ -73,6 +73,7 @@ pub(crate) fn passage() -> Match {
         kind: ChunkKind::Doc,
         metadata: serde_json::Map::new(),
         document_id: Uuid::nil(),
+        file_id: None,
         filename: "contract.pdf".into(),
         content_type: "application/pdf".into(),
         ingested_at: chrono::DateTime::UNIX_EPOCH,
@@ -189,9 +190,11 @@ pub(crate) fn api_with(limits: Limits) -> Api {
         directory: Arc::clone(&store) as _,
         workspaces: Arc::clone(&store) as _,
         vector_stores: Arc::clone(&store) as _,
+        files: Arc::clone(&store) as _,
         index: Arc::new(FakeIndex),
         first_key: Arc::new(|| Some(SecretString::from(FIRST_KEY))),
         chunking_fingerprint: [0; 32],
+        chunking: Chunking::default(),
         limits,
         metrics: Metrics::register(&registry).unwrap(),
         registry,
@@ -225,6 +228,10 @@ pub(crate) fn post_text(path: &str, body: impl Into<Body>) -> Request<Body> {
 pub(crate) type Field<'a> = (&'a str, Option<&'a str>, &'a [u8]);
 
 pub(crate) fn upload(fields: &[Field<'_>]) -> Request<Body> {
+    upload_to("/v1/documents", fields)
+}
+
+pub(crate) fn upload_to(path: &str, fields: &[Field<'_>]) -> Request<Body> {
     let mut body = Vec::new();
     for (name, file, content) in fields {
         let file = file.map(|file| format!("; filename=\"{file}\"")).unwrap_or_default();
@@ -234,7 +241,7 @@ pub(crate) fn upload(fields: &[Field<'_>]) -> Request<Body> {
     }
     body.extend_from_slice(b"--BOUND--\r\n");
     let kind = "multipart/form-data; boundary=BOUND";
-    request("POST", "/v1/documents").header(header::CONTENT_TYPE, kind).body(Body::from(body)).unwrap()
+    request("POST", path).header(header::CONTENT_TYPE, kind).body(Body::from(body)).unwrap()
 }
 
 impl Api {

@@ -32,6 +32,7 @@ use crate::{
     http_models::WordEmbedder,
 };
 
+const CHUNKING: Chunking = Chunking { min_tokens: 32, max_tokens: 64, overlap_percent: 10 };
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
@@ -87,8 +88,8 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         logging: Logging::default(),
     };
     let shutdown = CancellationToken::new();
-    let chunking = Chunking { min_tokens: 32, max_tokens: 64, overlap_percent: 10 };
-    let parts = parts(&store, &embedder, Arc::new(TextCutter { chunking, embedder: Arc::clone(&embedder) as _ }), &metrics);
+    let parts =
+        parts(&store, &embedder, Arc::new(TextCutter { chunking: CHUNKING, embedder: Arc::clone(&embedder) as _ }), &metrics);
     let api = Parts {
         answering: Arc::new(answerer),
         embedder: cached,
@@ -98,9 +99,11 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         directory: Arc::clone(&store) as _,
         workspaces: Arc::clone(&store) as _,
         vector_stores: Arc::clone(&store) as _,
+        files: Arc::clone(&store) as _,
         index: Arc::new(NoIndex),
         first_key: Arc::new(|| Some(SecretString::from(FIRST_KEY))),
         chunking_fingerprint: parts.cutter.fingerprint(),
+        chunking: CHUNKING,
         limits: Limits::default(),
         metrics,
         registry,

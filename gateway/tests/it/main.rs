@@ -34,6 +34,7 @@ mod index_recall;
 mod ingest_job;
 mod lexical_fixture;
 mod model;
+mod openai_vector_stores;
 mod providers;
 mod store_bulk;
 mod store_connect;

@@ -10,7 +10,7 @@ use ragline_gateway::{
     traits::{
         filter::{Comparison, Filter, Scalar},
         ingest::{DocumentStore, Metadata},
-        search::{NearestQuery, SearchPlan, Searcher, WorkspaceId},
+        search::{CollectionId, NearestQuery, SearchPlan, Searcher, WorkspaceId},
     },
 };
 use serde_json::{Value, json};
@@ -138,7 +138,7 @@ async fn ways(database: &crate::database::TestDatabase, store: &Store) -> Vec<(S
 
 async fn agrees(store: &Store, workspace: WorkspaceId, expected: &[(String, Metadata)], filter: &Filter) {
     let holds: BTreeSet<_> =
-        expected.iter().filter(|(_, metadata)| filter.holds(metadata)).map(|(text, _)| text.clone()).collect();
+        expected.iter().filter(|(_, metadata)| filter.holds(CollectionId(0), metadata)).map(|(text, _)| text.clone()).collect();
     assert_eq!(passing(store, workspace, filter).await, holds, "{}", filter.canonical());
 }
 

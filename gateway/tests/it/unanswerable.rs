@@ -64,6 +64,7 @@ impl Corpus {
                     kind: chunk.kind,
                     metadata: serde_json::Map::new(),
                     document_id: Uuid::nil(),
+                    file_id: None,
                     filename: filename.clone(),
                     content_type: "text/markdown".into(),
                     ingested_at: Utc::now(),

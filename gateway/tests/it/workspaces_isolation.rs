@@ -16,7 +16,7 @@ use ragline_gateway::traits::cache::{Cache, CacheKey, Kept, Namespace};
 use serde_json::{Value, json};
 
 use crate::{
-    http_fixture::{Field, get, post, refused, request_as, upload},
+    http_fixture::{Field, get, post, refused, request_as, upload, upload_to},
     http_live_fixture::{Live, live_with},
 };
 
@@ -62,6 +62,9 @@ struct Tenant {
     key_id: String,
     documents: Vec<String>,
     jobs: Vec<String>,
+    file: String,
+    vector_store: String,
+    batch: String,
 }
 
 /// As `request`, but with another key.
@@ -84,7 +87,25 @@ async fn tenant(live: &Live, name: &'static str, texts: &[String]) -> Tenant {
         documents.push(job["files"][0]["document_id"].as_str().unwrap().to_owned());
         jobs.push(id);
     }
-    Tenant { name, key, key_id: made["id"].as_str().unwrap().to_owned(), documents, jobs }
+    let (file, vector_store, batch) = vector_store(live, &key).await;
+    Tenant { name, key, key_id: made["id"].as_str().unwrap().to_owned(), documents, jobs, file, vector_store, batch }
+}
+
+/// A vector store with a file that can be searched: the ids of the file, the store and the batch.
+async fn vector_store(live: &Live, key: &str) -> (String, String, String) {
+    let made = |body: Value| body["id"].as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
+    let fields: [Field<'_>; 2] = [("file", Some("stored.txt"), b"a buoy marks the channel"), ("purpose", None, b"assistants")];
+    let file = made(live.send(with_key(key, upload_to("/v1/files", &fields))).await.body);
+    let store = made(live.send(with_key(key, post("/v1/vector_stores", json!({})))).await.body);
+    let path = format!("/v1/vector_stores/{store}/file_batches");
+    let batch = made(live.send(with_key(key, post(&path, json!({"file_ids": [file]})))).await.body);
+    let wait = async {
+        while live.send(with_key(key, get(&format!("{path}/{batch}")))).await.body["status"] != "completed" {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), wait).await.expect("the batch did not end");
+    (file, store, batch)
 }
 
 async fn ended(live: &Live, key: &str, job: &str) -> Value {
@@ -104,6 +125,13 @@ async fn ended(live: &Live, key: &str, job: &str) -> Value {
 /// The id of `owner` that a path's parameter names.
 fn parameter(owner: &Tenant, path: &str) -> String {
     let id = match path {
+        _ if path.starts_with("/v1/files/") => &owner.file,
+        _ if path.starts_with("/v1/vector_stores/") => {
+            return path
+                .replace("{id}", &owner.vector_store)
+                .replace("{file_id}", &owner.file)
+                .replace("{batch_id}", &owner.batch);
+        }
         _ if path.starts_with("/v1/documents/") => &owner.documents[0],
         _ if path.starts_with("/v1/jobs/") => &owner.jobs[0],
         _ if path.starts_with("/v1/keys/") => &owner.key_id,
@@ -111,6 +139,18 @@ fn parameter(owner: &Tenant, path: &str) -> String {
         _ => panic!("this test does not know whose id is in {path}: say so here"),
     };
     path.replace("{id}", id)
+}
+
+/// A body that would be taken by the route of the owner's thing.
+fn body(owner: &Tenant, path: &str) -> Value {
+    match path {
+        "/v1/vector_stores/{id}" => json!({"name": "mine"}),
+        "/v1/vector_stores/{id}/files" => json!({"file_id": owner.file}),
+        "/v1/vector_stores/{id}/files/{file_id}" => json!({"attributes": {"mine": true}}),
+        "/v1/vector_stores/{id}/file_batches" => json!({"file_ids": [owner.file]}),
+        "/v1/vector_stores/{id}/search" => json!({"query": "a buoy"}),
+        _ => panic!("this test does not know what {path} takes: say so here"),
+    }
 }
 
 /// Requests to a route without ids that try to reach what `owner` has.
@@ -129,6 +169,12 @@ fn attempts(owner: &Tenant, method: &str, path: &str) -> Vec<Request<Body>> {
             ask(json!({"question": SECRET})),
             ask(json!({"question": format!("Where is the {SECRET} hidden near the harbour?")})),
         ],
+        ("get", "/v1/files") => vec![get(path), get(&format!("{path}?after={}", owner.file))],
+        ("post", "/v1/files") => {
+            vec![upload_to(path, &[("file", Some("stored.txt"), b"mine"), ("purpose", None, b"assistants")])]
+        }
+        ("get", "/v1/vector_stores") => vec![get(path), get(&format!("{path}?after={}", owner.vector_store))],
+        ("post", "/v1/vector_stores") => vec![ask(json!({"file_ids": [owner.file]}))],
         ("post", "/v1/documents/rechunk") => vec![ask(json!({}))],
         ("post", "/v1/embeddings") => vec![ask(json!({"model": "words", "input": SECRET}))],
         _ => panic!("this test does not know how to try {method} {path}: say so here"),
@@ -148,14 +194,20 @@ async fn intrude(live: &Live, description: &Value, owner: &Tenant, intruder: &Te
                 continue;
             }
             if path.contains('{') {
-                let request = request_as(&intruder.key, &method.to_uppercase(), &parameter(owner, path));
-                let reply = live.send(request.body(Body::empty()).unwrap()).await;
+                let target = parameter(owner, path);
+                let request = match operation.get("requestBody") {
+                    None => request_as(&intruder.key, &method.to_uppercase(), &target).body(Body::empty()).unwrap(),
+                    Some(_) => with_key(&intruder.key, post(&target, body(owner, path))),
+                };
+                let reply = live.send(request).await;
                 assert_eq!(reply.status, 404, "{method} {path}: {}", reply.body);
                 continue;
             }
             for request in attempts(owner, method, path) {
-                let said = live.send(with_key(&intruder.key, request)).await.body.to_string();
-                for word in owner.documents.iter().chain(&owner.jobs) {
+                let reply = live.send(with_key(&intruder.key, request)).await;
+                // A refusal may repeat the id that was sent.
+                let said = if reply.status == 404 { String::new() } else { reply.body.to_string() };
+                for word in owner.documents.iter().chain(&owner.jobs).chain([&owner.file, &owner.vector_store, &owner.batch]) {
                     assert!(!said.contains(word), "{method} {path} told of {word}: {said}");
                 }
                 // What was asked may come back; what was stored may not.

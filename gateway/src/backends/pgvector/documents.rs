@@ -37,6 +37,10 @@ const ONE: &str = "SELECT id, source, content_type, title, metadata, size_bytes,
 const LOCK_FILES: &str =
     "SELECT id FROM job_item WHERE blob_id = (SELECT blob_id FROM document WHERE id = $1) ORDER BY id FOR UPDATE";
 
+/// A vector store that has no document of a file any more has no file.
+const LEAVE_STORE: &str = "DELETE FROM vector_store_file m USING document d, vector_store s WHERE d.id = $1 AND m.file_id = d.file_id \
+    AND s.id = m.vector_store_id AND s.collection_id = d.collection_id AND m.status = 'completed'";
+
 #[async_trait]
 impl DocumentStore for Store {
     async fn is_unchanged(&self, claim: &Claim, chunking_fingerprint: &Hash) -> Result<Option<Uuid>, StoreError> {
@@ -151,6 +155,7 @@ impl DocumentStore for Store {
             .map_err(error)?;
         let (Some(relation), Some((blob,))) = (relation, found) else { return Ok(false) };
         remove_chunks(&mut tx, id, i64::MAX, relation).await?;
+        sqlx::query(LEAVE_STORE).bind(id).execute(&mut *tx).await.map_err(error)?;
         sqlx::query("DELETE FROM document WHERE id = $1").bind(id).execute(&mut *tx).await.map_err(error)?;
         if let Some(blob) = blob {
             remove_blob(&mut tx, blob).await?;

@@ -69,7 +69,11 @@ impl Store {
         erasures.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = sweeps.tick() => self.sweep_and_tell().await,
+                _ = sweeps.tick() => {
+                    self.sweep_and_tell().await;
+                    self.delete_expired_files().await;
+                    self.tend_vector_stores().await;
+                }
                 _ = erasures.tick() => self.erase_all().await,
                 // The sender lives as long as the store.
                 _ = deleted.changed() => self.erase_all().await,

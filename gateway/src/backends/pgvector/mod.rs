@@ -16,6 +16,7 @@ mod erase;
 mod error;
 pub mod evaluation;
 mod figures;
+mod files;
 mod filter;
 mod inspect;
 mod job_files;

@@ -24,12 +24,14 @@ const LOCK_DOCUMENT: &str = "SELECT id, blob_id FROM document WHERE collection_i
 
 /// `xmax = 0` would tell an insert from an update, but the id does as well: it is ours only when the row is new.
 const UPSERT_DOCUMENT: &str = "INSERT INTO document \
-      (id, workspace_id, collection_id, source, content_type, title, metadata, size_bytes, content_hash, chunking_fingerprint, space_id, chunks, blob_id) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+      (id, workspace_id, collection_id, source, content_type, title, metadata, size_bytes, content_hash, chunking_fingerprint, space_id, chunks, blob_id, \
+       file_id, filename, chunking) \
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, i.file_id, i.filename, i.chunking FROM job_item i WHERE i.id = $14 \
     ON CONFLICT (collection_id, source) DO UPDATE SET content_type = excluded.content_type, title = excluded.title, \
       metadata = excluded.metadata, size_bytes = excluded.size_bytes, content_hash = excluded.content_hash, \
       chunking_fingerprint = excluded.chunking_fingerprint, space_id = excluded.space_id, chunks = excluded.chunks, \
-      blob_id = excluded.blob_id, updated_at = now() \
+      blob_id = excluded.blob_id, file_id = excluded.file_id, filename = excluded.filename, chunking = excluded.chunking, \
+      updated_at = now() \
     RETURNING id";
 
 /// Chunk ids rise, and the document's row is locked: what is above this number is of the new generation.
@@ -59,6 +61,9 @@ const REUSE_EMBEDDINGS: &str = "INSERT INTO embeddings (relation_id, workspace_i
 const COUNT: &str = "SELECT count(*), count(*) FILTER (WHERE s.reuse), \
       count(*) FILTER (WHERE NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.relation_id = $4 AND e.chunk_id = c.id AND e.space_id = $5)) \
     FROM stage_chunk s JOIN chunk c ON c.document_id = $2 AND c.position = s.position AND c.id > $3 WHERE s.item_id = $1";
+
+const REMOVE_BLOB: &str = "DELETE FROM blob WHERE id = $1 AND NOT EXISTS (SELECT FROM file WHERE blob_id = $1) \
+    AND NOT EXISTS (SELECT FROM document WHERE blob_id = $1)";
 
 impl Store {
     pub(super) async fn publish_staged(
@@ -139,6 +144,7 @@ async fn upsert(
         .bind(space.id.0)
         .bind(item.staged)
         .bind(item.blob_id)
+        .bind(claim.item_id)
         .fetch_one(&mut **tx)
         .await
         .map_err(error)?;
@@ -216,12 +222,9 @@ pub(super) async fn remove_chunks(tx: &mut Tx, document: Uuid, up_to: i64, relat
     Ok(())
 }
 
+/// Removes bytes that no other document and no file needs.
 pub(super) async fn remove_blob(tx: &mut Tx, blob: Uuid) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM blob WHERE id = $1")
-        .bind(blob)
-        .execute(&mut **tx)
-        .await
-        .map_err(|error| failed("removing bytes", error))?;
+    sqlx::query(REMOVE_BLOB).bind(blob).execute(&mut **tx).await.map_err(|error| failed("removing bytes", error))?;
     Ok(())
 }
 

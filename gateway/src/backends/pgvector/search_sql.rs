@@ -32,7 +32,7 @@ pub(super) struct Statements {
 macro_rules! shown {
     () => {
         "c.text, c.position, c.heading_path, c.page, c.sheet, c.line_start, c.line_end, c.kind, d.metadata || c.metadata AS metadata, \
-         d.id AS document_id, d.source, d.content_type, d.updated_at"
+         d.id AS document_id, d.file_id, coalesce(d.filename, d.source) AS filename, d.content_type, d.updated_at"
     };
 }
 

@@ -15,17 +15,19 @@ const MOST_AT_ONCE: i64 = 100_000;
 const LIST: &str = "SELECT id, source, content_type, title, metadata, size_bytes, chunks, chunking_fingerprint, \
       blob_id IS NOT NULL AS has_bytes, created_at, updated_at FROM document \
     WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id < $2) AND (chunking_fingerprint < $4 OR chunking_fingerprint > $4) \
-    ORDER BY id DESC LIMIT $3";
+      AND chunking IS NULL ORDER BY id DESC LIMIT $3";
 
-/// What is on its way already is cut with the new settings when its turn comes.
-const QUEUE: &str = "INSERT INTO job_item (job_id, workspace_id, collection_id, source, content_type, metadata, blob_id, size_bytes, content_hash) \
-    SELECT $1, d.workspace_id, d.collection_id, d.source, d.content_type, d.metadata, d.blob_id, d.size_bytes, d.content_hash \
+/// What was cut as a caller asked is not stale. What is on its way already is cut with the new settings when its turn comes.
+const QUEUE: &str = "INSERT INTO job_item (job_id, workspace_id, collection_id, source, content_type, metadata, blob_id, size_bytes, content_hash, \
+      file_id, filename) \
+    SELECT $1, d.workspace_id, d.collection_id, d.source, d.content_type, d.metadata, d.blob_id, d.size_bytes, d.content_hash, \
+      d.file_id, d.filename \
     FROM document d WHERE d.workspace_id = $2 AND (d.chunking_fingerprint < $3 OR d.chunking_fingerprint > $3) \
-      AND d.blob_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM job_item i \
+      AND d.chunking IS NULL AND d.blob_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM job_item i \
         WHERE i.collection_id = d.collection_id AND i.source = d.source AND i.status IN ('queued', 'running')) \
     ORDER BY d.id LIMIT $4";
 
-const WITHOUT_BYTES: &str = "SELECT count(*) FROM document WHERE workspace_id = $1 AND blob_id IS NULL \
+const WITHOUT_BYTES: &str = "SELECT count(*) FROM document WHERE workspace_id = $1 AND blob_id IS NULL AND chunking IS NULL \
     AND (chunking_fingerprint < $2 OR chunking_fingerprint > $2)";
 
 impl Store {

@@ -51,11 +51,15 @@ pub enum ErrorCode {
     IndexUnavailable,
     ShuttingDown,
     InternalError,
+    FileNotFound,
+    VectorStoreNotFound,
+    FileBatchNotFound,
+    VectorStoreExpired,
 }
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 47] = [
         Self::MissingApiKey,
         Self::InvalidApiKey,
         Self::AdminRequired,
@@ -99,6 +103,10 @@ impl ErrorCode {
         Self::IndexUnavailable,
         Self::ShuttingDown,
         Self::InternalError,
+        Self::FileNotFound,
+        Self::VectorStoreNotFound,
+        Self::FileBatchNotFound,
+        Self::VectorStoreExpired,
     ];
 
     /// The status line: 4xx the client can mend, 503 and 504 a dependency, 500 our bug.
@@ -111,7 +119,10 @@ impl ErrorCode {
             | Self::JobNotFound
             | Self::ModelNotFound
             | Self::WorkspaceNotFound
-            | Self::KeyNotFound => StatusCode::NOT_FOUND,
+            | Self::KeyNotFound
+            | Self::FileNotFound
+            | Self::VectorStoreNotFound
+            | Self::FileBatchNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MalformedJson
@@ -123,6 +134,7 @@ impl ErrorCode {
             | Self::MissingFile
             | Self::TooManyFiles
             | Self::InvalidMetadata
+            | Self::VectorStoreExpired
             | Self::GenerationDisabled => StatusCode::BAD_REQUEST,
             Self::UploadTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge | Self::FileTooLarge | Self::UploadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -54,6 +54,10 @@ impl ErrorCode {
             }
             Self::IndexUnavailable => "The state of the index could not be read in time.",
             Self::ShuttingDown => "This gateway is ending: try again, and another one answers.",
+            Self::FileNotFound => "The workspace of the key has no such file, or the vector store does not have it.",
+            Self::VectorStoreNotFound => "The workspace of the key has no such vector store.",
+            Self::FileBatchNotFound => "The vector store has no such batch of files.",
+            Self::VectorStoreExpired => "The vector store went past its time and is empty; make a new one.",
             Self::InternalError => "A fault of the gateway; its log has the request id.",
         }
     }

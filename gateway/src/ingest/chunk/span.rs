@@ -10,8 +10,14 @@ pub(super) struct Limits {
     pub(super) overlap_percent: u32,
 }
 
-/// Share of a chunk that the next one repeats, at least and at most.
-const OVERLAP_PERCENT: (u32, u32) = (10, 20);
+/// Share of a chunk that the next one repeats: at least, wanted, at most. A pipeline's share lies in the same bounds as all of them; one
+/// that a caller asked for is kept more narrowly.
+fn overlap(percent: u32) -> (u32, u32, u32) {
+    match percent {
+        10..=20 => (10, percent, 20),
+        _ => (percent.saturating_sub(5), percent, (percent + 5).min(55)),
+    }
+}
 
 /// Some tokenizers merge what stands on both sides of a border, so that a chunk counted by sums has a few tokens less.
 const SLACK: u32 = 4;
@@ -64,7 +70,7 @@ impl Document<'_> {
             if size > max {
                 break;
             }
-            let rest = self.tokens(end, count) + size * OVERLAP_PERCENT.0 / 100;
+            let rest = self.tokens(end, count) + size * overlap(self.limits.overlap_percent).0 / 100;
             let border = self.atoms.items[end].border;
             // A chunk too small is better than a word or a record that is cut.
             let candidate = (size >= least && rest >= least && border > Border::Record, border, end);
@@ -84,13 +90,12 @@ impl Document<'_> {
 
     /// Where the chunk after `start..end` begins.
     fn next_start(&self, start: usize, end: usize) -> usize {
-        if end >= self.atoms.items.len() {
+        let (least, wanted, most) = overlap(self.limits.overlap_percent);
+        if end >= self.atoms.items.len() || wanted == 0 {
             return end;
         }
         let size = self.atoms.header_tokens(start) + self.tokens(start, end);
-        let least = (size * OVERLAP_PERCENT.0).div_ceil(100);
-        let most = size * OVERLAP_PERCENT.1 / 100;
-        let wanted = size * self.limits.overlap_percent.clamp(OVERLAP_PERCENT.0, OVERLAP_PERCENT.1) / 100;
+        let (least, wanted, most) = ((size * least).div_ceil(100), size * wanted / 100, size * most / 100);
         // At least one new atom must fit behind what is repeated.
         let room = |at| self.limits.max.saturating_sub(self.tokens(end, end + 1) + self.atoms.header_tokens(at));
         let mut best: Option<((bool, bool, u32), usize)> = None;

@@ -5,16 +5,17 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::{Comparison, Filter, Scalar};
-use crate::traits::ingest::Metadata;
+use crate::traits::{ingest::Metadata, search::CollectionId};
 
 impl Filter {
-    /// Whether a passage with these metadata may be returned.
-    pub fn holds(&self, metadata: &Metadata) -> bool {
+    /// Whether a passage of this collection with these metadata may be returned.
+    pub fn holds(&self, collection: CollectionId, metadata: &Metadata) -> bool {
         match self {
             Self::Contains(object) => contains_object(metadata, object),
             Self::Compare { key, comparison } => comparison.holds(&values(metadata.get(key))),
-            Self::All(filters) => filters.iter().all(|filter| filter.holds(metadata)),
-            Self::Any(filters) => filters.iter().any(|filter| filter.holds(metadata)),
+            Self::All(filters) => filters.iter().all(|filter| filter.holds(collection, metadata)),
+            Self::Any(filters) => filters.iter().any(|filter| filter.holds(collection, metadata)),
+            Self::Within(collections) => collections.contains(&collection),
         }
     }
 }
@@ -81,7 +82,7 @@ mod tests {
 
     fn holds(filter: &Filter, metadata: Value) -> bool {
         let Value::Object(metadata) = metadata else { panic!("no object") };
-        filter.holds(&metadata)
+        filter.holds(CollectionId(1), &metadata)
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(super) fn push_set(sql: &mut Builder, filter: &Filter) {
             }
             push_contains(sql, object);
         }
-        Filter::Compare { .. } | Filter::Any(_) => {
+        Filter::Compare { .. } | Filter::Any(_) | Filter::Within(_) => {
             sql.push("SELECT c.id FROM chunk c WHERE ");
             push_holds(sql, filter);
         }
@@ -87,6 +87,10 @@ pub(super) fn push_holds(sql: &mut Builder, filter: &Filter) {
         }
         Filter::All(filters) => push_joined(sql, "true", " AND ", filters),
         Filter::Any(filters) => push_joined(sql, "false", " OR ", filters),
+        Filter::Within(collections) => {
+            let ids: Vec<i32> = collections.iter().map(|collection| collection.0).collect();
+            sql.push("c.collection_id = ANY(").push_bind(ids).push("::int[])");
+        }
     }
 }
 
@@ -135,6 +139,7 @@ fn is_found(filter: &Filter) -> bool {
         Filter::Compare { key, comparison } => rows(key, comparison).1,
         Filter::All(filters) => filters.iter().any(is_found),
         Filter::Any(filters) => !filters.is_empty() && filters.iter().all(is_found),
+        Filter::Within(_) => true,
     }
 }
 

@@ -37,7 +37,8 @@ fn found(row: &PgRow, space: &Space) -> Result<Match, sqlx::Error> {
         kind: ChunkKind::named(row.try_get("kind")?).unwrap_or_default(),
         metadata: metadata.0,
         document_id: row.try_get("document_id")?,
-        filename: row.try_get("source")?,
+        file_id: row.try_get("file_id")?,
+        filename: row.try_get("filename")?,
         content_type: row.try_get("content_type")?,
         ingested_at: row.try_get("updated_at")?,
     })

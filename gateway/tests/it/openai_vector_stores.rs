@@ -1,0 +1,323 @@
+//! Files and vector stores in OpenAI's shape, on a real PostgreSQL with a worker.
+
+use axum::{body::Body, http::Request};
+use serde_json::{Value, json};
+
+use crate::{
+    http_fixture::{Field, Reply, get, post, refused, request, upload_to},
+    http_live_fixture::{Live, live},
+};
+
+const LIGHTHOUSE: &str = "The lighthouse stands on the northern cliff and shines at night.";
+const BAKERY: &str = "The bakery opens at six and sells bread.";
+
+fn file<'a>(name: &'a str, text: &'a str) -> [Field<'a>; 2] {
+    [("file", Some(name), text.as_bytes()), ("purpose", None, b"assistants")]
+}
+
+fn delete(path: &str) -> Request<Body> {
+    request("DELETE", path).body(Body::empty()).unwrap()
+}
+
+fn id(value: &Value) -> String {
+    value["id"].as_str().unwrap_or_else(|| panic!("no id in {value}")).to_owned()
+}
+
+async fn ok(live: &Live, request: Request<Body>) -> Value {
+    let reply = live.send(request).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    reply.body
+}
+
+async fn kept(live: &Live, name: &str, text: &str) -> String {
+    id(&ok(live, upload_to("/v1/files", &file(name, text))).await)
+}
+
+async fn store(live: &Live, body: Value) -> String {
+    id(&ok(live, post("/v1/vector_stores", body)).await)
+}
+
+/// Puts a file in and waits until it has ended.
+async fn put(live: &Live, store: &str, file: &str, more: Value) -> Value {
+    let mut body = json!({"file_id": file});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let path = format!("/v1/vector_stores/{store}/files");
+    ok(live, post(&path, body)).await;
+    live.until(&format!("{path}/{file}"), |file| file["status"] != "in_progress").await
+}
+
+async fn search(live: &Live, store: &str, body: Value) -> Reply {
+    live.send(post(&format!("/v1/vector_stores/{store}/search"), body)).await
+}
+
+/// Names of the files that a store finds for a question.
+async fn found(live: &Live, store: &str, body: Value) -> Vec<String> {
+    let reply = search(live, store, body).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    reply.body["data"].as_array().unwrap().iter().map(|one| one["filename"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_file_is_kept_listed_given_back_and_deleted() {
+    let live = live().await;
+    let first = kept(&live, "a.txt", LIGHTHOUSE).await;
+    let second = kept(&live, "a.txt", BAKERY).await;
+    let shown = ok(&live, get(&format!("/v1/files/{first}"))).await;
+    assert_eq!(
+        (&shown["filename"], &shown["purpose"], &shown["status"]),
+        (&json!("a.txt"), &json!("assistants"), &json!("processed"))
+    );
+    assert_eq!(shown["bytes"], LIGHTHOUSE.len());
+    let content = live.send(get(&format!("/v1/files/{first}/content"))).await;
+    assert_eq!(
+        (content.body.as_str(), content.headers["content-type"].to_str().unwrap()),
+        (Some(LIGHTHOUSE), "application/octet-stream")
+    );
+    let page = ok(&live, get("/v1/files?limit=1")).await;
+    assert_eq!((&page["first_id"], &page["has_more"]), (&json!(second), &json!(true)));
+    let rest = ok(&live, get(&format!("/v1/files?after={second}"))).await;
+    assert_eq!((&rest["data"][0]["id"], &rest["has_more"]), (&json!(first), &json!(false)));
+    let oldest = ok(&live, get("/v1/files?order=asc&purpose=assistants")).await;
+    assert_eq!(oldest["first_id"], first.as_str());
+    assert_eq!(ok(&live, get("/v1/files?purpose=user_data")).await["data"], json!([]));
+    let gone = ok(&live, delete(&format!("/v1/files/{first}"))).await;
+    assert_eq!(gone, json!({"id": first, "object": "file", "deleted": true}));
+    for request in
+        [get(&format!("/v1/files/{first}")), get(&format!("/v1/files/{first}/content")), delete(&format!("/v1/files/{first}"))]
+    {
+        refused(&live.send(request).await, 404, "file_not_found", Some("id"));
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_is_no_file_is_refused_with_the_field() {
+    let live = live().await;
+    let cases: [(&[Field<'_>], u16, &str, Option<&str>); 6] = [
+        (&[("purpose", None, b"assistants")], 400, "missing_file", Some("file")),
+        (&[("file", Some("a"), b"x")], 400, "missing_field", Some("purpose")),
+        (&[("file", Some("a"), b"x"), ("purpose", None, b"batch")], 400, "invalid_value", Some("purpose")),
+        (&[("file", Some("a"), b"x"), ("file", Some("b"), b"x")], 400, "too_many_files", Some("file")),
+        (
+            &[("file", Some("a"), b"x"), ("purpose", None, b"assistants"), ("expires_after[seconds]", None, b"60")],
+            400,
+            "invalid_value",
+            Some("expires_after"),
+        ),
+        (&[("colour", None, b"red")], 400, "unknown_field", Some("colour")),
+    ];
+    for (fields, status, code, param) in cases {
+        refused(&live.send(upload_to("/v1/files", fields)).await, status, code, param);
+    }
+    let blobs: i64 = sqlx::query_scalar("SELECT count(*) FROM blob").fetch_one(&live.database.owner()).await.unwrap();
+    assert_eq!(blobs, 0, "a refused file left bytes behind");
+}
+
+#[tokio::test]
+async fn a_vector_store_finds_its_own_files_alone() {
+    let live = live().await;
+    live.work();
+    let (lighthouse, bakery) = (kept(&live, "coast.txt", LIGHTHOUSE).await, kept(&live, "town.txt", BAKERY).await);
+    let (coast, town) = (store(&live, json!({"name": "coast"})).await, store(&live, json!({"name": "town"})).await);
+    let ended = put(&live, &coast, &lighthouse, json!({"attributes": {"region": "north", "height": 30}})).await;
+    assert_eq!(
+        (&ended["status"], &ended["last_error"], &ended["attributes"]["height"]),
+        (&json!("completed"), &Value::Null, &json!(30))
+    );
+    assert_eq!(ended["chunking_strategy"]["static"]["max_chunk_size_tokens"], 64);
+    put(&live, &town, &bakery, json!({})).await;
+    let ask = |text: &str| json!({"query": text});
+    assert_eq!(found(&live, &coast, ask("where does the lighthouse stand")).await, ["coast.txt"]);
+    assert_eq!(found(&live, &town, ask("where does the lighthouse stand")).await, ["town.txt"]);
+    let reply = search(&live, &coast, json!({"query": ["lighthouse cliff", "shines at night"], "max_num_results": 3})).await;
+    let one = &reply.body["data"][0];
+    assert_eq!((&one["file_id"], &one["content"][0]["text"]), (&json!(lighthouse), &json!(LIGHTHOUSE)));
+    assert!(one["score"].as_f64().is_some_and(|score| (0.0..=1.0).contains(&score)), "{one}");
+    assert_eq!(reply.body["search_query"], json!(["lighthouse cliff", "shines at night"]));
+    // The workspace as a whole has both.
+    let whole = ok(&live, post("/v1/search", json!({"query": "lighthouse"}))).await;
+    assert_eq!(whole["data"].as_array().unwrap().len(), 2);
+    let shown = ok(&live, get(&format!("/v1/vector_stores/{coast}"))).await;
+    assert_eq!(
+        (&shown["status"], &shown["usage_bytes"], &shown["file_counts"]["total"]),
+        (&json!("completed"), &json!(LIGHTHOUSE.len()), &json!(1))
+    );
+}
+
+#[tokio::test]
+async fn attributes_filter_and_can_be_changed() {
+    let live = live().await;
+    live.work();
+    let vector_store = store(&live, json!({})).await;
+    let file = kept(&live, "coast.txt", LIGHTHOUSE).await;
+    put(&live, &vector_store, &file, json!({"attributes": {"year": 2024}})).await;
+    let since = |year: u32| json!({"query": "lighthouse", "filters": {"type": "gte", "key": "year", "value": year}});
+    assert_eq!(found(&live, &vector_store, since(2025)).await, [] as [&str; 0]);
+    let path = format!("/v1/vector_stores/{vector_store}/files/{file}");
+    let changed = ok(&live, post(&path, json!({"attributes": {"year": 2026}}))).await;
+    assert_eq!(changed["attributes"], json!({"year": 2026}));
+    assert_eq!(found(&live, &vector_store, since(2025)).await, ["coast.txt"]);
+    let named = json!({"query": "lighthouse", "filters": {"type": "eq", "key": "filename", "value": "coast.txt"}});
+    assert_eq!(found(&live, &vector_store, named).await, ["coast.txt"]);
+    refused(&live.send(post(&path, json!({"attributes": {"list": [1]}}))).await, 400, "invalid_value", Some("attributes"));
+}
+
+#[tokio::test]
+async fn a_file_is_cut_as_the_caller_asks() {
+    let live = live().await;
+    live.work();
+    let text = (0..300).map(|n| format!("Number {n} is a word.")).collect::<Vec<_>>().join(" ");
+    let file = kept(&live, "numbers.txt", &text).await;
+    let sizes = |max: u32, overlap: u32| json!({"chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": max, "chunk_overlap_tokens": overlap}}});
+    let mut counts = Vec::new();
+    for (max, overlap) in [(100, 0), (100, 50), (400, 0)] {
+        let vector_store = store(&live, json!({})).await;
+        let ended = put(&live, &vector_store, &file, sizes(max, overlap)).await;
+        assert_eq!(ended["chunking_strategy"], sizes(max, overlap)["chunking_strategy"]);
+        let content = ok(&live, get(&format!("/v1/vector_stores/{vector_store}/files/{file}/content"))).await;
+        counts.push(content["data"].as_array().unwrap().len());
+    }
+    assert!(counts[1] * 10 >= counts[0] * 15 && counts[2] * 3 <= counts[0], "{counts:?}");
+    let wrong = sizes(100, 51);
+    let vector_store = store(&live, json!({})).await;
+    let mut body = json!({"file_id": file});
+    body.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
+    let reply = live.send(post(&format!("/v1/vector_stores/{vector_store}/files"), body)).await;
+    refused(&reply, 400, "invalid_value", Some("chunking_strategy"));
+}
+
+#[tokio::test]
+async fn a_batch_tells_how_its_files_stand() {
+    let live = live().await;
+    let files =
+        [kept(&live, "a.txt", LIGHTHOUSE).await, kept(&live, "b.txt", BAKERY).await, kept(&live, "c.pdf", "no pdf").await];
+    let vector_store = store(&live, json!({})).await;
+    let path = format!("/v1/vector_stores/{vector_store}/file_batches");
+    let reply = live.send(post(&path, json!({"file_ids": files}))).await;
+    assert_eq!((reply.status.as_u16(), &reply.body["status"]), (200, &json!("in_progress")), "{}", reply.body);
+    assert!(reply.headers.contains_key("openai-poll-after-ms"));
+    let batch = id(&reply.body);
+    live.work();
+    let ended = live.until(&format!("{path}/{batch}"), |batch| batch["status"] != "in_progress").await;
+    assert_eq!(
+        (&ended["status"], &ended["file_counts"]["completed"], &ended["file_counts"]["failed"]),
+        (&json!("completed"), &json!(2), &json!(1))
+    );
+    let failed = ok(&live, get(&format!("{path}/{batch}/files?filter=failed"))).await;
+    assert_eq!(failed["data"][0]["id"], files[2].as_str());
+    let error = &failed["data"][0]["last_error"];
+    assert!(error["code"] == "invalid_file" && error["message"].as_str().is_some_and(|text| text.contains("PDF")), "{error}");
+    let all = ok(&live, get(&format!("/v1/vector_stores/{vector_store}/files?order=asc&limit=2"))).await;
+    let last = all["last_id"].as_str().unwrap();
+    let rest = ok(&live, get(&format!("/v1/vector_stores/{vector_store}/files?order=asc&after={last}"))).await;
+    assert_eq!((all["has_more"].as_bool(), rest["data"].as_array().unwrap().len()), (Some(true), 1));
+    let third = rest["first_id"].as_str().unwrap();
+    let before = ok(&live, get(&format!("/v1/vector_stores/{vector_store}/files?order=asc&limit=1&before={third}"))).await;
+    assert_eq!(before["data"][0]["id"], last);
+}
+
+#[tokio::test]
+async fn a_cancelled_batch_leaves_what_waits() {
+    let live = live().await;
+    let files = [kept(&live, "a.txt", LIGHTHOUSE).await, kept(&live, "b.txt", BAKERY).await];
+    let vector_store = store(&live, json!({"file_ids": files})).await;
+    let batch = id(&ok(&live, post(&format!("/v1/vector_stores/{vector_store}/file_batches"), json!({"file_ids": files}))).await);
+    let path = format!("/v1/vector_stores/{vector_store}/file_batches/{batch}");
+    let cancelled = ok(&live, post(&format!("{path}/cancel"), json!({}))).await;
+    assert_eq!((&cancelled["status"], &cancelled["file_counts"]["cancelled"]), (&json!("cancelled"), &json!(2)));
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_found_no_more_and_only_that() {
+    let live = live().await;
+    live.work();
+    let file = kept(&live, "coast.txt", LIGHTHOUSE).await;
+    let (one, two) = (store(&live, json!({"file_ids": [file]})).await, store(&live, json!({})).await);
+    put(&live, &two, &file, json!({})).await;
+    live.until(&format!("/v1/vector_stores/{one}"), |store| store["status"] == "completed").await;
+    let ask = json!({"query": "lighthouse"});
+    let gone = ok(&live, delete(&format!("/v1/vector_stores/{one}/files/{file}"))).await;
+    assert_eq!(gone, json!({"id": file, "object": "vector_store.file.deleted", "deleted": true}));
+    assert_eq!(found(&live, &one, ask.clone()).await, [] as [&str; 0]);
+    assert_eq!(found(&live, &two, ask.clone()).await, ["coast.txt"]);
+    put(&live, &one, &file, json!({})).await;
+    assert_eq!(found(&live, &one, ask.clone()).await, ["coast.txt"]);
+    let deleted = ok(&live, delete(&format!("/v1/vector_stores/{one}"))).await;
+    assert_eq!(deleted, json!({"id": one, "object": "vector_store.deleted", "deleted": true}));
+    refused(&search(&live, &one, ask.clone()).await, 404, "vector_store_not_found", Some("id"));
+    assert_eq!(found(&live, &two, ask.clone()).await, ["coast.txt"]);
+    ok(&live, delete(&format!("/v1/files/{file}"))).await;
+    assert_eq!(found(&live, &two, ask).await, [] as [&str; 0]);
+    let left: i64 = sqlx::query_scalar(
+        "SELECT (SELECT count(*) FROM blob) + (SELECT count(*) FROM document) + (SELECT count(*) FROM vector_store_file)",
+    )
+    .fetch_one(&live.database.owner())
+    .await
+    .unwrap();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn a_store_past_its_time_is_closed_and_says_so() {
+    let live = live().await;
+    live.work();
+    let file = kept(&live, "coast.txt", LIGHTHOUSE).await;
+    let vector_store = store(&live, json!({"expires_after": {"anchor": "last_active_at", "days": 1}})).await;
+    put(&live, &vector_store, &file, json!({})).await;
+    sqlx::query("UPDATE vector_store SET last_active_at = now() - interval '2 days'")
+        .execute(&live.database.owner())
+        .await
+        .unwrap();
+    let shown = ok(&live, get(&format!("/v1/vector_stores/{vector_store}"))).await;
+    assert_eq!(shown["status"], "expired");
+    refused(
+        &search(&live, &vector_store, json!({"query": "lighthouse"})).await,
+        400,
+        "vector_store_expired",
+        Some("vector_store_id"),
+    );
+    let reply = live.send(post(&format!("/v1/vector_stores/{vector_store}/files"), json!({"file_id": file}))).await;
+    refused(&reply, 400, "vector_store_expired", Some("vector_store_id"));
+}
+
+#[tokio::test]
+async fn a_wrong_request_names_what_is_wrong() {
+    let live = live().await;
+    let unknown = "file-00000000-0000-7000-8000-000000000000";
+    let vector_store = store(&live, json!({})).await;
+    let path = format!("/v1/vector_stores/{vector_store}");
+    let cases = [
+        (post(&format!("{path}/files"), json!({"file_id": unknown})), 404, "file_not_found", Some("file_id")),
+        (post("/v1/vector_stores", json!({"file_ids": [unknown]})), 404, "file_not_found", Some("file_id")),
+        (post(&format!("{path}/files"), json!({"file_id": "nonsense"})), 400, "invalid_value", Some("file_id")),
+        (post(&format!("{path}/file_batches"), json!({})), 400, "invalid_value", Some("file_ids")),
+        (
+            post(&format!("{path}/search"), json!({"query": "a", "max_num_results": 51})),
+            400,
+            "invalid_value",
+            Some("max_num_results"),
+        ),
+        (
+            post(&format!("{path}/search"), json!({"query": "a", "ranking_options": {"score_threshold": 2}})),
+            400,
+            "invalid_value",
+            Some("ranking_options.score_threshold"),
+        ),
+        (
+            post("/v1/vector_stores", json!({"expires_after": {"anchor": "last_active_at", "days": 0}})),
+            400,
+            "invalid_value",
+            Some("expires_after.days"),
+        ),
+        (post("/v1/vector_stores", json!({"metadata": {"n": 1}})), 400, "invalid_value", Some("metadata")),
+        (get("/v1/vector_stores?after=file-x"), 400, "invalid_value", Some("after")),
+        (get(&format!("{path}/files/{unknown}")), 404, "file_not_found", Some("id")),
+        (get("/v1/vector_stores/vs_x/files"), 404, "vector_store_not_found", Some("id")),
+    ];
+    for (request, status, code, param) in cases {
+        refused(&live.send(request).await, status, code, param);
+    }
+    // None of the refused ones is left over.
+    assert_eq!(ok(&live, get("/v1/vector_stores")).await["data"].as_array().unwrap().len(), 1);
+    let renamed = ok(&live, post(&path, json!({"name": "new", "metadata": {"a": "b"}}))).await;
+    assert_eq!((&renamed["name"], &renamed["metadata"]), (&json!("new"), &json!({"a": "b"})));
+}
