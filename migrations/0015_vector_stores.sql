@@ -74,7 +74,6 @@ CALL protect('vector_store_file');
 ALTER TABLE job_item ADD COLUMN file_id uuid, ADD COLUMN filename text, ADD COLUMN chunking jsonb;
 ALTER TABLE document ADD COLUMN file_id uuid, ADD COLUMN filename text, ADD COLUMN chunking jsonb;
 CREATE INDEX document_file ON document (file_id) WHERE file_id IS NOT NULL;
-CREATE INDEX chunk_collection ON chunk (collection_id);
 
 -- A trigger, not the worker: whichever of several statements ends an item, the file in the vector store hears of it.
 CREATE FUNCTION item_ended() RETURNS trigger
