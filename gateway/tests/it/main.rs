@@ -25,6 +25,7 @@ mod http_fixture;
 mod http_fuzz;
 mod http_live;
 mod http_live_fixture;
+mod http_load;
 mod http_models;
 mod http_routes;
 mod http_serve;
