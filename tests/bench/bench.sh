@@ -64,11 +64,13 @@ fi
 
 "$compiled/ragline-gateway" migrate 2>"$folder/work/migrate.log" || fail "migrate failed" "$folder/work/migrate.log"
 
-step "starting the gateways: with a cache, without one, and without the built-in model"
+step "starting the gateways: with a cache, without one, without the built-in model, and with a language model"
 gateway_start cached
 ENABLE_VECTOR_CACHE=false gateway_start uncached
 remote_gateway_start
+streams_gateway_start
 export RAGLINE_BENCH_CACHED=${urls[cached]} RAGLINE_BENCH_UNCACHED=${urls[uncached]}
+export RAGLINE_BENCH_STREAMS=${urls[streams]} RAGLINE_BENCH_STREAMS_PID=${pids[streams]}
 export RAGLINE_BENCH_GATEWAY_PID=${pids[cached]} RAGLINE_BENCH_REMOTE_PID=${pids[remote]}
 step "measuring ingestion and the API"
 "$compiled/ragline-bench" measure api

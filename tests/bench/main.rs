@@ -10,11 +10,13 @@ mod ingest;
 mod load;
 mod million;
 mod pgbench;
+mod provider;
 mod replay;
 mod rows;
 mod search;
 mod sentences;
 mod stored;
+mod stream;
 mod surroundings;
 mod texts;
 mod vector;
@@ -43,6 +45,8 @@ async fn measure_api(around: &Surroundings) -> anyhow::Result<()> {
     ingest::measure(around, &parts).await?;
     search::measure_api(around, &parts).await?;
     replay::measure(around).await?;
+    stream::measure_embeddings(around, &parts).await?;
+    stream::measure(around).await?;
     weights::measure(around)
 }
 

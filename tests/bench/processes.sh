@@ -43,6 +43,23 @@ END
   RAGLINE_CONFIG=$config gateway_start remote
 }
 
+# streams_gateway_start: a gateway on the documents of the others whose language model the benchmark plays; sets the model's port.
+streams_gateway_start() {
+  local config=$folder/work/streams.yaml
+  RAGLINE_BENCH_PROVIDER_PORT=$(free_port)
+  export RAGLINE_BENCH_PROVIDER_PORT
+  cat >"$config" <<END
+database:
+  tlsMode: disable
+generation:
+  provider:
+    openAiCompatible:
+      baseUrl: http://127.0.0.1:$RAGLINE_BENCH_PROVIDER_PORT/v1
+      model: bench
+END
+  RAGLINE_CONFIG=$config gateway_start streams
+}
+
 gateways_stop() {
   local pid
   for pid in "${pids[@]}"; do

@@ -23,6 +23,10 @@ pub(crate) struct Surroundings {
     pub(crate) api_key: String,
     pub(crate) gateway_pid: u32,
     pub(crate) remote_pid: u32,
+    /// A gateway whose language model this process plays, on this port of loopback.
+    pub(crate) streams_url: String,
+    pub(crate) streams_pid: u32,
+    pub(crate) provider_port: u16,
     /// How long each measurement of a rate lasts.
     pub(crate) lasts: Duration,
     /// Documents that are taken in.
@@ -65,6 +69,9 @@ impl Surroundings {
             api_key: text("RAGLINE_API_KEY").unwrap_or_default(),
             gateway_pid: number("RAGLINE_BENCH_GATEWAY_PID").unwrap_or_default(),
             remote_pid: number("RAGLINE_BENCH_REMOTE_PID").unwrap_or_default(),
+            streams_url: text("RAGLINE_BENCH_STREAMS").unwrap_or_default(),
+            streams_pid: number("RAGLINE_BENCH_STREAMS_PID").unwrap_or_default(),
+            provider_port: number("RAGLINE_BENCH_PROVIDER_PORT").ok().and_then(|port| port.try_into().ok()).unwrap_or_default(),
             lasts: Duration::from_secs(number("RAGLINE_BENCH_SECONDS")?.clamp(1, 60).into()),
             documents: number("RAGLINE_BENCH_PAGES")?.clamp(1, 100),
             rows,

@@ -26,6 +26,11 @@ pub(crate) fn measure(around: &Surroundings) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Resident memory of a process, in KiB.
+pub(crate) fn resident_kib(pid: u32) -> anyhow::Result<f64> {
+    resident_mib(pid).map(|mib| mib * 1_024.0).with_context(|| format!("the memory of process {pid} cannot be read"))
+}
+
 fn resident_mib(pid: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let kib: f64 = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse().ok())?;
