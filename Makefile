@@ -41,6 +41,10 @@ bench: ## Measure against the raw parts in one run; writes target/bench/results.
 bench-1m: ## Measure a million rows: index build, memory, time per query. Takes an hour; writes target/bench-1m/results.json.
 	tests/bench/bench.sh 1m
 
+.PHONY: soak
+soak: ## Ten minutes of everything at once against one gateway; fails when its memory grows or an answer is lost.
+	tests/bench/bench.sh soak
+
 .PHONY: images
 images: ## Build the four images of the Dockerfile into target/images.
 	tests/cluster/images.sh

@@ -4,6 +4,7 @@
 #
 #   bench.sh        everything but a million rows
 #   bench.sh 1m     a million rows alone; writes target/bench-1m/results.json
+#   bench.sh soak   ten minutes of everything at once; fails when memory grows; writes target/bench-soak/results.json
 #
 # README.md lists the environment variables that make it smaller.
 set -euo pipefail
@@ -20,10 +21,11 @@ compiled=${CARGO_TARGET_DIR:-$repository/target}/${profile/#dev/debug}
 export RAGLINE_BENCH_SECONDS=${RAGLINE_BENCH_SECONDS:-4} RAGLINE_BENCH_PAGES=${RAGLINE_BENCH_PAGES:-40}
 export RAGLINE_BENCH_ROWS=${RAGLINE_BENCH_ROWS:-900 20000 100000} RAGLINE_BENCH_DIMENSIONS=${RAGLINE_BENCH_DIMENSIONS:-384 1536}
 export RAGLINE_BENCH_REPLAY=${RAGLINE_BENCH_REPLAY:-10000} RAGLINE_BENCH_MILLION=${RAGLINE_BENCH_MILLION:-1000000}
+export RAGLINE_SOAK_SECONDS=${RAGLINE_SOAK_SECONDS:-600}
 export RAGLINE_BENCH_SENTENCES=${RAGLINE_BENCH_SENTENCES:-2000}
 case $what in
-  '' | 1m) ;;
-  *) fail "usage: bench.sh [1m]" ;;
+  '' | 1m | soak) ;;
+  *) fail "usage: bench.sh [1m | soak]" ;;
 esac
 rm -rf "$folder/work" "$folder/results.json"
 mkdir -p "$folder/work"
@@ -63,6 +65,15 @@ if [ "$what" = 1m ]; then
 fi
 
 "$compiled/ragline-gateway" migrate 2>"$folder/work/migrate.log" || fail "migrate failed" "$folder/work/migrate.log"
+
+if [ "$what" = soak ]; then
+  step "soaking a gateway for $RAGLINE_SOAK_SECONDS s"
+  gateway_start cached
+  export RAGLINE_BENCH_CACHED=${urls[cached]} RAGLINE_BENCH_GATEWAY_PID=${pids[cached]}
+  "$compiled/ragline-bench" soak
+  "$compiled/ragline-bench" report
+  exit 0
+fi
 
 step "starting the gateways: with a cache, without one, without the built-in model, and with a language model"
 gateway_start cached

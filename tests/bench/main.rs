@@ -15,6 +15,7 @@ mod replay;
 mod rows;
 mod search;
 mod sentences;
+mod soak;
 mod stored;
 mod stream;
 mod surroundings;
@@ -34,8 +35,9 @@ async fn main() -> anyhow::Result<()> {
         ["measure", "api"] => measure_api(&around).await,
         ["measure", "rows"] => measure_rows(&around).await,
         ["measure", "million"] => measure_million(&around).await,
+        ["soak"] => soak::run(&around).await,
         ["report"] => figure::report(&around.folder),
-        _ => bail!("usage: ragline-bench measure api | measure rows | measure million | report"),
+        _ => bail!("usage: ragline-bench measure api | measure rows | measure million | soak | report"),
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Surroundings {
     pub(crate) dimensions: Vec<u32>,
     /// Questions of the replay.
     pub(crate) replayed: usize,
+    /// How long `make soak` lasts.
+    pub(crate) soaks: Duration,
     /// Rows of `make bench-1m`.
     pub(crate) million: usize,
 }
@@ -78,6 +80,7 @@ impl Surroundings {
             sentences: number("RAGLINE_BENCH_SENTENCES")?.clamp(2, 2_000) as usize,
             dimensions: list("RAGLINE_BENCH_DIMENSIONS")?,
             replayed: number("RAGLINE_BENCH_REPLAY")?.clamp(10, 1_000_000) as usize,
+            soaks: Duration::from_secs(number("RAGLINE_SOAK_SECONDS")?.clamp(10, 86_400).into()),
             million: number("RAGLINE_BENCH_MILLION")?.clamp(1, 10_000_000) as usize,
         })
     }
