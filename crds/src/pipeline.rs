@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     spec::{
         Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Ingest, Limits, Logging, NetworkPolicy,
-        Postgres, Rerank, Search,
+        Postgres, Redaction, Rerank, Search,
     },
     status::RagPipelineStatus,
 };
@@ -157,4 +157,7 @@ pub struct RagPipelineSpec {
     /// What becomes of the data when the pipeline is deleted. Default: `Retain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
+    /// Personal data and secrets that are taken out of documents, questions and answers. Left out, card numbers, keys and tokens are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redaction: Option<Redaction>,
 }

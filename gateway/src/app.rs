@@ -28,7 +28,9 @@ use crate::{
         pgvector::Store,
     },
     http::{routes, serve::serve as serve_http, tls::Tls},
+    ingest::text::TextCutter,
     metrics::Metrics,
+    redact::Redactor,
     settings::{Settings, secret::Secret},
     traits::{cache::Cache, embedder::Embedder},
 };
@@ -53,6 +55,16 @@ impl App {
     /// Settings that nothing can be opened with; the message names the one.
     pub fn build(settings: Settings) -> anyhow::Result<Self> {
         Self::build_around(settings, |cache| cache)
+    }
+
+    /// What files are cut with.
+    fn cutter(&self) -> TextCutter {
+        let config = &self.settings.config;
+        TextCutter {
+            chunking: config.chunking.clone(),
+            embedder: Arc::clone(&self.embedder),
+            redactor: Redactor::new(&config.redaction),
+        }
     }
 
     /// As [`App::build`], with something put around the cache that every part uses.
@@ -80,6 +92,7 @@ impl App {
             similarity: config.cache.similarity,
             metrics: metrics.clone(),
             realm: realm(&settings)?,
+            redactor: Redactor::new(&config.redaction),
         };
         let answerer = Answerer {
             retriever,

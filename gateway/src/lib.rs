@@ -12,6 +12,7 @@ pub mod http;
 pub mod index;
 pub mod ingest;
 pub mod metrics;
+pub mod redact;
 pub mod settings;
 pub mod telemetry;
 pub mod traits;

@@ -5,7 +5,10 @@ use prometheus::{
     Counter, CounterVec, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
 };
 
-use crate::traits::generator::Usage;
+use crate::{
+    redact::{Counts, Kind},
+    traits::generator::Usage,
+};
 
 /// Upper bounds in seconds, from one millisecond on.
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -52,6 +55,8 @@ pub struct Metrics {
     pub ingest_documents: CounterVec,
     pub ingest_chunks: IntCounter,
     pub documents_stale: IntGauge,
+    /// Label `kind`.
+    pub redacted: IntCounterVec,
 }
 
 impl Metrics {
@@ -131,6 +136,7 @@ impl Metrics {
             )?,
             ingest_chunks: counter("ragline_ingest_chunks_total", "Chunks stored.")?,
             documents_stale: int_gauge("ragline_documents_stale", "Documents that were cut with other settings than these.")?,
+            redacted: counters("ragline_redacted_total", "Values taken out of documents, questions and answers.", &["kind"])?,
         })
     }
 
@@ -138,6 +144,16 @@ impl Metrics {
     pub fn count_tokens(&self, usage: Usage) {
         self.rag_llm_tokens_used.with_label_values(&["prompt"]).inc_by(usage.prompt_tokens);
         self.rag_llm_tokens_used.with_label_values(&["completion"]).inc_by(usage.completion_tokens);
+    }
+
+    /// Counts what was taken out of a text.
+    pub fn count_redacted(&self, counts: &Counts) {
+        for kind in Kind::ALL {
+            let count = counts.of(kind);
+            if count > 0 {
+                self.redacted.with_label_values(&[kind.label()]).inc_by(count);
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use prometheus::Registry;
-use ragline_config::{Generation, Logging, Search, SearchMode, SimilarityCache};
+use ragline_config::{Generation, Logging, Redaction, Search, SearchMode, SimilarityCache};
 use ragline_gateway::{
     answer::{Answerer, Flights, Retriever, SearchRequest},
     backends::{
@@ -12,6 +12,7 @@ use ragline_gateway::{
         off::{NoGenerator, NoRephraser, NoReranker},
     },
     metrics::Metrics,
+    redact::Redactor,
     traits::{
         embedder::{EmbedError, Embedder, Tokenizer, Vector},
         search::{Principal, SearchPlan},
@@ -161,6 +162,7 @@ fn asking(rows: &Rows, model: &Arc<dyn Embedder>, mode: SearchMode) -> anyhow::R
         similarity: SimilarityCache::default(),
         metrics: Metrics::register(&Registry::new())?,
         realm: rows.schema.clone(),
+        redactor: Redactor::new(&Redaction::default()),
     };
     let answerer = Answerer {
         retriever,

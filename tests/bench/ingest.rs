@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use ragline_config::Chunking;
+use ragline_config::{Chunking, Redaction};
 use ragline_gateway::{
     ingest::{cut::Cutter, text::TextCutter},
     traits::inspect::Inspector,
@@ -32,7 +32,8 @@ pub(crate) async fn measure(around: &Surroundings, parts: &Parts) -> anyhow::Res
     let tally = parts.store.tally(parts.workspace).await?;
     let (chunks, windows) = (tally.chunks as f64, tally.embeddings as f64);
 
-    let cutter = TextCutter { chunking: Chunking::default(), embedder: parts.embedder.clone() };
+    let redactor = Redactor::new(&Redaction::default());
+    let cutter = TextCutter { chunking: Chunking::default(), embedder: parts.embedder.clone(), redactor };
     let cut: Vec<_> =
         documents.iter().map(|text| cutter.cut(text.clone().into_bytes(), "report.md", None)).collect::<Result<_, _>>()?;
     let alone: Vec<String> = cut.into_iter().flat_map(|cut| cut.chunks).flat_map(|chunk| chunk.windows).collect();

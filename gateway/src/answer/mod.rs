@@ -12,6 +12,7 @@ mod flight;
 mod fuse;
 mod legs;
 pub mod prompt;
+mod redacted;
 mod request;
 mod rerank;
 mod retrieve;
@@ -83,6 +84,7 @@ impl Answerer {
     pub async fn answer(&self, principal: &Principal, request: &AnswerRequest) -> Result<AnswerOutcome, AnswerError> {
         let begin = Instant::now();
         let query_id = Uuid::now_v7();
+        let request = &self.retriever.redacted_request(request);
         let text = request.question.trim();
         if text.is_empty() {
             return Err(AnswerError::EmptyQuestion);
@@ -160,7 +162,8 @@ impl Answerer {
         };
         let span = tracing::debug_span!("generate", stage = "generate");
         let generated = self.generator.generate(&generation).instrument(span).await.map_err(AnswerError::Generate)?;
-        let checked = citations::check(generated.text.trim(), &known);
+        let text = self.retriever.redacted(generated.text.trim());
+        let checked = citations::check(&text, &known);
         let citations = checked
             .numbers
             .iter()

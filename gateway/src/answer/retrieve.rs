@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     metrics::Metrics,
+    redact::Redactor,
     traits::{
         cache::{Cache, CacheKey, Namespace},
         embedder::{Embedder, Vector},
@@ -42,6 +43,8 @@ pub struct Retriever {
     pub metrics: Metrics,
     /// Tells two installations that share a Valkey apart.
     pub realm: String,
+    /// What questions and answers are to be without.
+    pub redactor: Redactor,
 }
 
 /// A search with its defaults filled in.
@@ -89,7 +92,7 @@ impl Retriever {
     fn query(&self, request: &SearchRequest, limit: u32) -> Query {
         let SearchRequest { query, limit: _, mode, filter, threshold, collections } = request;
         Query {
-            text: query.trim().to_owned(),
+            text: self.redacted(query.trim()),
             limit,
             mode: mode.unwrap_or(self.search.mode),
             filter: Filter::within(collections, filter.clone()),

@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use prometheus::Registry;
-use ragline_config::{Search, SimilarityCache};
+use ragline_config::{Redaction, Search, SimilarityCache};
 
 use super::{
     fixtures::found,
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     backends::off::{NoRephraser, NoReranker},
     metrics::Metrics,
+    redact::Redactor,
     traits::{
         cache::{Cache, CacheKey, Kept, Namespace},
         embedder::{EmbedError, Embedder, Tokenizer, Vector},
@@ -247,6 +248,7 @@ impl Bench {
             similarity: SimilarityCache::default(),
             metrics: Metrics::register(&Registry::new()).unwrap(),
             realm: "here".into(),
+            redactor: Redactor::new(&Redaction::default()),
         };
         Self { retriever, model, cache }
     }

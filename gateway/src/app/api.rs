@@ -12,11 +12,8 @@ use crate::{
     backends::pgvector::Store,
     http::state::{Answering, ApiState, FirstKey, IndexReporter, Parts},
     index,
-    ingest::{cut::Cutter, text::TextCutter},
-    traits::{
-        ingest::Hash,
-        search::{Principal, StoreError},
-    },
+    ingest::cut::Cutter,
+    traits::search::{Principal, StoreError},
 };
 
 /// The API's state.
@@ -35,19 +32,13 @@ pub(super) fn state(app: &App, shutdown: &CancellationToken) -> Arc<ApiState> {
         files: store,
         index: Arc::new(index),
         first_key: first_key(app),
-        chunking_fingerprint: chunking_fingerprint(app),
+        chunking_fingerprint: app.cutter().fingerprint(),
         chunking: app.settings.config.chunking.clone(),
         limits: app.settings.config.limits.clone(),
         metrics: app.metrics.clone(),
         registry: app.registry.clone(),
         shutdown: shutdown.clone(),
     })
-}
-
-/// What the cutter of the workers says of itself; the API must judge by the same.
-fn chunking_fingerprint(app: &App) -> Hash {
-    let (chunking, embedder) = (app.settings.config.chunking.clone(), Arc::clone(&app.embedder));
-    TextCutter { chunking, embedder }.fingerprint()
 }
 
 /// Reads the key anew each time; one that cannot be read admits nobody.

@@ -18,7 +18,7 @@ use crate::{
         pgvector::{Store, pool},
     },
     index,
-    ingest::{job, settings::WorkerSettings, text::TextCutter, worker},
+    ingest::{job, settings::WorkerSettings, worker},
     metrics::Metrics,
     traits::ingest::Hash,
 };
@@ -89,7 +89,7 @@ pub(super) fn ingestion(app: &App) -> job::Parts {
         jobs: Arc::clone(&store) as _,
         documents: store,
         embedder: Arc::clone(&app.embedder),
-        cutter: Arc::new(TextCutter { chunking: config.chunking.clone(), embedder: Arc::clone(&app.embedder) }),
+        cutter: Arc::new(app.cutter()),
         threads: job::Parts::threads(&settings),
         settings,
         metrics: app.metrics.clone(),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::App;
 use crate::{
-    ingest::text::TextCutter,
     settings::Settings,
     traits::cache::Cache,
     verify::{RecordedCache, VerifyParts},
@@ -30,7 +29,7 @@ impl App {
             blobs: Arc::clone(&store) as _,
             jobs: Arc::clone(&store) as _,
             documents: store,
-            cutter: Arc::new(TextCutter { chunking: app.settings.config.chunking.clone(), embedder: Arc::clone(&app.embedder) }),
+            cutter: Arc::new(app.cutter()),
             embedder: app.embedder,
             answerer: app.answerer,
             cache: recorded.expect("the closure has run"),

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use ragline_config::Chunking;
 
-use crate::traits::{
-    ingest::{Hash, Metadata},
-    place::{ChunkKind, Place},
+use crate::{
+    redact::Counts,
+    traits::{
+        ingest::{Hash, Metadata},
+        place::{ChunkKind, Place},
+    },
 };
 
 /// A file, cut.
@@ -16,6 +19,8 @@ pub struct Cut {
     pub content_type: String,
     pub title: Option<String>,
     pub chunks: Vec<CutChunk>,
+    /// What was taken out of the text.
+    pub redacted: Counts,
 }
 
 /// One chunk and the texts that are embedded for it.

@@ -111,7 +111,7 @@ pub(super) async fn ingest(parts: &Parts, claim: &Claim, progress: &Progress) ->
         return Ok(Ended::Unchanged(document));
     }
     let bytes = read(parts, claim).await?;
-    let Cut { content_type, title, chunks } = blocking::cut(cutter, threads, claim, bytes, settings.extract_timeout).await?;
+    let Cut { content_type, title, chunks, redacted } = blocking::cut(cutter, threads, claim, bytes, settings.extract_timeout).await?;
     if chunks.is_empty() {
         return Err(IngestError::NoText);
     }
@@ -122,7 +122,9 @@ pub(super) async fn ingest(parts: &Parts, claim: &Claim, progress: &Progress) ->
         progress.done.store(position, Ordering::Relaxed);
     }
     let document = NewDocument { content_type, title };
-    documents.publish(claim, document, &fingerprint).await.map(Ended::Published).map_err(IngestError::Store)
+    let published = documents.publish(claim, document, &fingerprint).await.map_err(IngestError::Store)?;
+    parts.metrics.count_redacted(&redacted);
+    Ok(Ended::Published(published))
 }
 
 /// The file's bytes, whole: its format cannot be read otherwise.

@@ -14,3 +14,4 @@ pub mod worker;
 mod blocking;
 mod failure;
 mod lease;
+mod redacted;

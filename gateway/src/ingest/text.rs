@@ -1,18 +1,22 @@
-//! The [`Cutter`] that serves: extraction, chunks of the embedder's tokens, windows.
+//! The [`Cutter`] that serves: extraction, redaction, chunks of the embedder's tokens, windows.
 
 use std::sync::Arc;
 
 use ragline_config::Chunking;
+use sha2::{Digest, Sha256};
 
 use super::{
     chunk::{self, Chunk},
     cut::{Cut, CutChunk, CutError, Cutter},
     extract::{self, Extracted},
-    window,
+    redacted, window,
 };
-use crate::traits::{
-    embedder::Embedder,
-    ingest::{Hash, Metadata},
+use crate::{
+    redact::Redactor,
+    traits::{
+        embedder::Embedder,
+        ingest::{Hash, Metadata},
+    },
 };
 
 /// Cuts for an embedder.
@@ -20,13 +24,15 @@ use crate::traits::{
 pub struct TextCutter {
     pub chunking: Chunking,
     pub embedder: Arc<dyn Embedder>,
+    pub redactor: Redactor,
 }
 
 impl Cutter for TextCutter {
     fn cut(&self, bytes: Vec<u8>, filename: &str, content_type: Option<&str>) -> Result<Cut, CutError> {
-        let extracted =
+        let mut extracted =
             extract::extract(&bytes, filename, content_type).map_err(|error| CutError { reason: error.to_string() })?;
         drop(bytes);
+        let redacted = redacted::redact(&mut extracted, &self.redactor);
         let tokenizer = self.embedder.tokenizer();
         let chunks = chunk::chunk(&extracted, &self.chunking, tokenizer);
         let Extracted { title, content_type, blocks: _ } = extracted;
@@ -36,11 +42,14 @@ impl Cutter for TextCutter {
             let windows = windows.into_iter().map(str::to_owned).collect();
             CutChunk { text, tokens, heading_path, place, kind, metadata: Metadata::new(), windows }
         });
-        Ok(Cut { content_type: content_type.to_owned(), title, chunks: chunks.collect() })
+        Ok(Cut { content_type: content_type.to_owned(), title, chunks: chunks.collect(), redacted })
     }
 
     fn fingerprint(&self) -> Hash {
-        chunk::fingerprint(&self.chunking, self.embedder.model_name())
+        let mut hasher = Sha256::new();
+        hasher.update(chunk::fingerprint(&self.chunking, self.embedder.model_name()));
+        hasher.update(self.redactor.fingerprint());
+        hasher.finalize().into()
     }
 
     fn with(&self, chunking: &Chunking) -> Option<Arc<dyn Cutter>> {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{Router, body::Body, http::Request};
-use ragline_config::{Chunking, Generation, Limits, Logging, Search, SimilarityCache};
+use ragline_config::{Chunking, Generation, Limits, Logging, Redaction, Search, SimilarityCache};
 use ragline_gateway::{
     answer::{Answerer, Flights, Retriever},
     backends::{
@@ -19,6 +19,7 @@ use ragline_gateway::{
     },
     ingest::{cut::Cutter, job, settings::WorkerSettings, text::TextCutter, worker},
     metrics::Metrics,
+    redact::Redactor,
     traits::{cache::Cache, embedder::Embedder, search::StoreError},
 };
 use secrecy::SecretString;
@@ -79,6 +80,7 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         similarity: SimilarityCache::default(),
         metrics: metrics.clone(),
         realm: String::new(),
+        redactor: Redactor::new(&Redaction::default()),
     };
     let answerer = Answerer {
         retriever,
@@ -88,8 +90,9 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         logging: Logging::default(),
     };
     let shutdown = CancellationToken::new();
-    let parts =
-        parts(&store, &embedder, Arc::new(TextCutter { chunking: CHUNKING, embedder: Arc::clone(&embedder) as _ }), &metrics);
+    let redactor = Redactor::new(&Redaction::default());
+    let cutter = TextCutter { chunking: CHUNKING, embedder: Arc::clone(&embedder) as _, redactor };
+    let parts = parts(&store, &embedder, Arc::new(cutter), &metrics);
     let api = Parts {
         answering: Arc::new(answerer),
         embedder: cached,

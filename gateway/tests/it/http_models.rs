@@ -140,7 +140,7 @@ impl Cutter for Paragraphs {
             windows: vec![paragraph.to_owned()],
         };
         let chunks = text.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty()).map(chunk).collect();
-        Ok(Cut { content_type: content_type.unwrap_or("text/plain").to_owned(), title: None, chunks })
+        Ok(Cut { content_type: content_type.unwrap_or("text/plain").to_owned(), title: None, chunks, redacted: Counts::default() })
     }
 
     fn fingerprint(&self) -> Hash {

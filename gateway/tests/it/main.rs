@@ -37,6 +37,7 @@ mod lexical_fixture;
 mod model;
 mod openai_vector_stores;
 mod providers;
+mod redaction;
 mod store_bulk;
 mod store_connect;
 mod store_filters;

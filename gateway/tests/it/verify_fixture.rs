@@ -21,6 +21,7 @@ use ragline_gateway::{
     },
     ingest::{job, settings::WorkerSettings, text::TextCutter, worker},
     metrics::Metrics,
+    redact::Redactor,
     traits::{cache::Cache, embedder::Embedder},
     verify::{RecordedCache, Report, VerifyParts, run},
 };
@@ -86,12 +87,16 @@ impl LivePipeline {
             jobs: Arc::clone(&store) as _,
             documents: store,
             embedder: Arc::clone(&embedder),
-            cutter: Arc::new(TextCutter { chunking: self.config.chunking.clone(), embedder }),
+            cutter: Arc::new(TextCutter { chunking: self.config.chunking.clone(), embedder, redactor: self.redactor() }),
             threads: job::Parts::threads(&settings),
             settings,
             metrics: metrics(),
         };
         tokio::spawn(worker::run(parts, self.stop.clone()));
+    }
+
+    fn redactor(&self) -> Redactor {
+        Redactor::new(&self.config.redaction)
     }
 
     fn store(&self) -> Store {
@@ -124,6 +129,7 @@ impl LivePipeline {
             similarity: self.config.cache.similarity,
             metrics: metrics(),
             realm: self.database.name.clone(),
+            redactor: self.redactor(),
         };
         let answerer = Answerer {
             retriever,
@@ -140,7 +146,11 @@ impl LivePipeline {
             blobs: Arc::clone(&store) as _,
             jobs: Arc::clone(&store) as _,
             documents: store,
-            cutter: Arc::new(TextCutter { chunking: self.config.chunking.clone(), embedder: Arc::clone(&embedder) }),
+            cutter: Arc::new(TextCutter {
+                chunking: self.config.chunking.clone(),
+                embedder: Arc::clone(&embedder),
+                redactor: self.redactor(),
+            }),
             embedder,
             answerer,
             cache: recorded,

@@ -10,6 +10,7 @@ mod index;
 mod limits;
 mod logging;
 mod provider;
+mod redaction;
 mod rerank;
 mod search;
 mod server;
@@ -26,6 +27,7 @@ pub use self::{
     limits::Limits,
     logging::Logging,
     provider::OpenAiCompatible,
+    redaction::Redaction,
     rerank::{Rerank, RerankProvider},
     search::{Expansion, ExpansionMethod, Fusion, FusionMethod, Search, SearchMode},
     server::Server,
@@ -46,4 +48,5 @@ pub struct Config {
     pub index: Index,
     pub limits: Limits,
     pub logging: Logging,
+    pub redaction: Redaction,
 }
