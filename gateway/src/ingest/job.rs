@@ -111,7 +111,8 @@ pub(super) async fn ingest(parts: &Parts, claim: &Claim, progress: &Progress) ->
         return Ok(Ended::Unchanged(document));
     }
     let bytes = read(parts, claim).await?;
-    let Cut { content_type, title, chunks, redacted } = blocking::cut(cutter, threads, claim, bytes, settings.extract_timeout).await?;
+    let Cut { content_type, title, chunks, redacted } =
+        blocking::cut(cutter, threads, claim, bytes, settings.extract_timeout).await?;
     if chunks.is_empty() {
         return Err(IngestError::NoText);
     }

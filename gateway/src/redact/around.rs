@@ -30,9 +30,9 @@ fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
-/// Whether the last word before a place that is among either list is one of `yes`. A word that ends with `*` stands for all that
-/// begin with it; all are written in lower case.
-pub(super) fn nearest(before: &str, yes: &[&str], no: &[&str]) -> Option<bool> {
+/// Whether the last word before a place that is among either list is one of `yes`. The lists are parted by blanks and
+/// in lower case; a word that ends with `*` stands for all that begin with it.
+pub(super) fn nearest(before: &str, yes: &str, no: &str) -> Option<bool> {
     let words = before.rsplit(|character: char| !character.is_alphanumeric());
     words.filter(|word| word.starts_with(char::is_alphabetic)).find_map(|word| {
         let word = word.to_lowercase();
@@ -40,9 +40,9 @@ pub(super) fn nearest(before: &str, yes: &[&str], no: &[&str]) -> Option<bool> {
     })
 }
 
-pub(super) fn is_among(word: &str, words: &[&str]) -> bool {
-    words.iter().any(|wanted| match wanted.strip_suffix('*') {
+pub(super) fn is_among(word: &str, words: &str) -> bool {
+    words.split(' ').any(|wanted| match wanted.strip_suffix('*') {
         Some(stem) => word.starts_with(stem),
-        None => word == *wanted,
+        None => word == wanted,
     })
 }

@@ -68,14 +68,11 @@ pub(super) fn dni_letter(number: u64) -> u8 {
 
 /// Of the Italian codice fiscale: sixteen letters in upper case and digits.
 pub(super) fn codice_fiscale(compact: &[u8]) -> bool {
-    const ODD: [u32; 26] =
-        [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
+    const ODD: [u32; 26] = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
     let Some((last, first)) = compact.split_last() else { return false };
     let values = first.iter().map(|byte| if byte.is_ascii_digit() { byte - b'0' } else { byte.saturating_sub(b'A') });
-    let sum: u32 = values
-        .enumerate()
-        .map(|(at, value)| if at % 2 == 0 { ODD[usize::from(value).min(25)] } else { u32::from(value) })
-        .sum();
+    let sum: u32 =
+        values.enumerate().map(|(at, value)| if at % 2 == 0 { ODD[usize::from(value).min(25)] } else { u32::from(value) }).sum();
     compact.len() == 16 && u32::from(last.saturating_sub(b'A')) == sum % 26
 }
 

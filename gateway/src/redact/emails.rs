@@ -6,7 +6,8 @@ const MOST_LOCAL: usize = 64;
 const MOST_DOMAIN: usize = 253;
 /// What stands behind the last dot of names that have an `@` in them: of files, `logo@2x.png`, and of units, `getty@tty1.service`.
 const FILES: [&str; 19] = [
-    "service", "socket", "timer", "target", "mount","png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "css", "scss", "js", "mjs", "json", "html", "pdf",
+    "service", "socket", "timer", "target", "mount", "png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "css", "scss", "js",
+    "mjs", "json", "html", "pdf",
 ];
 
 pub(super) fn find(text: &str, add: &mut dyn FnMut(Range<usize>)) {
@@ -55,22 +56,21 @@ fn local(text: &str, sign: usize) -> Option<usize> {
     let trimmed = trimmed.rsplit(['=', '`', '|', '{', '}', '?', '&', '*']).next().unwrap_or(trimmed);
     let start = sign - trimmed.len();
     let is_handle = text[..start].ends_with('@');
-    let is_sane = trimmed.starts_with(|character: char| character.is_alphanumeric() || character == '_') && !trimmed.ends_with('.');
+    let is_sane =
+        trimmed.starts_with(|character: char| character.is_alphanumeric() || character == '_') && !trimmed.ends_with('.');
     (is_sane && !is_handle).then_some(start)
 }
 
 /// Where the part behind the sign ends.
 fn domain(text: &str, start: usize) -> Option<usize> {
-    let bounded = text[start..].char_indices().find(|(at, character)| {
-        *at > MOST_DOMAIN || !(character.is_alphanumeric() || matches!(character, '-' | '.'))
-    });
+    let bounded = text[start..]
+        .char_indices()
+        .find(|(at, character)| *at > MOST_DOMAIN || !(character.is_alphanumeric() || matches!(character, '-' | '.')));
     let domain = &text[start..bounded.map_or(text.len(), |(at, _)| start + at)];
     let domain = domain.find("..").map_or(domain, |at| &domain[..at]).trim_end_matches(['.', '-']);
     let (rest, top) = domain.rsplit_once('.')?;
     let is_top = (2..=24).contains(&top.chars().count()) && top.chars().all(char::is_alphabetic) || top.starts_with("xn--");
-    let labels = rest.split('.').all(|label| {
-        (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
-    });
+    let labels = rest.split('.').all(|label| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-'));
     let is_file = FILES.iter().any(|file| top.eq_ignore_ascii_case(file));
     (is_top && labels && !is_file).then_some(start + domain.len())
 }

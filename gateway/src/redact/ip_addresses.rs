@@ -6,23 +6,17 @@ use std::{
     ops::Range,
 };
 
-use super::{
-    around,
-    digits::Run,
-};
+use super::{around, digits::Run};
 
 /// Longest writing of an address of IPv6.
 const MOST_V6: usize = 45;
 
-const VERSIONS: [&str; 30] = [
-    "v", "version*", "ver", "versión", "versione", "release*", "build*", "firmware", "driver*", "treiber", "rev", "revision*",
-    "update*", "upgrade*", "patch*", "section*", "abschnitt", "kapitel", "chapter", "clause", "paragraph", "article", "oid",
-    "figure", "table", "agent", "assembly", "tag", "rc", "appendix",
-];
-const HOSTS: [&str; 24] = [
-    "ip", "ips", "ipv4", "ipv6", "ipaddr", "address*", "adresse*", "addr", "host*", "server*", "client*", "from", "ping*", "gateway*",
-    "dns", "nameserver*", "router", "subnet*", "peer*", "remote*", "src", "dst", "network", "vpn",
-];
+const VERSIONS: &str = "\
+    v version* ver versión versione release* build* firmware driver* treiber rev revision* update* upgrade* patch* \
+    section* abschnitt kapitel chapter clause paragraph article oid figure table agent assembly tag rc appendix";
+const HOSTS: &str = "\
+    ip ips ipv4 ipv6 ipaddr address* adresse* addr host* server* client* from ping* gateway* dns nameserver* router \
+    subnet* peer* remote* src dst network vpn";
 
 pub(super) fn find_v4(run: Run<'_>, add: &mut dyn FnMut(Range<usize>)) {
     for at in 0..run.groups.len() {
@@ -66,10 +60,18 @@ fn is_address(run: Run<'_>, at: usize) -> bool {
     if is_product || is_next {
         return false;
     }
-    match around::nearest(before, &HOSTS, &VERSIONS) {
+    match around::nearest(before, HOSTS, VERSIONS) {
         Some(is_host) => is_host,
+        None if is_section(before, &run.text[range.end..], octets) => false,
         None => octets[0] == 10 || octets.iter().any(|octet| *octet > 25),
     }
+}
+
+/// Whether a heading begins with it: `26.3.3.1. Backing up`.
+fn is_section(before: &str, behind: &str, octets: [u8; 4]) -> bool {
+    let begins_line = before.trim_start_matches(['#', '*', ' ', '\t']).is_empty();
+    let title = behind.strip_prefix('.').unwrap_or(behind).strip_prefix(' ').unwrap_or_default();
+    begins_line && title.starts_with(char::is_uppercase) && octets.iter().all(|octet| *octet < 100)
 }
 
 pub(super) fn find_v6(text: &str, add: &mut dyn FnMut(Range<usize>)) {
@@ -97,7 +99,11 @@ fn is_v6(text: &str, start: usize, end: usize) -> bool {
     let written = &text[start..end];
     let Some(address) = (written.len() <= MOST_V6).then(|| written.parse::<Ipv6Addr>().ok()).flatten() else { return false };
     let groups: Vec<&str> = written.split(':').filter(|group| !group.is_empty()).collect();
-    if address.is_loopback() || address.is_unspecified() || !around::stands_alone(text, start, end) || text[..start].ends_with(':') {
+    if address.is_loopback()
+        || address.is_unspecified()
+        || !around::stands_alone(text, start, end)
+        || text[..start].ends_with(':')
+    {
         return false;
     }
     // Eight pairs are the number of a network card; names of programs are joined by two colons, too.
@@ -106,5 +112,7 @@ fn is_v6(text: &str, start: usize, end: usize) -> bool {
     let is_assigned = (0x2000..0x4000).contains(&first) || first >= 0xfc00 || written.starts_with("64:ff9b::");
     let is_mapped = written.to_ascii_lowercase().starts_with("::ffff:");
     let has_digit = written.bytes().any(|byte| byte.is_ascii_digit());
-    !is_hardware && has_digit && (is_assigned && groups[0].len() == 4 || is_mapped || groups.len() == 8 || written.starts_with("64:ff9b::"))
+    !is_hardware
+        && has_digit
+        && (is_assigned && groups[0].len() == 4 || is_mapped || groups.len() == 8 || written.starts_with("64:ff9b::"))
 }

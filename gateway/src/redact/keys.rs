@@ -86,8 +86,10 @@ const SLACK_HOOK: &str = "hooks.slack.com/services/";
 
 /// A body of a key in PEM is not followed farther than this.
 const MOST_PEM: usize = 16 << 10;
-/// Nor is a part of any other.
+/// Nor is a part of any other key.
 const MOST_SEGMENT: usize = 4 << 10;
+/// A shorter password of an address is one of an example.
+const LEAST_PASSWORD: usize = 4;
 
 /// Any of the beginnings; nothing but literals, so that it is found at the speed of memory.
 static BEGINNINGS: LazyLock<Regex> = LazyLock::new(|| {
@@ -255,9 +257,9 @@ fn password(rest: &str) -> Option<Range<usize>> {
     let sign = bounded.iter().rposition(|byte| *byte == b'@')?;
     let colon = bounded[..sign].iter().position(|byte| *byte == b':')?;
     let password = &bounded[colon + 1..sign];
-    const STAND_INS: [&[u8]; 9] =
-        [b"password", b"pass", b"passwd", b"secret", b"changeme", b"pw", b"pwd", b"xxx", b"token"];
-    let is_stand_in = password.is_empty()
+    const STAND_INS: [&[u8]; 9] = [b"password", b"pass", b"passwd", b"secret", b"changeme", b"pw", b"pwd", b"xxx", b"token"];
+    let is_stand_in = password.len() < LEAST_PASSWORD
+        || !password[0].is_ascii()
         || matches!(password[0], b'$' | b'{' | b'*' | b'[' | b'%')
         || STAND_INS.iter().any(|stand_in| password.eq_ignore_ascii_case(stand_in));
     let begin = ADDRESS.len() + colon + 1;

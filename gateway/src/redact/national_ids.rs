@@ -18,12 +18,11 @@ static LETTERED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(PATTERN).expect("the pattern is a constant")
 });
 
-const OTHERS: [&str; 26] = [
-    "order*", "invoice*", "ticket*", "part", "parts", "serial*", "sku", "ref", "reference*", "article*", "artikel*", "tracking*",
-    "case", "model*", "batch", "lot", "isbn", "product*", "item*", "catalog*", "flight", "booking*", "phone*", "tel", "extension",
-    "bin",
-];
-const SSN: [&str; 8] = ["ssn", "ssns", "social", "security", "sozialversicherung*", "itin", "tin", "taxpayer*"];
+const OTHERS: &str = "\
+    order* invoice* ticket* part parts serial* sku ref reference* article* artikel* tracking* case model* batch lot isbn \
+    product* item* catalog* flight booking* phone* tel extension bin";
+const SSN: &str = "\
+    ssn ssns social security sozialversicherung* itin tin taxpayer*";
 
 pub(super) fn find(text: &str, add: &mut dyn FnMut(Range<usize>)) {
     let mut at = 0;
@@ -34,7 +33,7 @@ pub(super) fn find(text: &str, add: &mut dyn FnMut(Range<usize>)) {
         let is_kind = |name: &str| captures.name(name).is_some();
         let before = || around::before(text, whole.start());
         let is_id = if is_kind("nino") {
-            nino(&compact) && around::nearest(before(), &["nino", "insurance", "ni"], &OTHERS) != Some(false)
+            nino(&compact) && around::nearest(before(), "nino insurance ni", OTHERS) != Some(false)
         } else if is_kind("nie") {
             nie(&compact)
         } else if is_kind("dni") {
@@ -118,6 +117,6 @@ fn is_ssn(run: Run<'_>, at: usize) -> bool {
     let Some(digits) = run.digits(at, if is_one { 1 } else { 3 }, &mut buffer) else { return false };
     let area = checks::number(&digits[..3]);
     let is_given = !matches!(area, 0 | 666 | 900..) && &digits[3..5] != b"00" && &digits[5..] != b"0000";
-    let told = around::nearest(run.before(at), &SSN, &OTHERS);
+    let told = around::nearest(run.before(at), SSN, OTHERS);
     is_given && (told == Some(true) || mark == Some('-') && told.is_none())
 }

@@ -15,19 +15,16 @@ const LEAST_DIGITS: usize = 6;
 /// Digits of one number (E.164).
 const MOST_DIGITS: usize = 15;
 
-const WORDS: [&str; 47] = [
-    "tel", "telefon*", "telefoon*", "telephon*", "téléphon*", "teléfon*", "tél", "tlf", "phone*", "phones", "mobile*", "mobil*",
-    "móvil*", "cell", "cellulare", "cellphone", "handy*", "fax*", "telefax", "sms", "whatsapp", "signal", "call*", "dial*", "ring",
-    "hotline*", "helpline", "rufnummer*", "ruf", "rufen", "anrufen", "anruf", "rückruf*", "durchwahl", "erreichbar", "portable",
-    "appelez", "appeler", "llame", "llamar", "llámame", "chiamare", "chiama", "bel", "voicemail", "landline", "pager",
-];
-const OTHERS: [&str; 50] = [
-    "order*", "invoice*", "ticket*", "isbn", "issn", "ean", "upc", "gtin", "part", "parts", "serial*", "sku", "ref", "reference*",
-    "article*", "artikel*", "bestell*", "rechnung*", "tracking*", "track", "case", "id", "ids", "account*", "konto*", "kunden*",
-    "customer*", "model*", "modell*", "batch", "lot", "charge", "version*", "build*", "policy", "contract*", "vertrag*", "akte*",
-    "aktenzeichen", "facture", "commande", "pedido", "factura", "ordine", "patent*", "doi", "booking", "buchung*", "paragraph",
-    "parcel*",
-];
+const WORDS: &str = "\
+    tel telefon* telefoon* telephon* téléphon* teléfon* tél tlf phone* phones mobile* mobil* móvil* cell cellulare \
+    cellphone handy* fax* telefax sms whatsapp signal call* dial* ring hotline* helpline rufnummer* ruf rufen anrufen \
+    anruf rückruf* durchwahl erreichbar portable appelez appeler llame llamar llámame chiamare chiama bel voicemail \
+    landline pager";
+const OTHERS: &str = "\
+    order* invoice* ticket* isbn issn ean upc gtin part parts serial* sku ref reference* article* artikel* bestell* \
+    rechnung* tracking* track case id ids account* konto* kunden* customer* model* modell* batch lot charge version* \
+    build* policy contract* vertrag* akte* aktenzeichen facture commande pedido factura ordine patent* doi booking \
+    buchung* paragraph parcel*";
 
 pub(super) fn find(run: Run<'_>, add: &mut dyn FnMut(Range<usize>)) {
     let mut at = 0;
@@ -53,7 +50,7 @@ fn phone(run: Run<'_>, at: usize) -> Option<(usize, Range<usize>)> {
         around::begins_word(run.text, start).then(|| international(run, at, 0)).flatten()?
     } else if run.text[first.start..first.end].starts_with("00") && first.len() > 3 - usize::from(at + 1 < run.groups.len()) {
         let count = international(run, at, 2)?;
-        let is_told = around::nearest(run.before(at), &WORDS, &OTHERS);
+        let is_told = around::nearest(run.before(at), WORDS, OTHERS);
         (is_told == Some(true) || is_told.is_none() && count > 1).then_some(count)?
     } else {
         start -= usize::from(opened);
@@ -105,13 +102,18 @@ fn international(run: Run<'_>, at: usize, skip: usize) -> Option<usize> {
 
 fn is_joint(between: &str) -> bool {
     let plain: String = between.chars().map(digits::plain).collect();
-    matches!(plain.as_str(), " " | "-" | "." | "/" | " - " | " / " | ") " | ")-" | ")" | " (" | "(" | "/ " | " /" | ")/" | "-(" | ".(")
+    matches!(
+        plain.as_str(),
+        " " | "-" | "." | "/" | " - " | " / " | ") " | ")-" | ")" | " (" | "(" | "/ " | " /" | ")/" | "-(" | ".("
+    )
 }
 
 /// The fewest and the most digits of a country's numbers, its code among them.
 fn plan(digits: &[u8]) -> Option<(usize, usize)> {
     let two = checks::number(digits.get(..digits.len().min(2))?);
     Some(match (digits[0], two) {
+        // Codes that no country has, and the bounds of numbers in 32 bits.
+        (b'2', 21) if matches!(digits.get(2), Some(b'0' | b'4' | b'5' | b'7' | b'9')) => return None,
         (b'1', _) => (11, 11),
         (b'7', _) => (11, 11),
         (_, 33 | 34 | 61 | 93 | 94) => (11, 11),
@@ -123,7 +125,10 @@ fn plan(digits: &[u8]) -> Option<(usize, usize)> {
         (_, 43 | 49 | 62) => (10, 13),
         (_, 46) => (9, 12),
         (_, 51 | 53 | 95) => (10, 12),
-        (b'2' | b'3' | b'4' | b'5' | b'6' | b'8' | b'9', 21..=29 | 35 | 37 | 38 | 42 | 50 | 59 | 67..=69 | 80 | 85 | 87 | 88 | 96..=99) => (9, 13),
+        (
+            b'2' | b'3' | b'4' | b'5' | b'6' | b'8' | b'9',
+            21..=29 | 35 | 37 | 38 | 42 | 50 | 59 | 67..=69 | 80 | 85 | 87 | 88 | 96..=99,
+        ) => (9, 13),
         _ => return None,
     })
 }
@@ -135,7 +140,7 @@ fn national(run: Run<'_>, at: usize, opened: bool) -> Option<usize> {
         return None;
     }
     let before = run.before(at);
-    let is_told = around::nearest(before, &WORDS, &OTHERS);
+    let is_told = around::nearest(before, WORDS, OTHERS);
     if is_told == Some(false) {
         return None;
     }
@@ -148,7 +153,8 @@ fn national(run: Run<'_>, at: usize, opened: bool) -> Option<usize> {
         return Some(count);
     }
     let has_trunk = first.starts_with('0') && !first.starts_with("00");
-    let is_area = has_trunk && (opened && run.between(at).starts_with(')') || run.mark(at) == Some('/')) && (3..=6).contains(&first.len());
+    let is_area =
+        has_trunk && (opened && run.between(at).starts_with(')') || run.mark(at) == Some('/')) && (3..=6).contains(&first.len());
     let (least, most) = match (has_trunk, is_told) {
         (true, true) => (7, 13),
         (true, false) if is_area => (7, 12),
@@ -171,7 +177,9 @@ fn national(run: Run<'_>, at: usize, opened: bool) -> Option<usize> {
 }
 
 fn is_date(run: Run<'_>, at: usize, count: usize) -> bool {
-    let year = |at: usize| run.groups.get(at).is_some_and(|group| group.len() == 4 && matches!(&run.text[group.start..group.start + 2], "19" | "20"));
+    let year = |at: usize| {
+        run.groups.get(at).is_some_and(|group| group.len() == 4 && matches!(&run.text[group.start..group.start + 2], "19" | "20"))
+    };
     let mark = run.mark(at);
     count == 3 && matches!(mark, Some('-' | '.' | '/')) && (year(at) || year(at + 2)) && run.groups[at + 1].len() <= 2
 }
@@ -212,7 +220,11 @@ fn american(run: Run<'_>, at: usize, opened: bool, is_told: bool) -> Option<usiz
 fn distinct(run: Run<'_>, at: usize, first: &str) -> Option<usize> {
     let begins = |with: &[&str]| with.iter().any(|with| first.starts_with(with));
     let is_blank = |lengths: &[usize]| run.shape(at, lengths) == Some(' ');
-    if first.len() == 2 && first.starts_with('0') && first != "00" && matches!(run.shape(at, &[2, 2, 2, 2, 2]), Some(' ' | '.' | '-')) {
+    if first.len() == 2
+        && first.starts_with('0')
+        && first != "00"
+        && matches!(run.shape(at, &[2, 2, 2, 2, 2]), Some(' ' | '.' | '-'))
+    {
         return Some(5);
     }
     let british = begins(&["07"]) && is_blank(&[5, 6])

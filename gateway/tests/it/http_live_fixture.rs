@@ -52,7 +52,7 @@ pub(crate) struct Live {
     pub(crate) embedder: Arc<WordEmbedder>,
     pub(crate) router: Router,
     pub(crate) store: Arc<Store>,
-    parts: job::Parts,
+    pub(crate) parts: job::Parts,
     _shutdown: DropGuard,
 }
 

@@ -11,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use ragline_gateway::{
     ingest::cut::{Cut, CutChunk, CutError, Cutter},
+    redact::Counts,
     traits::{
         embedder::{EmbedError, Embedder, Tokenizer, Vector},
         ingest::Hash,
@@ -140,7 +141,12 @@ impl Cutter for Paragraphs {
             windows: vec![paragraph.to_owned()],
         };
         let chunks = text.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty()).map(chunk).collect();
-        Ok(Cut { content_type: content_type.unwrap_or("text/plain").to_owned(), title: None, chunks, redacted: Counts::default() })
+        Ok(Cut {
+            content_type: content_type.unwrap_or("text/plain").to_owned(),
+            title: None,
+            chunks,
+            redacted: Counts::default(),
+        })
     }
 
     fn fingerprint(&self) -> Hash {

@@ -38,6 +38,7 @@ mod model;
 mod openai_vector_stores;
 mod providers;
 mod redaction;
+mod redaction_live;
 mod store_bulk;
 mod store_connect;
 mod store_filters;

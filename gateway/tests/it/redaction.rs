@@ -1,5 +1,6 @@
 //! How much of what is looked for is found, and how much else: on a labelled set of made-up values that their check digits hold for,
-//! and of look-alikes. The rules were made with the first half in view; the second has other sentences and other ways of writing.
+//! and of look-alikes. The rules were made with one part in view; the other was written afterwards, with other sentences, and looked at
+//! only to count.
 
 use std::{collections::BTreeMap, fmt::Write, ops::Range};
 
@@ -9,15 +10,8 @@ use ragline_gateway::redact::{Kind, Redactor};
 const TUNED: &str = include_str!("data/redaction/tuned.txt");
 const HELD: &str = include_str!("data/redaction/held.txt");
 
-const ALL: Redaction = Redaction {
-    emails: true,
-    phones: true,
-    ibans: true,
-    cards: true,
-    ip_addresses: true,
-    national_ids: true,
-    api_keys: true,
-};
+const ALL: Redaction =
+    Redaction { emails: true, phones: true, ibans: true, cards: true, ip_addresses: true, national_ids: true, api_keys: true };
 
 /// A text and the values in it. Look-alikes have none.
 struct Example {
@@ -100,7 +94,10 @@ fn what_is_looked_for_is_found_and_little_else() {
             let looks_alike = examples.iter().filter(|example| example.kind == *kind && example.values.is_empty()).count();
             let values = tally.right + tally.missed;
             let (precision, recall) = (tally.precision(), tally.recall());
-            let line = format!("{name} {}: {values} values, {looks_alike} look-alikes, precision {precision:.3}, recall {recall:.3}", kind.label());
+            let line = format!(
+                "{name} {}: {values} values, {looks_alike} look-alikes, precision {precision:.3}, recall {recall:.3}",
+                kind.label()
+            );
             println!("{line}");
             assert!(values >= 25 && looks_alike >= 25, "{line}: too few");
             if precision < 0.95 || recall < 0.9 {
@@ -122,15 +119,40 @@ fn the_time_is_linear_in_the_text() {
     const BYTES: usize = 32 << 10;
     let redactor = Redactor::new(&ALL);
     let hard = [
-        "1", "1 ", "12-", "4111 ", "a@", "a.", "a@b.", "0:", ":", "=", "token=", "-----BEGIN RSA PRIVATE KEY-----", "eyJ", "eyJa.",
-        "sk-", "://a:", "DE12 ", "+49 ", "(0", "AB12", "1.2.", "key: a1", "\u{a0}1",
+        "1",
+        "1 ",
+        "12-",
+        "4111 ",
+        "a@",
+        "a.",
+        "a@b.",
+        "0:",
+        ":",
+        "=",
+        "token=",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "eyJ",
+        "eyJa.",
+        "sk-",
+        "://a:",
+        "DE12 ",
+        "+49 ",
+        "(0",
+        "AB12",
+        "1.2.",
+        "key: a1",
+        "\u{a0}1",
     ];
     for piece in hard {
+        // The best of three: other tests run beside this one.
         let time = |bytes: usize| {
             let text = piece.repeat(bytes / piece.len());
-            let begin = std::time::Instant::now();
-            redactor.redact(&text);
-            begin.elapsed().as_secs_f64()
+            let once = |_| {
+                let begin = std::time::Instant::now();
+                redactor.redact(&text);
+                begin.elapsed().as_secs_f64()
+            };
+            (0..3).map(once).fold(f64::INFINITY, f64::min)
         };
         let (short, long) = (time(BYTES), time(BYTES * 4));
         assert!(long < short.max(0.02) * 12.0, "{piece:?}: {short} s for {BYTES} bytes, {long} s for four times as many");

@@ -17,14 +17,6 @@ pub struct Redaction {
 
 impl Default for Redaction {
     fn default() -> Self {
-        Self {
-            emails: false,
-            phones: false,
-            ibans: false,
-            cards: true,
-            ip_addresses: false,
-            national_ids: false,
-            api_keys: true,
-        }
+        Self { emails: false, phones: false, ibans: false, cards: true, ip_addresses: false, national_ids: false, api_keys: true }
     }
 }

@@ -111,7 +111,8 @@ pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems
         config.logging.level = level.map_or(config.logging.level, |level| level_name(level).to_owned());
     }
     if let Some(redaction) = &spec.redaction {
-        let spec::Redaction { emails: _, phones: _, ibans: _, cards: _, ip_addresses: _, national_ids: _, api_keys: _ } = redaction;
+        let spec::Redaction { emails: _, phones: _, ibans: _, cards: _, ip_addresses: _, national_ids: _, api_keys: _ } =
+            redaction;
         take!(redaction => config.redaction; emails, phones, ibans, cards, ip_addresses, national_ids, api_keys);
     }
     if let Err(error) = config.check() {
