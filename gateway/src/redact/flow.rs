@@ -9,16 +9,16 @@ const MOST_HELD: usize = 16 << 10;
 
 /// A text under way.
 #[derive(Debug)]
-pub struct Flow<'a> {
-    redactor: &'a Redactor,
+pub struct Flow {
+    redactor: Redactor,
     /// The end of what has left, as it came in but for the values in it.
     said: String,
     held: String,
     counts: super::Counts,
 }
 
-impl<'a> Flow<'a> {
-    pub fn new(redactor: &'a Redactor) -> Self {
+impl Flow {
+    pub fn new(redactor: Redactor) -> Self {
         Self { redactor, said: String::new(), held: String::new(), counts: super::Counts::default() }
     }
 

@@ -71,7 +71,7 @@ fn a_value_that_comes_in_pieces_does_not_slip_through() {
     let text = "Please call me. My phone is 030 1234567. The card 4111 1111 1111 1111 is mine.\nWrite to jane@example.com!";
     let redactor = all();
     for size in 1..20 {
-        let mut flow = Flow::new(&redactor);
+        let mut flow = Flow::new(redactor);
         let characters: Vec<char> = text.chars().collect();
         let mut out = String::new();
         for piece in characters.chunks(size) {
@@ -139,7 +139,7 @@ proptest! {
     #[test]
     fn pieces_leave_nothing_that_is_found_alone(text in pieces(), size in 1_usize..30) {
         let redactor = all();
-        let mut flow = Flow::new(&redactor);
+        let mut flow = Flow::new(redactor);
         let characters: Vec<char> = text.chars().collect();
         let out: String = characters.chunks(size).map(|piece| flow.push(&piece.iter().collect::<String>())).collect();
         let out = out + &flow.finish();

@@ -83,6 +83,7 @@ fn tally(examples: &[Example], mistakes: &mut String) -> BTreeMap<Kind, Tally> {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the figures are read with --nocapture")]
 fn what_is_looked_for_is_found_and_little_else() {
     let mut failures = String::new();
     for (name, set) in [("tuned", TUNED), ("held", HELD)] {
