@@ -6,6 +6,7 @@ use anyhow::{Context, bail, ensure};
 use ragline_config::{Chunking, Redaction};
 use ragline_gateway::{
     ingest::{cut::Cutter, text::TextCutter},
+    redact::Redactor,
     traits::inspect::Inspector,
 };
 use reqwest::multipart::{Form, Part};
