@@ -89,7 +89,7 @@ struct Whole;
 
 impl Tokenizer for Whole {
     fn offsets(&self, text: &str) -> Vec<Range<usize>> {
-        vec![0..text.len()]
+        std::iter::once(0..text.len()).collect()
     }
 }
 
