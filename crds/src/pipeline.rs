@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     spec::{
-        Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Ingest, Limits, Logging, NetworkPolicy,
-        Postgres, Rerank, Search,
+        Auth, Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Ingest, Limits, Logging,
+        NetworkPolicy, Postgres, Rerank, Search,
     },
     status::RagPipelineStatus,
 };
@@ -157,4 +157,7 @@ pub struct RagPipelineSpec {
     /// What becomes of the data when the pipeline is deleted. Default: `Retain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
+    /// Who may call besides the holders of API keys. Left out, nobody may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
 }

@@ -14,7 +14,7 @@ use ragline_gateway::{
     metrics::Metrics,
     traits::{
         embedder::{EmbedError, Embedder, Tokenizer, Vector},
-        search::{Principal, SearchPlan},
+        search::{KeyPrint, Principal, SearchPlan},
     },
 };
 
@@ -169,7 +169,7 @@ fn asking(rows: &Rows, model: &Arc<dyn Embedder>, mode: SearchMode) -> anyhow::R
         generation: Generation::default(),
         logging: Logging::default(),
     };
-    let principal = Principal { workspace: rows.workspace, workspace_name: "default".to_owned(), admin: false };
+    let principal = Principal { workspace: rows.workspace, workspace_name: "default".to_owned(), admin: false, key: KeyPrint::default() };
     Ok(Arc::new(Asking { answerer, principal, questions, mode }))
 }
 

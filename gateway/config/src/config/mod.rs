@@ -1,6 +1,7 @@
 //! The gateway's configuration file. Its names are those of the `RagPipeline` spec, so a message about one fits the other.
 //! Every field has a default; unknown fields are refused. No secret has a place in here.
 
+mod auth;
 mod cache;
 mod chunking;
 mod database;
@@ -17,13 +18,14 @@ mod server;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    auth::{Auth, Oidc},
     cache::{Cache, CacheMode, SimilarityCache},
     chunking::Chunking,
     database::{Database, TlsMode},
     embedding::{Embedding, EmbeddingProvider},
     generation::{DEFAULT_PROMPT_TEMPLATE, Generation, GenerationProvider},
     index::{HnswParameters, Index, IndexMode, IvfFlatParameters},
-    limits::Limits,
+    limits::{Limits, Rate, RateLimit},
     logging::Logging,
     provider::OpenAiCompatible,
     rerank::{Rerank, RerankProvider},
@@ -46,4 +48,5 @@ pub struct Config {
     pub index: Index,
     pub limits: Limits,
     pub logging: Logging,
+    pub auth: Auth,
 }

@@ -142,6 +142,14 @@ impl ValkeyCache {
         u64::try_from(ms).ok().map(Duration::from_millis)
     }
 
+    /// What a script gives for the keys and arguments: whole numbers; `None` when Valkey does not answer.
+    pub async fn run(&self, script: &str, keys: &[String], arguments: &[u64]) -> Option<Vec<i64>> {
+        let mut command = redis::cmd("EVAL");
+        command.arg(script).arg(keys.len()).arg(keys).arg(arguments);
+        let mut connection = self.connection.clone();
+        self.watch(command.query_async(&mut connection)).await
+    }
+
     /// Whether it answers a PING. Asks even after a failure.
     pub async fn is_reachable(&self) -> bool {
         self.rest_until(None);

@@ -7,7 +7,7 @@ use ragline_config::ports;
 use serde_json::{Value, json};
 
 /// Metrics of the gateway under the names that dashboards of Datadog know. Counters are named without their `_total`.
-const NAMES: [(&str, &str); 27] = [
+const NAMES: [(&str, &str); 29] = [
     ("postgresql_bgwriter_buffers_alloc", "postgresql.bgwriter.buffers_alloc"),
     ("postgresql_connections_active", "postgresql.connections.active"),
     ("postgresql_index_scans", "postgresql.index.scans"),
@@ -25,6 +25,8 @@ const NAMES: [(&str, &str); 27] = [
     ("ragline_http_requests_in_flight", "ragline.http.requests_in_flight"),
     ("ragline_ingest_chunks", "ragline.ingest.chunks"),
     ("ragline_ingest_documents", "ragline.ingest.documents"),
+    ("ragline_rate_limit_fallbacks", "ragline.rate_limit.fallbacks"),
+    ("ragline_rate_limited", "ragline.rate_limited"),
     ("valkey_connection_error", "valkey.connection.error"),
     ("valkey_connection_success", "valkey.connection.success"),
     ("valkey_evicted_keys", "valkey.evicted_keys"),
