@@ -298,7 +298,8 @@ mod tests {
             let error = Config::from_yaml(&yaml(bad, "")).unwrap_err().to_string();
             assert!(error.contains("auth.oidc.issuer") && error.contains("https://"), "{bad}: {error}");
         }
-        let error = Config::from_yaml(&yaml("https://id", "    adminScope: ''\n    leewaySeconds: 900\n")).unwrap_err().to_string();
+        let error =
+            Config::from_yaml(&yaml("https://id", "    adminScope: ''\n    leewaySeconds: 900\n")).unwrap_err().to_string();
         assert!(error.contains("auth.oidc.adminScope") && error.contains("auth.oidc.leewaySeconds"), "{error}");
     }
 

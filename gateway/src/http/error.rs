@@ -112,7 +112,9 @@ impl IntoResponse for ApiError {
             headers.insert(RETRY_AFTER_MS, HeaderValue::from(ms));
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            let is_token = self.code == ErrorCode::InvalidToken;
+            let challenge = if is_token { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response.extensions_mut().insert(self);
         response

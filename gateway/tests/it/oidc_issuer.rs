@@ -14,7 +14,7 @@ use axum::{
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp, jwk::Jwk};
 use ragline_config::Oidc;
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, RsaKeySize};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize};
 use serde_json::{Value, json};
 
 /// A key that signs, and its name.
@@ -31,7 +31,11 @@ impl Signer {
             Algorithm::ES256 => {
                 EncodingKey::from_ec_der(&KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap().serialize_der())
             }
-            Algorithm::EdDSA => EncodingKey::from_ed_der(&KeyPair::generate_for(&PKCS_ED25519).unwrap().serialize_der()),
+            Algorithm::EdDSA => {
+                // Any 32 bytes are a key; before them PKCS#8 has a head of 16.
+                let head = hex::decode("302e020100300506032b657004220420").unwrap();
+                EncodingKey::from_ed_der(&[head.as_slice(), &rand::random::<[u8; 32]>()].concat())
+            }
             // Making one takes a second without optimisation.
             Algorithm::RS256 => {
                 static KEY: OnceLock<EncodingKey> = OnceLock::new();

@@ -3,7 +3,7 @@
 
 use ragline_config::{
     CacheMode, Config, ConfigError, EmbeddingProvider, ExpansionMethod, FusionMethod, GenerationProvider, HnswParameters,
-    IndexMode, IvfFlatParameters, Oidc, OpenAiCompatible, RateLimit, RerankProvider, SearchMode, Seconds, TlsMode,
+    IndexMode, IvfFlatParameters, OpenAiCompatible, RateLimit, RerankProvider, SearchMode, Seconds, TlsMode,
     index::{DistanceMetric, ElementType, HNSW_EF_CONSTRUCTION, HNSW_M, Quantization},
     ports,
 };
@@ -12,7 +12,7 @@ use ragline_crds::{
     spec::{self, LogLevel},
 };
 
-use super::{Problem, Problems, secrets};
+use super::{Problem, Problems, identity, secrets};
 use crate::plan::names;
 
 /// Overwrites `$to.$field` where the spec names it.
@@ -115,7 +115,7 @@ pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems
         take!(logging => config.logging; queries, query_text);
         config.logging.level = level.map_or(config.logging.level, |level| level_name(level).to_owned());
     }
-    oidc(spec, &mut config, problems);
+    config.auth.oidc = identity::oidc(spec, problems);
     if let Err(error) = config.check() {
         problems.0.extend(refused(&error));
     }
@@ -126,32 +126,6 @@ fn share(spec: Option<&spec::RateLimit>, share: &mut RateLimit) {
     let Some(limit) = spec else { return };
     let spec::RateLimit { requests_per_minute: _, tokens_per_minute: _ } = limit;
     take!(limit => share; requests_per_minute, tokens_per_minute);
-}
-
-fn oidc(spec: &RagPipelineSpec, config: &mut Config, problems: &mut Problems) {
-    let Some(oidc) = spec.auth.as_ref().and_then(|spec::Auth { oidc }| oidc.as_ref()) else { return };
-    let spec::Oidc {
-        issuer,
-        audience,
-        jwks_url,
-        ca_secret_ref,
-        workspace_claim: _,
-        scope_claim: _,
-        read_scope: _,
-        write_scope: _,
-        admin_scope,
-        leeway_seconds: _,
-    } = oidc;
-    let mut wanted = Oidc::new(issuer, audience);
-    take!(oidc => wanted; workspace_claim, scope_claim, read_scope, write_scope);
-    take_seconds!(oidc => wanted; leeway_seconds);
-    wanted.admin_scope.clone_from(admin_scope);
-    wanted.tls_ca_file = ca_secret_ref.as_ref().map(secrets::oidc_ca);
-    match jwks_url.as_deref().map(str::parse).transpose() {
-        Ok(url) => wanted.jwks_url = url,
-        Err(_) => problems.require(false, "spec.auth.oidc.jwksUrl", "must be an address, as in https://id.example.com/keys"),
-    }
-    config.auth.oidc = Some(wanted);
 }
 
 fn search_mode(mode: spec::SearchMode) -> SearchMode {
