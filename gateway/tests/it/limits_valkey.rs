@@ -87,6 +87,20 @@ async fn requests_at_once_from_two_gateways_get_no_more_than_there_is() {
 }
 
 #[tokio::test]
+async fn a_valkey_that_refuses_scripts_is_still_used_as_a_cache() {
+    let own = tokio::task::spawn_blocking(OwnServers::start).await.unwrap();
+    let mut connection = connection(&own.servers).await;
+    redis::cmd("ACL").arg(&["SETUSER", "default", "-eval"]).query_async::<()>(&mut connection).await.unwrap();
+    let gateway = gateway(&own.servers, &realm());
+    let budgets = [requests(1, 2)];
+    let verdicts =
+        [gateway.limiter.admit(&budgets).await, gateway.limiter.admit(&budgets).await, gateway.limiter.admit(&budgets).await];
+    assert_eq!(verdicts.map(|verdict| verdict.admitted), [true, true, false]);
+    assert_eq!(gateway.metrics.rate_limit_fallbacks.get(), 2, "the third was refused without asking");
+    assert_eq!(gateway.metrics.valkey_connection_error.get(), 0, "it would not be asked for cached results either");
+}
+
+#[tokio::test]
 async fn tokens_spent_at_one_gateway_close_the_other() {
     let realm = realm();
     let (one, two) = (gateway(servers(), &realm), gateway(servers(), &realm));
