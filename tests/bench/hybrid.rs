@@ -169,7 +169,8 @@ fn asking(rows: &Rows, model: &Arc<dyn Embedder>, mode: SearchMode) -> anyhow::R
         generation: Generation::default(),
         logging: Logging::default(),
     };
-    let principal = Principal { workspace: rows.workspace, workspace_name: "default".to_owned(), admin: false, key: KeyPrint::default() };
+    let principal =
+        Principal { workspace: rows.workspace, workspace_name: "default".to_owned(), admin: false, key: KeyPrint::default() };
     Ok(Arc::new(Asking { answerer, principal, questions, mode }))
 }
 
