@@ -105,7 +105,7 @@ async fn no_other_token_holds() {
             format!("{}.{}.{}", parts[0], base64(&changed(&claims, "workspace", json!("default"))), parts[2]),
             "signature",
         ),
-        ("signature cut", format!("{}.{}.{}", parts[0], parts[1], &parts[2][..parts[2].len() - 4]), "signature"),
+        ("signature cut", format!("{}.{}.{}", parts[0], parts[1], &parts[2][..parts[2].len() - 2]), "signature"),
         ("no signature", format!("{}.{}.", parts[0], parts[1]), "signature"),
         ("unsigned", format!("{}.{}.", base64(&json!({"alg": "none", "kid": "good"})), parts[1]), "RS, PS, ES or EdDSA"),
         ("unsigned, in capitals", with_header(json!({"alg": "NONE", "kid": "good"})), "RS, PS, ES or EdDSA"),
