@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     spec::{
-        Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Ingest, Limits, Logging, NetworkPolicy,
-        Postgres, Redaction, Rerank, Search,
+        Auth, Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Ingest, Limits, Logging,
+        NetworkPolicy, Postgres, Redaction, Rerank, Search,
     },
     status::RagPipelineStatus,
 };
@@ -160,4 +160,7 @@ pub struct RagPipelineSpec {
     /// Personal data and secrets that are taken out of documents, questions and answers. Left out, card numbers, keys and tokens are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redaction: Option<Redaction>,
+    /// Who may call besides the holders of API keys. Left out, nobody may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
 }

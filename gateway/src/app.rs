@@ -25,6 +25,8 @@ use crate::{
     answer::{Answerer, Flights, Retriever},
     backends::{
         cache::{self, ValkeyCache},
+        limiter::{LocalLimiter, SharedLimiter},
+        oidc,
         pgvector::Store,
     },
     http::{routes, serve::serve as serve_http, tls::Tls},
@@ -32,7 +34,7 @@ use crate::{
     metrics::Metrics,
     redact::Redactor,
     settings::{Settings, secret::Secret},
-    traits::{cache::Cache, embedder::Embedder},
+    traits::{cache::Cache, embedder::Embedder, limiter::Limiter, tokens::TokenVerifier},
 };
 
 /// The parts of a running gateway.
@@ -46,6 +48,8 @@ pub struct App {
     pub valkey: Option<Arc<ValkeyCache>>,
     pub embedder: Arc<dyn Embedder>,
     pub answerer: Answerer,
+    pub limiter: Arc<dyn Limiter>,
+    pub tokens: Arc<dyn TokenVerifier>,
 }
 
 impl App {
@@ -101,8 +105,18 @@ impl App {
             generation: config.generation.clone(),
             logging: config.logging.clone(),
         };
-        Ok(Self { registry, metrics, store, cache, valkey, embedder, answerer, settings })
+        let limiter = limiter(&settings, valkey.clone(), &metrics)?;
+        let tokens = oidc::open(&settings.config.auth)?;
+        Ok(Self { tokens, limiter, registry, metrics, store, cache, valkey, embedder, answerer, settings })
     }
+}
+
+/// Budgets in Valkey, which all gateways share, or without it in each process.
+fn limiter(settings: &Settings, valkey: Option<Arc<ValkeyCache>>, metrics: &Metrics) -> anyhow::Result<Arc<dyn Limiter>> {
+    Ok(match valkey {
+        Some(valkey) => Arc::new(SharedLimiter::new(valkey, realm(settings)?, metrics.clone())),
+        None => Arc::new(LocalLimiter::default()),
+    })
 }
 
 /// The store of the application role.

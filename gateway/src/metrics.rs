@@ -57,6 +57,9 @@ pub struct Metrics {
     pub documents_stale: IntGauge,
     /// Label `kind`.
     pub redacted: IntCounterVec,
+    /// Label `kind`: `requests` or `tokens`.
+    pub rate_limited: IntCounterVec,
+    pub rate_limit_fallbacks: IntCounter,
 }
 
 impl Metrics {
@@ -137,6 +140,15 @@ impl Metrics {
             ingest_chunks: counter("ragline_ingest_chunks_total", "Chunks stored.")?,
             documents_stale: int_gauge("ragline_documents_stale", "Documents that were cut with other settings than these.")?,
             redacted: counters("ragline_redacted_total", "Values taken out of documents, questions and answers.", &["kind"])?,
+            rate_limited: counters(
+                "ragline_rate_limited_total",
+                "Requests that were refused since a key or workspace had used up its share.",
+                &["kind"],
+            )?,
+            rate_limit_fallbacks: counter(
+                "ragline_rate_limit_fallbacks_total",
+                "Times that a share was counted by this gateway alone since Valkey did not answer.",
+            )?,
         })
     }
 

@@ -15,7 +15,7 @@ use ragline_gateway::{
     redact::Redactor,
     traits::{
         embedder::{EmbedError, Embedder, Tokenizer, Vector},
-        search::{Principal, SearchPlan},
+        search::{KeyPrint, Principal, SearchPlan},
     },
 };
 
@@ -171,7 +171,8 @@ fn asking(rows: &Rows, model: &Arc<dyn Embedder>, mode: SearchMode) -> anyhow::R
         generation: Generation::default(),
         logging: Logging::default(),
     };
-    let principal = Principal { workspace: rows.workspace, workspace_name: "default".to_owned(), admin: false };
+    let principal =
+        Principal { workspace: rows.workspace, workspace_name: "default".to_owned(), admin: false, key: KeyPrint::default() };
     Ok(Arc::new(Asking { answerer, principal, questions, mode }))
 }
 

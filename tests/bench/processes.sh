@@ -1,4 +1,4 @@
-# The gateways of the benchmark, and the programs of PostgreSQL. To be sourced; needs steps.sh, `folder`, `compiled`, `repository`.
+# The gateways of the benchmark, and the programs of PostgreSQL. To be sourced; needs steps.sh, `folder`, `compiled`, `repository`, `rates`.
 # shellcheck shell=bash
 
 declare -A urls pids
@@ -56,6 +56,8 @@ generation:
     openAiCompatible:
       baseUrl: http://127.0.0.1:$RAGLINE_BENCH_PROVIDER_PORT/v1
       model: bench
+limits:
+  rate: {perKey: $rates, perWorkspace: $rates}
 END
   RAGLINE_CONFIG=$config gateway_start streams
 }

@@ -95,4 +95,36 @@ pub struct Limits {
     #[schemars(range(min = 1, max = 3_600))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extract_timeout_seconds: Option<u64>,
+    /// How much each API key and each workspace may ask for in a minute. What goes beyond is answered 429 with the time to wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+}
+
+/// How much may be asked in a minute. A share fills up evenly, and a minute's worth can be saved up and spent at once. The gateways
+/// count together in Valkey; while it does not answer, or where the cache is disabled, each gateway allows the whole share by itself.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rate {
+    /// Of each API key, and of each subject of `auth.oidc`. Default: `6000` requests and `2000000` tokens, which a single program that
+    /// asks one question after another does not reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_key: Option<RateLimit>,
+    /// Of all keys of a workspace together. Default: `12000` requests and `4000000` tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_workspace: Option<RateLimit>,
+}
+
+/// What one minute allows.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RateLimit {
+    /// Requests a minute, 0 to 60000000; 0 means no limit. Default: that of the section.
+    #[schemars(range(min = 0, max = 60_000_000))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
+    /// Tokens a minute that models read and write for answers and for `/v1/embeddings`, 0 to 60000000; 0 means no limit. They are
+    /// taken once they are known, so the request after the one that spent too much is refused. Default: that of the section.
+    #[schemars(range(min = 0, max = 60_000_000))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_minute: Option<u32>,
 }

@@ -1,6 +1,7 @@
 //! The sections of a pipeline's spec. A field that is left out stays absent in the cluster; the operator fills in the default
 //! that its documentation names, so that the defaulting of the API server never gets in the way of a one-of rule.
 
+mod auth;
 mod autoscaling;
 mod cache;
 mod embedding;
@@ -16,11 +17,12 @@ mod resources;
 mod search;
 mod workers;
 
+pub use auth::{Auth, Oidc};
 pub use autoscaling::Autoscaling;
 pub use cache::{Cache, ExternalCache, ManagedCache, SimilarityCache};
 pub use embedding::{BuiltinEmbedding, Embedding, OpenAiCompatibleEmbedding, SecretKeyRef};
 pub use empty::Empty;
-pub use gateway::{Gateway, Limits, LogLevel, Logging};
+pub use gateway::{Gateway, Limits, LogLevel, Logging, Rate, RateLimit};
 pub use generation::{Generation, OpenAiCompatibleGeneration};
 pub use index::{DistanceMetric, ElementType, Hnsw, Index, IndexMode, IvfFlat, MaintenanceWindow, Quantization};
 pub use ingest::{Chunking, Dataset, DeletionPolicy};

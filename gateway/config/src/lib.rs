@@ -13,11 +13,12 @@ mod schema;
 mod validate;
 
 pub use config::{
-    Cache, CacheMode, Chunking, Config, DEFAULT_PROMPT_TEMPLATE, Database, Embedding, EmbeddingProvider, Expansion,
+    Auth, Cache, CacheMode, Chunking, Config, DEFAULT_PROMPT_TEMPLATE, Database, Embedding, EmbeddingProvider, Expansion,
     ExpansionMethod, Fusion, FusionMethod, Generation, GenerationProvider, HnswParameters, Index, IndexMode, IvfFlatParameters,
-    Limits, Logging, OpenAiCompatible, Redaction, Rerank, RerankProvider, Search, SearchMode, Server, SimilarityCache, TlsMode,
+    Limits, Logging, Oidc, OpenAiCompatible, Rate, RateLimit, Redaction, Rerank, RerankProvider, Search, SearchMode, Server,
+    SimilarityCache, TlsMode,
 };
 pub use duration::Seconds;
 pub use report::{BuildReport, INDEX_REPORT_PATH, IndexReport, RelationReport, TierCounts};
 pub use schema::SCHEMA_VERSION;
-pub use validate::{ConfigError, Problem};
+pub use validate::{ConfigError, Problem, is_trustworthy};

@@ -7,6 +7,10 @@ use crate::{
 
 /// Dimensions of a `vector` that pgvector can index.
 const MOST_INDEXED_VECTOR: u32 = 2_000;
+/// The most that a rate may allow; budgets are counted in microseconds of a minute.
+const MOST_PER_MINUTE: u32 = 60_000_000;
+const TRUSTWORTHY: &str = "must begin with https://, or with http:// and a loopback address";
+const RATE_BOUNDS: &str = "must be 0 (no limit) to 60000000";
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -183,8 +187,38 @@ impl Config {
         require((0.5..=1.0).contains(&index.recall_target), "index.recallTarget", "must be 0.5 to 1");
         require(self.limits.file_bytes <= self.limits.request_bytes, "limits.fileBytes", "must be at most limits.requestBytes");
         require(self.limits.concurrent_requests > 0, "limits.concurrentRequests", "must be at least 1");
+        if let Some(oidc) = &self.auth.oidc {
+            let trusted = |text: &str| text.parse().is_ok_and(|url| is_trustworthy(&url));
+            require(trusted(&oidc.issuer), "auth.oidc.issuer", TRUSTWORTHY);
+            require(oidc.jwks_url.as_ref().is_none_or(is_trustworthy), "auth.oidc.jwksUrl", TRUSTWORTHY);
+            require(!oidc.audience.is_empty(), "auth.oidc.audience", "must be given; any token of the issuer would be taken");
+            require(!oidc.workspace_claim.is_empty(), "auth.oidc.workspaceClaim", "must not be empty");
+            require(!oidc.scope_claim.is_empty(), "auth.oidc.scopeClaim", "must not be empty");
+            let is_word = |word: &str| !word.is_empty() && !word.contains(char::is_whitespace);
+            require(is_word(&oidc.read_scope), "auth.oidc.readScope", "must be one word");
+            require(is_word(&oidc.write_scope), "auth.oidc.writeScope", "must be one word");
+            require(oidc.admin_scope.as_deref().is_none_or(is_word), "auth.oidc.adminScope", "must be one word, or absent");
+            require(oidc.leeway_seconds.0 <= 300, "auth.oidc.leewaySeconds", "must be at most 300");
+        }
+        let rate = &self.limits.rate;
+        let within = |number: u32| number <= MOST_PER_MINUTE;
+        require(within(rate.per_key.requests_per_minute), "limits.rate.perKey.requestsPerMinute", RATE_BOUNDS);
+        require(within(rate.per_key.tokens_per_minute), "limits.rate.perKey.tokensPerMinute", RATE_BOUNDS);
+        require(within(rate.per_workspace.requests_per_minute), "limits.rate.perWorkspace.requestsPerMinute", RATE_BOUNDS);
+        require(within(rate.per_workspace.tokens_per_minute), "limits.rate.perWorkspace.tokensPerMinute", RATE_BOUNDS);
         found
     }
+}
+
+/// Whether what is read there may decide who is let in: nobody on the way can have changed it.
+pub fn is_trustworthy(url: &url::Url) -> bool {
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => return false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && loopback)
 }
 
 fn is_http(url: &url::Url) -> bool {
@@ -250,6 +284,34 @@ mod tests {
         assert!(error.contains("index.elementType") && error.contains("halfvec"), "{error}");
         Config::from_yaml(&yaml("  quantization: binary\n")).unwrap();
         Config::from_yaml(&yaml("  mode: none\n")).unwrap();
+    }
+
+    #[test]
+    fn a_provider_of_identities_is_read_where_nobody_can_change_it() {
+        let yaml = |issuer: &str, more: &str| format!("auth:\n  oidc:\n    issuer: {issuer}\n    audience: ragline\n{more}");
+        for good in ["https://id.example.com/realms/staff", "http://127.0.0.1:8080", "http://localhost/realm", "http://[::1]:1"] {
+            let config = Config::from_yaml(&yaml(good, "")).unwrap();
+            assert_eq!(Config::from_yaml(&config.to_yaml().unwrap()).unwrap(), config);
+            assert_eq!(config.auth.oidc.unwrap().issuer, good, "to the letter");
+        }
+        for bad in ["http://id.example.com", "http://127.0.0.1.example.com", "id.example.com", "ftp://localhost"] {
+            let error = Config::from_yaml(&yaml(bad, "")).unwrap_err().to_string();
+            assert!(error.contains("auth.oidc.issuer") && error.contains("https://"), "{bad}: {error}");
+        }
+        let error =
+            Config::from_yaml(&yaml("https://id", "    adminScope: ''\n    leewaySeconds: 900\n")).unwrap_err().to_string();
+        assert!(error.contains("auth.oidc.adminScope") && error.contains("auth.oidc.leewaySeconds"), "{error}");
+    }
+
+    #[test]
+    fn a_rate_of_nothing_is_no_limit_and_what_is_left_out_keeps_its_default() {
+        let config = Config::from_yaml("limits:\n  rate:\n    perKey: {requestsPerMinute: 0}\n").unwrap();
+        let defaults = Config::default().limits.rate;
+        assert_eq!(config.limits.rate.per_key.requests_per_minute, 0);
+        assert_eq!(config.limits.rate.per_key.tokens_per_minute, defaults.per_key.tokens_per_minute);
+        assert_eq!(config.limits.rate.per_workspace, defaults.per_workspace);
+        let error = Config::from_yaml("limits:\n  rate:\n    perWorkspace: {requestsPerMinute: 60000001}\n").unwrap_err();
+        assert!(error.to_string().contains("limits.rate.perWorkspace.requestsPerMinute"), "{error}");
     }
 
     #[test]

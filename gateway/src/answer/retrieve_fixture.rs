@@ -30,8 +30,8 @@ use crate::{
         rephraser::Rephraser,
         reranker::{RerankError, Reranker},
         search::{
-            Calibration, Hit, Leg, LexicalQuery, Match, Nearest, NearestQuery, Passages, Principal, SearchPlan, Searcher,
-            StoreError, WorkspaceId,
+            Calibration, Hit, KeyPrint, Leg, LexicalQuery, Match, Nearest, NearestQuery, Passages, Principal, SearchPlan,
+            Searcher, StoreError, WorkspaceId,
         },
     },
 };
@@ -285,7 +285,7 @@ impl Bench {
 }
 
 pub(super) fn somebody() -> Principal {
-    Principal { workspace: WorkspaceId(1), workspace_name: "default".into(), admin: false }
+    Principal { workspace: WorkspaceId(1), workspace_name: "default".into(), admin: false, key: KeyPrint::default() }
 }
 
 pub(super) fn ask(text: &str) -> SearchRequest {

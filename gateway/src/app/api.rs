@@ -38,6 +38,8 @@ pub(super) fn state(app: &App, shutdown: &CancellationToken) -> Arc<ApiState> {
         metrics: app.metrics.clone(),
         registry: app.registry.clone(),
         shutdown: shutdown.clone(),
+        limiter: Arc::clone(&app.limiter),
+        tokens: Arc::clone(&app.tokens),
     })
 }
 

@@ -22,7 +22,7 @@ use crate::{
     ingest::{job, upload::Uploads, worker},
     traits::{
         ingest::{Job, JobStatus, Metadata, NewItem},
-        search::{Directory, NearestQuery, Principal, SearchPlan, Searcher},
+        search::{Directory, KeyPrint, NearestQuery, Principal, SearchPlan, Searcher},
     },
 };
 
@@ -143,7 +143,7 @@ impl Target for Local {
         directory.ready().await.map_err(|error| failed(error.into()))?;
         own.remove_left_over().await.map_err(|error| failed(error.into()))?;
         let (workspace, relation) = own.create().await.map_err(|error| failed(error.into()))?;
-        let principal = Principal { workspace, workspace_name: own.name().to_owned(), admin: false };
+        let principal = Principal { workspace, workspace_name: own.name().to_owned(), admin: false, key: KeyPrint::default() };
         self.worker = Some(tokio::spawn(worker::run(ingestion.clone(), self.stop.clone())));
         self.opened = Some(Opened { principal, relation });
         Ok(())

@@ -1,5 +1,5 @@
-//! Who asks: the bearer key's holder, and whether the key may do what the route does. A key is compared and looked up by its SHA-256
-//! alone and is never logged.
+//! Who asks: the holder of the bearer's key or token, and whether it may do what the route does. A key is compared and looked up by its
+//! SHA-256 alone; neither is ever logged.
 
 use std::sync::Arc;
 
@@ -18,10 +18,11 @@ use super::{
     error::{ApiError, ErrorCode},
     scopes,
     state::ApiState,
+    tokens,
 };
 use crate::traits::{
     ingest::Hash,
-    search::{Directory, Principal, StoreError},
+    search::{Directory, KeyPrint, Principal, StoreError},
     workspaces::{FIRST_WORKSPACE, KeyHolder, Scope},
 };
 
@@ -30,6 +31,8 @@ pub(super) type KeyHolders = Cache<(u64, Hash), Option<Arc<KeyHolder>>>;
 
 /// A longer header is no key of ours.
 const MOST_KEY_BYTES: usize = 512;
+/// Tokens carry claims.
+const MOST_TOKEN_BYTES: usize = 8 << 10;
 
 /// Lets a request through when its key has a holder who may do what the route does; the principal goes along as an extension.
 pub(super) async fn authenticate(State(state): State<Arc<ApiState>>, mut request: Request, next: Next) -> Response {
@@ -51,11 +54,18 @@ fn admitted(holder: &KeyHolder, request: &Request) -> Result<Arc<Principal>, Api
 
 async fn holder(state: &ApiState, headers: &HeaderMap) -> Result<Arc<KeyHolder>, ApiError> {
     let key = bearer(headers)?;
+    let is_token = state.parts.tokens.takes(key);
+    if key.len() > if is_token { MOST_TOKEN_BYTES } else { MOST_KEY_BYTES } {
+        return Err(ApiError::new(ErrorCode::InvalidApiKey, "this API key is not known"));
+    }
     let hash: Hash = Sha256::digest(key.as_bytes()).into();
     let is_first = (state.parts.first_key)().is_some_and(|first| {
         let first_hash = Sha256::digest(first.expose_secret().trim().as_bytes());
         first_hash.as_slice().ct_eq(hash.as_slice()).into()
     });
+    if is_token && !is_first {
+        return tokens::holder(state, key).await;
+    }
     let directory = state.parts.directory.as_ref();
     let find = async {
         let found = if is_first { Some(first_holder(directory).await?) } else { directory.key_holder(&hash).await? };
@@ -77,12 +87,14 @@ async fn holder(state: &ApiState, headers: &HeaderMap) -> Result<Arc<KeyHolder>,
 
 async fn first_holder(directory: &dyn Directory) -> Result<KeyHolder, StoreError> {
     let workspace = directory.workspace(FIRST_WORKSPACE).await?.ok_or(StoreError::NotFound { what: "workspace" })?;
-    let principal = Principal { workspace, workspace_name: FIRST_WORKSPACE.to_owned(), admin: true };
+    // The same after it was rotated.
+    let key = KeyPrint(Sha256::digest(FIRST_WORKSPACE).into());
+    let principal = Principal { workspace, workspace_name: FIRST_WORKSPACE.to_owned(), admin: true, key };
     Ok(KeyHolder { principal, scope: Scope::Admin })
 }
 
 /// A shared failure of the look-up; the error itself cannot be moved out.
-fn unavailable(error: Arc<StoreError>) -> ApiError {
+pub(super) fn unavailable(error: Arc<StoreError>) -> ApiError {
     #[derive(Debug, thiserror::Error)]
     #[error("the holder of the API key could not be looked up")]
     struct LookUp(#[source] Arc<StoreError>);
@@ -101,9 +113,6 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     let key = key.trim();
     if !scheme.eq_ignore_ascii_case("bearer") || key.is_empty() {
         return Err(missing());
-    }
-    if key.len() > MOST_KEY_BYTES {
-        return Err(ApiError::new(ErrorCode::InvalidApiKey, "this API key is not known"));
     }
     Ok(key)
 }

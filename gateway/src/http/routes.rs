@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     answers, auth, documents,
     error::{ApiError, ErrorCode},
-    guard, health, index, jobs, keys, observe, openai, openapi, scopes, search,
+    guard, health, index, jobs, keys, limits, observe, openai, openapi, scopes, search,
     state::ApiState,
     workspaces,
 };
@@ -59,6 +59,7 @@ pub fn router(state: Arc<ApiState>) -> Router {
     let guarded = streamed()
         .route_layer(DefaultBodyLimit::disable())
         .merge(timed().route_layer(from_fn_with_state(Arc::clone(&state), guard::deadline)))
+        .route_layer(from_fn_with_state(Arc::clone(&state), limits::limit))
         .route_layer(from_fn_with_state(Arc::clone(&state), auth::authenticate))
         .route_layer(from_fn_with_state(Arc::clone(&state), guard::permit));
     finished(open().merge(guarded), state)

@@ -14,6 +14,8 @@ use super::{
     auth::KeyHolders,
     health::Readiness,
     index::{self, Reports},
+    limits::Shares,
+    metered::Metered,
 };
 use crate::{
     answer::{AnswerError, AnswerEvents, AnswerOutcome, AnswerRequest, SearchOutcome, SearchRequest},
@@ -22,7 +24,9 @@ use crate::{
         embedder::Embedder,
         files::FileStore,
         ingest::{BlobStore, DocumentStore, Hash, JobStore},
+        limiter::Limiter,
         search::{Directory, Principal, StoreError},
+        tokens::TokenVerifier,
         vector_stores::VectorStores,
         workspaces::WorkspaceStore,
     },
@@ -69,6 +73,8 @@ pub struct Parts {
     pub registry: Registry,
     /// Cancelled when the gateway shuts down: it is no longer ready, requests under way end.
     pub shutdown: CancellationToken,
+    pub limiter: Arc<dyn Limiter>,
+    pub tokens: Arc<dyn TokenVerifier>,
 }
 
 /// The parts with what the layers remember.
@@ -78,6 +84,7 @@ pub struct ApiState {
     pub(super) holders: KeyHolders,
     pub(super) readiness: Readiness,
     pub(super) reports: Reports,
+    pub(super) shares: Shares,
 }
 
 /// Keys whose holder is remembered.
@@ -87,13 +94,16 @@ const REMEMBERED_KEYS: u64 = 4_096;
 const REMEMBERED_FOR: Duration = Duration::from_secs(3);
 
 impl ApiState {
-    pub fn new(parts: Parts) -> Arc<Self> {
+    pub fn new(mut parts: Parts) -> Arc<Self> {
+        let shares = Shares::new(parts.limits.rate, Arc::clone(&parts.limiter));
+        parts.answering = Arc::new(Metered::new(parts.answering, shares.clone()));
         let permits = usize::try_from(parts.limits.concurrent_requests).unwrap_or(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             permits: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
             holders: Cache::builder().max_capacity(REMEMBERED_KEYS).time_to_live(REMEMBERED_FOR).build(),
             readiness: Readiness::default(),
             reports: index::reports(),
+            shares,
             parts,
         })
     }

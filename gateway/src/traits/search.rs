@@ -30,7 +30,13 @@ pub struct Principal {
     pub workspace_name: String,
     /// May manage workspaces and keys.
     pub admin: bool,
+    /// Who pays for what is spent. It bounds nothing that a request may see.
+    pub key: KeyPrint,
 }
+
+/// Tells keys and the subjects of identity providers apart: a SHA-256 that says nothing else.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct KeyPrint(pub [u8; 32]);
 
 /// A search by vector.
 #[derive(Clone, Debug)]

@@ -37,7 +37,7 @@ use crate::{
         embedder::Embedder,
         ingest::{BlobStore, DocumentStore, JobStore},
         inspect::Inspector,
-        search::{Directory, Principal, Searcher, StoreError},
+        search::{Directory, KeyPrint, Principal, Searcher, StoreError},
     },
 };
 
@@ -72,7 +72,7 @@ pub struct VerifyParts {
 impl VerifyParts {
     async fn principal(&self) -> Result<Principal, Failure> {
         let workspace = self.directory.workspace(WORKSPACE).await?.ok_or(StoreError::NotFound { what: "workspace" })?;
-        Ok(Principal { workspace, workspace_name: WORKSPACE.to_owned(), admin: true })
+        Ok(Principal { workspace, workspace_name: WORKSPACE.to_owned(), admin: true, key: KeyPrint::default() })
     }
 }
 

@@ -17,7 +17,7 @@ use ragline_gateway::traits::{
         BlobStore, Claim, Document, DocumentPage, DocumentStore, Hash, Job, JobItem, JobStatus, JobStore, NewDocument, NewItem,
         Published, Rechunk, StagedChunk,
     },
-    search::{Directory, Principal, StoreError, WorkspaceId},
+    search::{Directory, KeyPrint, Principal, StoreError, WorkspaceId},
     workspaces::{KeyHolder, Scope},
 };
 use sha2::{Digest, Sha256};
@@ -114,7 +114,8 @@ impl Directory for FakeStore {
         let theirs: Hash = Sha256::digest(THEIR_KEY).into();
         self.key_look_ups.fetch_add(1, Ordering::Relaxed);
         let reading: Hash = Sha256::digest(READING_KEY).into();
-        let principal = Principal { workspace: THEIRS, workspace_name: "theirs".into(), admin: false };
+        let principal =
+            Principal { workspace: THEIRS, workspace_name: "theirs".into(), admin: false, key: KeyPrint(*key_sha256) };
         let scope = if *key_sha256 == reading { Scope::Read } else { Scope::Write };
         Ok([theirs, reading].contains(key_sha256).then_some(KeyHolder { principal, scope }))
     }
@@ -125,7 +126,11 @@ impl Directory for FakeStore {
 
     async fn workspace(&self, name: &str) -> Result<Option<WorkspaceId>, StoreError> {
         drop(self.here()?);
-        Ok((name == "default").then_some(OURS))
+        Ok(match name {
+            "default" => Some(OURS),
+            "theirs" => Some(THEIRS),
+            _ => None,
+        })
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

@@ -14,6 +14,7 @@ use ragline_gateway::{
     answer::{
         AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, AnswerRequest, Citation, Mark, SearchOutcome, SearchRequest,
     },
+    backends::{limiter::LocalLimiter, oidc::NoTokens},
     http::{
         routes,
         state::{Answering, ApiState, IndexReporter, Parts},
@@ -23,6 +24,7 @@ use ragline_gateway::{
         generator::{Finish, Usage},
         place::{ChunkKind, Place},
         search::{Match, Principal, SearchPlan, StoreError},
+        tokens::TokenVerifier,
     },
 };
 use secrecy::SecretString;
@@ -178,6 +180,11 @@ pub(crate) fn api() -> Api {
 }
 
 pub(crate) fn api_with(limits: Limits) -> Api {
+    api_trusting(limits, Arc::new(NoTokens))
+}
+
+/// One that takes tokens, too.
+pub(crate) fn api_trusting(limits: Limits, tokens: Arc<dyn TokenVerifier>) -> Api {
     let (store, answering) = (crate::http_fakes::store(), Arc::<FakeAnswering>::default());
     let registry = prometheus::Registry::new();
     let shutdown = CancellationToken::new();
@@ -199,6 +206,8 @@ pub(crate) fn api_with(limits: Limits) -> Api {
         metrics: Metrics::register(&registry).unwrap(),
         registry,
         shutdown: shutdown.clone(),
+        limiter: Arc::new(LocalLimiter::default()),
+        tokens,
     };
     Api { store, answering, shutdown, router: routes::router(ApiState::new(parts)) }
 }

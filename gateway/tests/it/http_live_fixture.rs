@@ -10,7 +10,9 @@ use ragline_gateway::{
     backends::{
         cache::{CachedEmbedder, NoCache},
         extractive::ExtractiveGenerator,
+        limiter::LocalLimiter,
         off::{NoRephraser, NoReranker},
+        oidc::NoTokens,
         pgvector::Store,
     },
     http::{
@@ -111,6 +113,8 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         metrics,
         registry,
         shutdown: shutdown.clone(),
+        limiter: Arc::new(LocalLimiter::default()),
+        tokens: Arc::new(NoTokens),
     };
     let router = routes::router(ApiState::new(api));
     Live { database, embedder, router, store, parts, _shutdown: shutdown.drop_guard() }

@@ -2,6 +2,7 @@
 
 mod config;
 mod gateway;
+mod identity;
 mod secrets;
 mod sizing;
 

@@ -1,6 +1,7 @@
 //! The gateway's configuration file. Its names are those of the `RagPipeline` spec, so a message about one fits the other.
 //! Every field has a default; unknown fields are refused. No secret has a place in here.
 
+mod auth;
 mod cache;
 mod chunking;
 mod database;
@@ -18,13 +19,14 @@ mod server;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    auth::{Auth, Oidc},
     cache::{Cache, CacheMode, SimilarityCache},
     chunking::Chunking,
     database::{Database, TlsMode},
     embedding::{Embedding, EmbeddingProvider},
     generation::{DEFAULT_PROMPT_TEMPLATE, Generation, GenerationProvider},
     index::{HnswParameters, Index, IndexMode, IvfFlatParameters},
-    limits::Limits,
+    limits::{Limits, Rate, RateLimit},
     logging::Logging,
     provider::OpenAiCompatible,
     redaction::Redaction,
@@ -49,4 +51,5 @@ pub struct Config {
     pub limits: Limits,
     pub logging: Logging,
     pub redaction: Redaction,
+    pub auth: Auth,
 }

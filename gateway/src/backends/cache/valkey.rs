@@ -29,6 +29,9 @@ use crate::{
 /// A Valkey that failed is not asked again for this long.
 const REST: Duration = Duration::from_secs(1);
 
+/// Codes by which a Valkey that is well refuses a script: no reason to do without the cache.
+const SCRIPT_REFUSALS: [&str; 5] = ["ERR", "NOPERM", "OOM", "MISCONF", "READONLY"];
+
 /// Why no client can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ValkeyError {
@@ -54,6 +57,8 @@ pub struct ValkeyCache {
     times: TimesToLive,
     metrics: Metrics,
     up: AtomicBool,
+    /// That it was said that scripts are refused.
+    scripts_refused: AtomicBool,
     /// When it may be asked again, after a failure.
     rests_until: Mutex<Option<Instant>>,
 }
@@ -91,7 +96,15 @@ impl ValkeyCache {
             .set_concurrency_limit(1_024);
         let client = client(config, password)?;
         let connection = ConnectionManager::new_lazy_with_config(client, options).map_err(address)?;
-        Ok(Self { connection, timeout, times, metrics, up: AtomicBool::new(false), rests_until: Mutex::default() })
+        Ok(Self {
+            connection,
+            timeout,
+            times,
+            metrics,
+            up: AtomicBool::new(false),
+            scripts_refused: AtomicBool::new(false),
+            rests_until: Mutex::default(),
+        })
     }
 
     /// The values of the keys in one round trip; all absent when Valkey does not answer.
@@ -140,6 +153,26 @@ impl ValkeyCache {
         let mut connection = self.connection.clone();
         let ms: i64 = self.watch(redis::cmd("PTTL").arg(full_key(namespace, key)).query_async(&mut connection)).await?;
         u64::try_from(ms).ok().map(Duration::from_millis)
+    }
+
+    /// What a script gives for the keys and arguments: whole numbers; `None` when Valkey does not answer, or runs no scripts for us.
+    pub async fn run(&self, script: &str, keys: &[String], arguments: &[u64]) -> Option<Vec<i64>> {
+        let mut command = redis::cmd("EVAL");
+        command.arg(script).arg(keys.len()).arg(keys).arg(arguments);
+        let mut connection = self.connection.clone();
+        let run = async {
+            match command.query_async(&mut connection).await {
+                Ok(numbers) => Ok(Some(numbers)),
+                Err(error) if error.code().is_some_and(|code| SCRIPT_REFUSALS.contains(&code)) => {
+                    if !self.scripts_refused.swap(true, Ordering::Relaxed) {
+                        warn!(%error, "Valkey refuses a script; each gateway counts by itself what keys may spend");
+                    }
+                    Ok(None)
+                }
+                Err(error) => Err(error),
+            }
+        };
+        self.watch(run).await.flatten()
     }
 
     /// Whether it answers a PING. Asks even after a failure.

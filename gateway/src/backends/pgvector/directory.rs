@@ -5,7 +5,7 @@ use sqlx::Row;
 
 use super::{Store, failed, keys::scope};
 use crate::traits::{
-    search::{Directory, Principal, StoreError, WorkspaceId},
+    search::{Directory, KeyPrint, Principal, StoreError, WorkspaceId},
     workspaces::KeyHolder,
 };
 
@@ -27,6 +27,7 @@ impl Directory for Store {
             workspace: WorkspaceId(row.try_get("workspace_id").map_err(error)?),
             workspace_name: row.try_get("workspace_name").map_err(error)?,
             admin: row.try_get("admin").map_err(error)?,
+            key: KeyPrint(*key_sha256),
         };
         Ok(Some(KeyHolder { principal, scope: scope(row.try_get("scope").map_err(error)?) }))
     }

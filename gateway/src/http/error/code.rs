@@ -55,11 +55,15 @@ pub enum ErrorCode {
     VectorStoreNotFound,
     FileBatchNotFound,
     VectorStoreExpired,
+    RateLimitExceeded,
+    InvalidToken,
+    TokenNotAdmitted,
+    IdentityProviderUnavailable,
 }
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 51] = [
         Self::MissingApiKey,
         Self::InvalidApiKey,
         Self::AdminRequired,
@@ -107,13 +111,17 @@ impl ErrorCode {
         Self::VectorStoreNotFound,
         Self::FileBatchNotFound,
         Self::VectorStoreExpired,
+        Self::RateLimitExceeded,
+        Self::InvalidToken,
+        Self::TokenNotAdmitted,
+        Self::IdentityProviderUnavailable,
     ];
 
     /// The status line: 4xx the client can mend, 503 and 504 a dependency, 500 our bug.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::MissingApiKey | Self::InvalidApiKey => StatusCode::UNAUTHORIZED,
-            Self::AdminRequired | Self::WriteRequired => StatusCode::FORBIDDEN,
+            Self::MissingApiKey | Self::InvalidApiKey | Self::InvalidToken => StatusCode::UNAUTHORIZED,
+            Self::AdminRequired | Self::WriteRequired | Self::TokenNotAdmitted => StatusCode::FORBIDDEN,
             Self::UnknownRoute
             | Self::DocumentNotFound
             | Self::JobNotFound
@@ -139,7 +147,7 @@ impl ErrorCode {
             Self::UploadTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge | Self::FileTooLarge | Self::UploadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Conflict | Self::WorkspaceExists | Self::WorkspaceNeeded => StatusCode::CONFLICT,
-            Self::TooManyRequests | Self::ProviderRateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyRequests | Self::ProviderRateLimited | Self::RateLimitExceeded => StatusCode::TOO_MANY_REQUESTS,
             Self::RequestTimedOut => StatusCode::GATEWAY_TIMEOUT,
             Self::DatabaseUnavailable
             | Self::DatabaseBusy
@@ -150,7 +158,8 @@ impl ErrorCode {
             | Self::GenerationUnavailable
             | Self::GenerationMisconfigured
             | Self::IndexUnavailable
-            | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            | Self::ShuttingDown
+            | Self::IdentityProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

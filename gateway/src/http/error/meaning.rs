@@ -35,7 +35,7 @@ impl ErrorCode {
                 "The pipeline has a workspace of that name, or is still deleting it: take another name, or wait."
             }
             Self::WorkspaceNeeded => "The workspace `default` cannot be deleted: the first key lives there.",
-            Self::TooManyRequests => "The gateway is full, or the key's share is used up: try again after `Retry-After`.",
+            Self::TooManyRequests => "The gateway is full: try again after `Retry-After`.",
             Self::ProviderRateLimited => "The model's provider limits requests: try again after `Retry-After`.",
             Self::RequestTimedOut => "The request's deadline passed: try again, or ask for less.",
             Self::UploadTimedOut => "The next piece of the upload did not come in time.",
@@ -59,6 +59,10 @@ impl ErrorCode {
             Self::FileBatchNotFound => "The vector store has no such batch of files.",
             Self::VectorStoreExpired => "The vector store went past its time and is empty; make a new one.",
             Self::InternalError => "A fault of the gateway; its log has the request id.",
+            Self::RateLimitExceeded => "The share of the key or of its workspace is used up: try again after `Retry-After`.",
+            Self::InvalidToken => "The identity provider's token does not hold; the message says why.",
+            Self::TokenNotAdmitted => "The token holds, but names no workspace of the pipeline, or no scope of it.",
+            Self::IdentityProviderUnavailable => "The keys of the identity provider could not be fetched: try again shortly.",
         }
     }
 }

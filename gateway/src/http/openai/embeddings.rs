@@ -13,6 +13,7 @@ use super::Table;
 use crate::http::{
     body::JsonBody,
     error::{ApiError, ErrorBody, ErrorCode},
+    params::Caller,
     state::ApiState,
 };
 use crate::traits::embedder::{Embedder, Vector};
@@ -102,6 +103,7 @@ pub(crate) struct EmbeddingUsage {
     responses((status = 200, body = EmbeddingsView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn embed(
     State(state): State<Arc<ApiState>>,
+    Caller(principal): Caller,
     JsonBody(body): JsonBody<EmbeddingsBody>,
 ) -> Result<Json<EmbeddingsView>, ApiError> {
     let embedder = &state.parts.embedder;
@@ -112,6 +114,7 @@ pub(crate) async fn embed(
         [text] => vec![embedder.embed(text).await?],
         texts => embedder.embed_batch(texts).await?,
     };
+    state.shares.charge(&principal, tokens);
     let encode = |(index, vector)| EmbeddingView { object: "embedding", index, embedding: encode(body.encoding_format, vector) };
     Ok(Json(EmbeddingsView {
         object: "list",

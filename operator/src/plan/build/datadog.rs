@@ -7,7 +7,7 @@ use ragline_config::ports;
 use serde_json::{Value, json};
 
 /// Metrics of the gateway under the names that dashboards of Datadog know. Counters are named without their `_total`.
-const NAMES: [(&str, &str); 28] = [
+const NAMES: &[(&str, &str)] = &[
     ("postgresql_bgwriter_buffers_alloc", "postgresql.bgwriter.buffers_alloc"),
     ("postgresql_connections_active", "postgresql.connections.active"),
     ("postgresql_index_scans", "postgresql.index.scans"),
@@ -26,6 +26,8 @@ const NAMES: [(&str, &str); 28] = [
     ("ragline_ingest_chunks", "ragline.ingest.chunks"),
     ("ragline_ingest_documents", "ragline.ingest.documents"),
     ("ragline_redacted", "ragline.redacted"),
+    ("ragline_rate_limit_fallbacks", "ragline.rate_limit.fallbacks"),
+    ("ragline_rate_limited", "ragline.rate_limited"),
     ("valkey_connection_error", "valkey.connection.error"),
     ("valkey_connection_success", "valkey.connection.success"),
     ("valkey_evicted_keys", "valkey.evicted_keys"),

@@ -108,7 +108,7 @@ fn callers(network: &Network) -> Option<NetworkPolicyIngressRule> {
     to(ports::GATEWAY_HTTP, from)
 }
 
-/// What gateways and workers call: name servers, database, cache, and the servers of models.
+/// What gateways and workers call: name servers, database, cache, the servers of models, and the identity provider.
 fn outward(pipeline: &Pipeline) -> Vec<NetworkPolicyEgressRule> {
     let mut rules = vec![name_service()];
     rules.extend(database(pipeline));
@@ -117,8 +117,9 @@ fn outward(pipeline: &Pipeline) -> Vec<NetworkPolicyEgressRule> {
         Cache::External => Some(anywhere(&BTreeSet::from([pipeline.config.cache.port]))),
         Cache::Disabled => None,
     });
-    let models = models(&pipeline.config);
-    rules.extend((!models.is_empty()).then(|| anywhere(&models)));
+    let mut servers = models(&pipeline.config);
+    servers.extend(identity(&pipeline.config));
+    rules.extend((!servers.is_empty()).then(|| anywhere(&servers)));
     rules
 }
 
@@ -146,6 +147,18 @@ fn models(config: &Config) -> BTreeSet<u16> {
     };
     let servers = [embedding, generation, config.rerank.base_url.as_ref()];
     servers.into_iter().flatten().map(|url| url.port_or_known_default().unwrap_or(HTTPS)).collect()
+}
+
+/// The port of the identity provider's keys; where the issuer tells where they are, its own and the usual one.
+fn identity(config: &Config) -> BTreeSet<u16> {
+    let Some(oidc) = &config.auth.oidc else { return BTreeSet::new() };
+    match &oidc.jwks_url {
+        Some(keys) => BTreeSet::from([keys.port_or_known_default().unwrap_or(HTTPS)]),
+        None => {
+            let issuer = oidc.issuer_url().and_then(|issuer| issuer.port_or_known_default());
+            BTreeSet::from([issuer.unwrap_or(HTTPS), HTTPS])
+        }
+    }
 }
 
 fn name_service() -> NetworkPolicyEgressRule {

@@ -3,7 +3,7 @@
 
 use ragline_config::{
     CacheMode, Config, ConfigError, EmbeddingProvider, ExpansionMethod, FusionMethod, GenerationProvider, HnswParameters,
-    IndexMode, IvfFlatParameters, OpenAiCompatible, RerankProvider, SearchMode, Seconds, TlsMode,
+    IndexMode, IvfFlatParameters, OpenAiCompatible, RateLimit, RerankProvider, SearchMode, Seconds, TlsMode,
     index::{DistanceMetric, ElementType, HNSW_EF_CONSTRUCTION, HNSW_M, Quantization},
     ports,
 };
@@ -12,7 +12,7 @@ use ragline_crds::{
     spec::{self, LogLevel},
 };
 
-use super::{Problem, Problems, secrets};
+use super::{Problem, Problems, identity, secrets};
 use crate::plan::names;
 
 /// Overwrites `$to.$field` where the spec names it.
@@ -101,9 +101,14 @@ pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems
             request_timeout_seconds: _,
             files_per_request: _,
             extract_timeout_seconds: _,
+            rate,
         } = limits;
         take!(limits => config.limits; file_bytes, request_bytes, json_bytes, concurrent_requests, files_per_request);
         take_seconds!(limits => config.limits; request_timeout_seconds, extract_timeout_seconds);
+        if let Some(spec::Rate { per_key, per_workspace }) = rate {
+            share(per_key.as_ref(), &mut config.limits.rate.per_key);
+            share(per_workspace.as_ref(), &mut config.limits.rate.per_workspace);
+        }
     }
     if let Some(logging) = &spec.logging {
         let spec::Logging { level, queries: _, query_text: _ } = logging;
@@ -115,10 +120,17 @@ pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems
             redaction;
         take!(redaction => config.redaction; emails, phones, ibans, cards, ip_addresses, national_ids, api_keys);
     }
+    config.auth.oidc = identity::oidc(spec, problems);
     if let Err(error) = config.check() {
         problems.0.extend(refused(&error));
     }
     config
+}
+
+fn share(spec: Option<&spec::RateLimit>, share: &mut RateLimit) {
+    let Some(limit) = spec else { return };
+    let spec::RateLimit { requests_per_minute: _, tokens_per_minute: _ } = limit;
+    take!(limit => share; requests_per_minute, tokens_per_minute);
 }
 
 fn search_mode(mode: spec::SearchMode) -> SearchMode {

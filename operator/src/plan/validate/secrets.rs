@@ -12,6 +12,8 @@ use crate::plan::{
 
 /// Folder of the certificates that Valkey's is checked with.
 const VALKEY_CA: &str = "valkey-ca";
+/// Folder of the certificates that the identity provider's is checked with.
+const OIDC_CA: &str = "oidc-ca";
 
 /// All of them, in the order in which they are missed.
 pub(super) fn secrets(spec: &RagPipelineSpec) -> Vec<UserSecret> {
@@ -41,6 +43,8 @@ pub(super) fn secrets(spec: &RagPipelineSpec) -> Vec<UserSecret> {
         let field = "spec.cache.external.caSecretRef";
         add(field, VALKEY_CA, None, SecretUser::All, external.ca_secret_ref.clone());
     }
+    let oidc = spec.auth.as_ref().and_then(|auth| auth.oidc.as_ref()?.ca_secret_ref.clone());
+    add("spec.auth.oidc.caSecretRef", OIDC_CA, None, SecretUser::Serving, oidc);
     found
 }
 
@@ -57,4 +61,9 @@ pub(super) fn database_ca(secret: &SecretKeyRef) -> PathBuf {
 /// Where the certificates for Valkey are mounted.
 pub(super) fn valkey_ca(secret: &SecretKeyRef) -> PathBuf {
     PathBuf::from(format!("{}/{VALKEY_CA}/{}", paths::SECRETS_DIR, secret.key))
+}
+
+/// Where the certificates for the identity provider are mounted.
+pub(super) fn oidc_ca(secret: &SecretKeyRef) -> PathBuf {
+    PathBuf::from(format!("{}/{OIDC_CA}/{}", paths::SECRETS_DIR, secret.key))
 }

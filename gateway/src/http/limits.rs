@@ -1,0 +1,110 @@
+//! What each key and each workspace may spend in a minute: requests as they come, tokens once it is known how many there were. Who has
+//! used up a share is told when there is something again. The operator's questions are not counted, and what needs no key never comes
+//! here.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use ragline_config::{Rate, RateLimit};
+
+use super::{
+    error::{ApiError, ErrorCode},
+    state::ApiState,
+};
+use crate::traits::{
+    limiter::{Budget, BudgetId, Limiter, Measure, Payer},
+    search::Principal,
+};
+
+/// Routes that begin so are asked by the pipeline itself.
+const UNCOUNTED: &str = "/internal/";
+
+/// The shares, and where they are counted.
+#[derive(Clone, Debug)]
+pub(super) struct Shares {
+    rate: Rate,
+    limiter: Arc<dyn Limiter>,
+}
+
+impl Shares {
+    pub(super) fn new(rate: Rate, limiter: Arc<dyn Limiter>) -> Self {
+        Self { rate, limiter }
+    }
+
+    /// Takes tokens from the caller's shares, in the background: what is answered has been paid for already.
+    pub(super) fn charge(&self, principal: &Principal, tokens: u64) {
+        let budgets: Vec<_> = self.budgets(principal).into_iter().filter(|b| b.id.measure == Measure::Tokens).collect();
+        if budgets.is_empty() || tokens == 0 {
+            return;
+        }
+        let limiter = Arc::clone(&self.limiter);
+        tokio::spawn(async move { limiter.charge(&budgets, tokens).await });
+    }
+
+    /// The shares that are bounded.
+    fn budgets(&self, principal: &Principal) -> Vec<Budget> {
+        let Rate { per_key, per_workspace } = self.rate;
+        let of = |payer, RateLimit { requests_per_minute, tokens_per_minute }| {
+            [(Measure::Requests, requests_per_minute), (Measure::Tokens, tokens_per_minute)]
+                .map(|(measure, per_minute)| Budget { id: BudgetId { payer, measure }, per_minute })
+        };
+        let all = [of(Payer::Key(principal.key), per_key), of(Payer::Workspace(principal.workspace), per_workspace)];
+        all.into_iter().flatten().filter(|budget| budget.per_minute > 0).collect()
+    }
+}
+
+/// Lets a request through while its key and workspace have something left, and tells on every answer how much that is.
+pub(super) async fn limit(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let principal = request.extensions().get::<Arc<Principal>>().filter(|_| !route.starts_with(UNCOUNTED));
+    let Some(budgets) = principal.map(|principal| state.shares.budgets(principal)).filter(|budgets| !budgets.is_empty()) else {
+        return next.run(request).await;
+    };
+    let verdict = state.shares.limiter.admit(&budgets).await;
+    let standings: Vec<_> = budgets.into_iter().zip(verdict.debts).collect();
+    let mut response = if verdict.admitted { next.run(request).await } else { refusal(&state, &standings).into_response() };
+    for measure in Measure::ALL {
+        tell(response.headers_mut(), measure, &standings);
+    }
+    response
+}
+
+/// The share that takes longest to have something again is the one that is told of.
+fn refusal(state: &ApiState, standings: &[(Budget, u64)]) -> ApiError {
+    let longest = standings.iter().max_by_key(|(budget, debt)| budget.wait(*debt));
+    let Some((budget, debt)) = longest else { return ApiError::internal() };
+    let (kind, wait) = (budget.id.measure.label(), budget.wait(*debt));
+    state.parts.metrics.rate_limited.with_label_values(&[kind]).inc();
+    let (whose, section) = match budget.id.payer {
+        Payer::Key(_) => ("this API key", "perKey"),
+        Payer::Workspace(_) => ("this workspace", "perWorkspace"),
+    };
+    let message = format!(
+        "{whose} has used up its {} {kind} a minute (limits.rate.{section}.{kind}PerMinute); try again in {:.1} s",
+        budget.per_minute,
+        wait.as_secs_f64(),
+    );
+    ApiError::new(ErrorCode::RateLimitExceeded, message).after(wait.max(Duration::from_millis(1)))
+}
+
+/// OpenAI's headers, of the share that has least left.
+fn tell(headers: &mut HeaderMap, measure: Measure, standings: &[(Budget, u64)]) {
+    let of_measure = standings.iter().filter(|(budget, _)| budget.id.measure == measure);
+    let Some((budget, debt)) = of_measure.min_by_key(|(budget, debt)| budget.remaining(*debt)) else { return };
+    let names = match measure {
+        Measure::Requests => ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
+        Measure::Tokens => ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
+    };
+    let reset = HeaderValue::try_from(format!("{}ms", debt.div_ceil(1_000)));
+    let values = [Ok(budget.per_minute.into()), Ok(budget.remaining(*debt).into()), reset];
+    for (name, value) in names.into_iter().zip(values) {
+        if let Ok(value) = value {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
