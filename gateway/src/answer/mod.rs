@@ -12,6 +12,7 @@ mod flight;
 mod fuse;
 mod legs;
 pub mod prompt;
+mod relevance;
 mod request;
 mod rerank;
 mod retrieve;
@@ -31,6 +32,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 pub use flight::Flights;
+pub use relevance::{RankError, RankRequest, Ranked, RankedBy, Ranker};
 pub use request::{
     AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, AnswerRequest, Citation, Mark, SearchOutcome, SearchRequest,
 };

@@ -26,6 +26,7 @@ use super::{error::ErrorCode, routes};
         (name = "documents", description = "Documents and the jobs that take them in."),
         (name = "search", description = "Search and answers."),
         (name = "openai", description = "Routes in OpenAI's shape."),
+        (name = "mcp", description = "The Model Context Protocol, for agents."),
         (name = "workspaces", description = "Workspaces and keys, for the administrator."),
         (name = "health", description = "Probes, figures and this description. No key is needed."),
         (name = "internal", description = "For the operator.")

@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     answers, auth, documents,
     error::{ApiError, ErrorCode},
-    guard, health, index, jobs, keys, observe, openai, openapi, scopes, search,
+    guard, health, index, jobs, keys, mcp, observe, openai, openapi, rerank, scopes, search,
     state::ApiState,
     workspaces,
 };
@@ -46,6 +46,9 @@ fn timed() -> Table {
         .routes(routes!(workspaces::show, workspaces::delete))
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::revoke))
+        .routes(routes!(rerank::rerank))
+        .routes(routes!(rerank::rerank_v2))
+        .routes(routes!(mcp::message))
         .merge(openai::timed())
 }
 

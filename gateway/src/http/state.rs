@@ -16,12 +16,15 @@ use super::{
     index::{self, Reports},
 };
 use crate::{
-    answer::{AnswerError, AnswerEvents, AnswerOutcome, AnswerRequest, SearchOutcome, SearchRequest},
+    answer::{
+        AnswerError, AnswerEvents, AnswerOutcome, AnswerRequest, RankError, RankRequest, Ranked, SearchOutcome, SearchRequest,
+    },
     metrics::Metrics,
     traits::{
         embedder::Embedder,
         files::FileStore,
         ingest::{BlobStore, DocumentStore, Hash, JobStore},
+        passages::PassageStore,
         search::{Directory, Principal, StoreError},
         vector_stores::VectorStores,
         workspaces::WorkspaceStore,
@@ -47,6 +50,14 @@ pub trait IndexReporter: Send + Sync + std::fmt::Debug {
     async fn report(&self) -> Result<serde_json::Value, StoreError>;
 }
 
+/// Ranks texts that the caller brings.
+#[async_trait]
+pub trait Ranking: Send + Sync + std::fmt::Debug {
+    /// The model that ranks; `None`: it has no name.
+    fn model(&self) -> Option<&str>;
+    async fn rank(&self, request: RankRequest) -> Result<Ranked, RankError>;
+}
+
 /// What the API is made of.
 #[derive(Clone)]
 pub struct Parts {
@@ -69,6 +80,8 @@ pub struct Parts {
     pub registry: Registry,
     /// Cancelled when the gateway shuts down: it is no longer ready, requests under way end.
     pub shutdown: CancellationToken,
+    pub ranking: Arc<dyn Ranking>,
+    pub passages: Arc<dyn PassageStore>,
 }
 
 /// The parts with what the layers remember.

@@ -7,6 +7,7 @@ pub mod filter;
 pub mod generator;
 pub mod ingest;
 pub mod inspect;
+pub mod passages;
 pub mod place;
 pub mod rephraser;
 pub mod reranker;

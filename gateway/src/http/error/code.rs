@@ -55,11 +55,14 @@ pub enum ErrorCode {
     VectorStoreNotFound,
     FileBatchNotFound,
     VectorStoreExpired,
+    RerankUnavailable,
+    RerankMisconfigured,
+    OriginRefused,
 }
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 50] = [
         Self::MissingApiKey,
         Self::InvalidApiKey,
         Self::AdminRequired,
@@ -107,13 +110,16 @@ impl ErrorCode {
         Self::VectorStoreNotFound,
         Self::FileBatchNotFound,
         Self::VectorStoreExpired,
+        Self::RerankUnavailable,
+        Self::RerankMisconfigured,
+        Self::OriginRefused,
     ];
 
     /// The status line: 4xx the client can mend, 503 and 504 a dependency, 500 our bug.
     pub fn status(self) -> StatusCode {
         match self {
             Self::MissingApiKey | Self::InvalidApiKey => StatusCode::UNAUTHORIZED,
-            Self::AdminRequired | Self::WriteRequired => StatusCode::FORBIDDEN,
+            Self::AdminRequired | Self::WriteRequired | Self::OriginRefused => StatusCode::FORBIDDEN,
             Self::UnknownRoute
             | Self::DocumentNotFound
             | Self::JobNotFound
@@ -150,7 +156,9 @@ impl ErrorCode {
             | Self::GenerationUnavailable
             | Self::GenerationMisconfigured
             | Self::IndexUnavailable
-            | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            | Self::ShuttingDown
+            | Self::RerankUnavailable
+            | Self::RerankMisconfigured => StatusCode::SERVICE_UNAVAILABLE,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -59,6 +59,11 @@ impl ErrorCode {
             Self::FileBatchNotFound => "The vector store has no such batch of files.",
             Self::VectorStoreExpired => "The vector store went past its time and is empty; make a new one.",
             Self::InternalError => "A fault of the gateway; its log has the request id.",
+            Self::RerankUnavailable => "The reranking server does not answer: try again shortly.",
+            Self::RerankMisconfigured => {
+                "The reranking server refuses what the pipeline's configuration sends; the log says why."
+            }
+            Self::OriginRefused => "`/mcp` is for programs; a browser's page may not call it.",
         }
     }
 }
