@@ -33,6 +33,7 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use crate::{
+    http_fake_ranking::LongestFirst,
     http_fakes::{FIRST_KEY, FakeStore},
     http_models::WordEmbedder,
 };
@@ -199,6 +200,8 @@ pub(crate) fn api_with(limits: Limits) -> Api {
         metrics: Metrics::register(&registry).unwrap(),
         registry,
         shutdown: shutdown.clone(),
+        ranking: Arc::new(LongestFirst),
+        passages: Arc::clone(&store) as _,
     };
     Api { store, answering, shutdown, router: routes::router(ApiState::new(parts)) }
 }

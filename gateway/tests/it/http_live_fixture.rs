@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use axum::{Router, body::Body, http::Request};
 use ragline_config::{Chunking, Generation, Limits, Logging, Search, SimilarityCache};
 use ragline_gateway::{
-    answer::{Answerer, Flights, Retriever},
+    answer::{Answerer, Flights, Ranker, Retriever},
     backends::{
         cache::{CachedEmbedder, NoCache},
         extractive::ExtractiveGenerator,
@@ -80,6 +80,7 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         metrics: metrics.clone(),
         realm: String::new(),
     };
+    let ranking = Arc::new(Ranker::of(&retriever));
     let answerer = Answerer {
         retriever,
         generator: Arc::new(ExtractiveGenerator::new(Arc::clone(&cached))),
@@ -108,6 +109,8 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         metrics,
         registry,
         shutdown: shutdown.clone(),
+        ranking,
+        passages: Arc::clone(&store) as _,
     };
     let router = routes::router(ApiState::new(api));
     Live { database, embedder, router, store, parts, _shutdown: shutdown.drop_guard() }

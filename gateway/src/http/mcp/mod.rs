@@ -97,7 +97,7 @@ pub(super) enum McpRefusal {
         (status = 202, description = "A notification was taken."),
         (status = 400, description = "No message of the protocol, or of a version that is not spoken.", body = McpRefusal),
         (status = 404, description = "The protocol's newer versions answer so where there is no such method.", body = McpRefusal),
-        (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+        (status = 403, body = ErrorBody), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn message(
     State(state): State<Arc<ApiState>>,
     mut head: Head,
