@@ -102,8 +102,8 @@ async fn a_tool_that_fails_says_why_in_its_result() {
     let unknown = client.call_tool(CallToolRequestParams::new("delete")).await;
     assert!(unknown.unwrap_err().to_string().contains("there is no such tool"));
     api.store.away.store(true, std::sync::atomic::Ordering::Relaxed);
-    let refused = client.call_tool(CallToolRequestParams::new("search")).await;
-    assert!(refused.is_err(), "the key could not be looked up");
+    let away = call(&client, "fetch", json!({"id": format!("doc_{}", uuid::Uuid::now_v7())})).await;
+    assert!(away.is_error == Some(true) && said(&away).contains("(database_unavailable)"), "{}", said(&away));
 }
 
 #[tokio::test]
@@ -155,9 +155,10 @@ async fn a_call_that_nobody_waits_for_ends() {
     let call = message("tools/call", json!({"name": "search", "arguments": {"query": "wait"}}));
     let (router, request) = (api.router.clone(), post("/mcp", call));
     let asked = tokio::spawn(async move { crate::http_fixture::send(&router, request).await });
-    api.answering.begun.notified().await;
+    let patience = Duration::from_secs(5);
+    tokio::time::timeout(patience, api.answering.begun.notified()).await.unwrap();
     asked.abort();
-    tokio::time::timeout(Duration::from_secs(5), api.answering.dropped.notified()).await.unwrap();
+    tokio::time::timeout(patience, api.answering.dropped.notified()).await.unwrap();
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ pub(super) struct McpMessage {
 #[serde(untagged)]
 #[expect(dead_code, reason = "only described")]
 pub(super) enum McpId {
-    Number(u32),
+    Number(i64),
     Text(String),
 }
 
@@ -108,6 +108,8 @@ pub(super) async fn message(
     let both = HeaderValue::from_static("application/json, text/event-stream");
     head.headers.insert(header::ACCEPT, both);
     head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // The SDK asks for it even where it is not compared with anything.
+    head.headers.entry(header::HOST).or_insert(HeaderValue::from_static("localhost"));
     let bytes = serde_json::to_vec(&message).map_err(|error| ApiError::internal().because(error))?;
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
