@@ -105,7 +105,7 @@ impl Cli {
             Command::Workspaces(command) => return client::workspaces(command).await,
             Command::Keys(command) => return client::keys(command).await,
             Command::CheckConfig => check_config(&settings()?)?,
-            Command::Openapi => print(&http::routes::openapi().to_pretty_json()?)?,
+            Command::Openapi => print(&serde_json::to_string_pretty(&http::routes::openapi())?)?,
             Command::Verify { json } => return run_verify(settings()?, json).await,
         }
         Ok(ExitCode::SUCCESS)

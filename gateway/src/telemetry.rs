@@ -1,5 +1,6 @@
 //! Logs: one JSON object a line on standard error, with the level or filter that was configured.
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// The target of the log line of a question, which has the described fields and no others.
@@ -31,6 +32,11 @@ pub fn init(level: &str) -> Result<(), TelemetryError> {
         layer.with_span_list(with_spans).with_writer(std::io::stderr)
     };
     let of_questions = lines(false).with_filter(filter_fn(|metadata| metadata.target() == QUERY_TARGET));
-    let of_all_else = lines(true).with_filter(filter_fn(|metadata| metadata.target() != QUERY_TARGET));
+    let of_all_else = lines(true).with_filter(filter_fn(|metadata| metadata.target() != QUERY_TARGET && !holds_texts(metadata)));
     tracing_subscriber::registry().with(filter).with(of_all_else.and_then(of_questions)).try_init().map_err(TelemetryError::Twice)
+}
+
+/// What the library of the Model Context Protocol says of a message has questions and passages in it, at any level but the highest.
+fn holds_texts(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("rmcp") && *metadata.level() != Level::ERROR
 }

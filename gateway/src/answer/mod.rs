@@ -13,6 +13,7 @@ mod fuse;
 mod legs;
 pub mod prompt;
 mod redacted;
+mod relevance;
 mod request;
 mod rerank;
 mod retrieve;
@@ -32,6 +33,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 pub use flight::Flights;
+pub use relevance::{RankError, RankRequest, Ranked, RankedBy, Ranker};
 pub use request::{
     AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, AnswerRequest, Citation, Mark, SearchOutcome, SearchRequest,
 };

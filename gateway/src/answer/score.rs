@@ -34,10 +34,20 @@ pub(super) fn assign(matches: &mut [Match], question: &str, mode: SearchMode, ca
     }
 }
 
+/// The score of a text by its cosine alone.
+pub(super) fn of_cosine(cosine: f32, calibration: &Calibration) -> f32 {
+    let Curve { similarity, lexical: _, intercept } = calibration.vector.unwrap_or(UNKNOWN_VECTOR);
+    logistic(similarity * cosine + intercept)
+}
+
 fn estimate(found: &Match, terms: usize, curve: &Curve) -> f32 {
     let Curve { similarity, lexical, intercept } = *curve;
     let cosine = found.similarity.unwrap_or_default();
     let sum = similarity * cosine + lexical * words(found.lexical.unwrap_or_default(), terms) + intercept;
+    logistic(sum)
+}
+
+fn logistic(sum: f32) -> f32 {
     1.0 / (1.0 + (-sum).exp())
 }
 

@@ -8,9 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::App;
 use crate::{
-    answer::{AnswerError, AnswerEvents, AnswerOutcome, AnswerRequest, Answerer, SearchOutcome, SearchRequest},
+    answer::{
+        AnswerError, AnswerEvents, AnswerOutcome, AnswerRequest, Answerer, RankError, RankRequest, Ranked, Ranker, SearchOutcome,
+        SearchRequest,
+    },
     backends::pgvector::Store,
-    http::state::{Answering, ApiState, FirstKey, IndexReporter, Parts},
+    http::state::{Answering, ApiState, FirstKey, IndexReporter, Parts, Ranking},
     index,
     ingest::cut::Cutter,
     traits::search::{Principal, StoreError},
@@ -29,7 +32,7 @@ pub(super) fn state(app: &App, shutdown: &CancellationToken) -> Arc<ApiState> {
         directory: Arc::clone(&store) as _,
         workspaces: Arc::clone(&store) as _,
         vector_stores: Arc::clone(&store) as _,
-        files: store,
+        files: Arc::clone(&store) as _,
         index: Arc::new(index),
         first_key: first_key(app),
         chunking_fingerprint: app.cutter().fingerprint(),
@@ -40,6 +43,8 @@ pub(super) fn state(app: &App, shutdown: &CancellationToken) -> Arc<ApiState> {
         shutdown: shutdown.clone(),
         limiter: Arc::clone(&app.limiter),
         tokens: Arc::clone(&app.tokens),
+        ranking: Arc::new(Ranker::of(&app.answerer.retriever)),
+        passages: store,
     })
 }
 
@@ -61,6 +66,17 @@ impl Answering for Answerer {
 
     async fn stream(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerEvents, AnswerError> {
         Self::stream(self, principal, &request).await
+    }
+}
+
+#[async_trait]
+impl Ranking for Ranker {
+    fn model(&self) -> Option<&str> {
+        Self::model(self)
+    }
+
+    async fn rank(&self, request: RankRequest) -> Result<Ranked, RankError> {
+        Self::rank(self, request).await
     }
 }
 

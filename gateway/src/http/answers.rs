@@ -122,7 +122,7 @@ pub(super) async fn answer(
     Ok(Json(outcome.into()))
 }
 
-fn checked(body: AnswerBody) -> Result<AnswerRequest, ApiError> {
+pub(super) fn checked(body: AnswerBody) -> Result<AnswerRequest, ApiError> {
     let AnswerBody { question, limit, mode, filter, threshold, temperature, max_tokens, top_p } = body;
     let mode = checked_mode(mode.as_deref())?;
     check_question("question", &question)?;

@@ -61,7 +61,7 @@ pub(super) struct Onto {
 }
 
 /// Takes files in. They are searchable once the job that is answered has completed.
-#[utoipa::path(post, path = "/v1/documents", tag = "documents", params(Onto),
+#[utoipa::path(post, path = "/v1/documents", tag = "documents", operation_id = "upload_documents", params(Onto),
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses((status = 202, body = UploadView, headers(("location" = String, description = "The job's path."))),
         (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
@@ -106,7 +106,7 @@ pub struct DocumentList {
 }
 
 /// Lists documents.
-#[utoipa::path(get, path = "/v1/documents", tag = "documents", params(Page),
+#[utoipa::path(get, path = "/v1/documents", tag = "documents", operation_id = "list_documents", params(Page),
     responses((status = 200, body = DocumentList), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn list(
     State(state): State<Arc<ApiState>>,
@@ -132,7 +132,7 @@ pub(super) async fn list(
 }
 
 /// Shows a document.
-#[utoipa::path(get, path = "/v1/documents/{id}", tag = "documents", params(("id" = DocumentId, Path)),
+#[utoipa::path(get, path = "/v1/documents/{id}", tag = "documents", operation_id = "show_document", params(("id" = DocumentId, Path)),
     responses((status = 200, body = DocumentView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn show(
     State(state): State<Arc<ApiState>>,
@@ -153,7 +153,7 @@ pub struct RechunkView {
 }
 
 /// Cuts stale documents anew from the bytes that were uploaded. Until its turn comes each stays as it is.
-#[utoipa::path(post, path = "/v1/documents/rechunk", tag = "documents",
+#[utoipa::path(post, path = "/v1/documents/rechunk", tag = "documents", operation_id = "rechunk_documents",
     responses((status = 202, body = RechunkView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn rechunk(
     State(state): State<Arc<ApiState>>,
@@ -178,7 +178,7 @@ pub struct DeletedDocument {
 }
 
 /// Deletes a document with its passages and bytes, at once.
-#[utoipa::path(delete, path = "/v1/documents/{id}", tag = "documents", params(("id" = DocumentId, Path)),
+#[utoipa::path(delete, path = "/v1/documents/{id}", tag = "documents", operation_id = "delete_document", params(("id" = DocumentId, Path)),
     responses((status = 200, body = DeletedDocument), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn delete(
     State(state): State<Arc<ApiState>>,

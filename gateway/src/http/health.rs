@@ -38,13 +38,13 @@ pub(super) struct HealthView {
 }
 
 /// Whether the process runs. Looks at nothing else, so a restart is not asked for what a restart cannot mend.
-#[utoipa::path(get, path = "/livez", tag = "health", security(()), responses((status = 200, body = HealthView)))]
+#[utoipa::path(get, path = "/livez", tag = "health", operation_id = "live", security(()), responses((status = 200, body = HealthView)))]
 pub(super) async fn live() -> Json<HealthView> {
     Json(HealthView { status: "ok".into() })
 }
 
 /// Whether requests can be served: the database answers and is the one that this program knows.
-#[utoipa::path(get, path = "/readyz", tag = "health", security(()),
+#[utoipa::path(get, path = "/readyz", tag = "health", operation_id = "ready", security(()),
     responses((status = 200, body = HealthView), (status = 503, body = ErrorBody)))]
 pub(super) async fn ready(State(state): State<Arc<ApiState>>) -> Response {
     if state.parts.shutdown.is_cancelled() {
@@ -57,7 +57,7 @@ pub(super) async fn ready(State(state): State<Arc<ApiState>>) -> Response {
 }
 
 /// The figures in Prometheus' text format.
-#[utoipa::path(get, path = "/metrics", tag = "health", security(()),
+#[utoipa::path(get, path = "/metrics", tag = "health", operation_id = "show_metrics", security(()),
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(State(state): State<Arc<ApiState>>) -> Result<Response, ApiError> {
     let text = TextEncoder::new()

@@ -24,7 +24,7 @@ pub(super) fn reports() -> Reports {
 }
 
 /// Reports on the vector indexes of all workspaces. For the administrator's key.
-#[utoipa::path(get, path = "/internal/index", tag = "internal",
+#[utoipa::path(get, path = "/internal/index", tag = "internal", operation_id = "show_index",
     responses((status = 200, body = Object), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn show(State(state): State<Arc<ApiState>>) -> Result<Json<Value>, ApiError> {
     #[derive(Debug, thiserror::Error)]

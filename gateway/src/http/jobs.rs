@@ -34,7 +34,7 @@ pub(super) struct Page {
 }
 
 /// Shows a job with its files.
-#[utoipa::path(get, path = "/v1/jobs/{id}", tag = "documents", params(("id" = JobId, Path), Page),
+#[utoipa::path(get, path = "/v1/jobs/{id}", tag = "documents", operation_id = "show_job", params(("id" = JobId, Path), Page),
     responses((status = 200, body = JobView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn show(
     State(state): State<Arc<ApiState>>,
@@ -54,7 +54,7 @@ pub(super) async fn show(
 }
 
 /// Cancels the files of a job that have not begun; one under way ends first.
-#[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "documents", params(("id" = JobId, Path)),
+#[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "documents", operation_id = "cancel_job", params(("id" = JobId, Path)),
     responses((status = 200, body = JobView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn cancel(
     State(state): State<Arc<ApiState>>,

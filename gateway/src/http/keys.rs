@@ -132,7 +132,7 @@ pub struct RevokedKey {
 
 /// Makes a key to a workspace. The answer shows it for the only time.
 #[utoipa::path(post, path = "/v1/workspaces/{name}/keys", tag = "workspaces", operation_id = "create_key",
-    params(("name" = String, Path)), request_body = NewKeyBody,
+    params(("name" = String, Path, description = "Name of the workspace.", example = "team-a")), request_body = NewKeyBody,
     responses((status = 201, body = NewKeyView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn create(
     State(state): State<Arc<ApiState>>,
@@ -155,7 +155,7 @@ pub(super) async fn create(
 
 /// Lists the keys of a workspace, without their secrets. Those that ended are listed for a month.
 #[utoipa::path(get, path = "/v1/workspaces/{name}/keys", tag = "workspaces", operation_id = "list_keys",
-    params(("name" = String, Path), KeyPage),
+    params(("name" = String, Path, description = "Name of the workspace.", example = "team-a"), KeyPage),
     responses((status = 200, body = KeyList), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn list(
     State(state): State<Arc<ApiState>>,

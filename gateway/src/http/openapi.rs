@@ -1,4 +1,7 @@
-//! The description of the API, generated from the handlers.
+//! The description of the API, generated from the handlers; [`complete`] adds what they have in common.
+
+mod complete;
+mod example;
 
 use std::sync::OnceLock;
 
@@ -26,6 +29,7 @@ use super::{error::ErrorCode, routes};
         (name = "documents", description = "Documents and the jobs that take them in."),
         (name = "search", description = "Search and answers."),
         (name = "openai", description = "Routes in OpenAI's shape."),
+        (name = "mcp", description = "The Model Context Protocol, for agents."),
         (name = "workspaces", description = "Workspaces and keys, for the administrator."),
         (name = "health", description = "Probes, figures and this description. No key is needed."),
         (name = "internal", description = "For the operator.")
@@ -48,9 +52,14 @@ impl Modify for Extras {
 }
 
 /// This description.
-#[utoipa::path(get, path = "/openapi.json", tag = "health", security(()), responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/openapi.json", tag = "health", operation_id = "show_openapi", security(()), responses((status = 200, body = Object)))]
 pub(super) async fn show() -> Response {
     static TEXT: OnceLock<String> = OnceLock::new();
-    let text = TEXT.get_or_init(|| routes::openapi().to_json().expect("the description holds nothing that JSON lacks"));
+    let text = TEXT.get_or_init(|| routes::openapi().to_string());
     ([(header::CONTENT_TYPE, "application/json")], text.as_str()).into_response()
+}
+
+/// The whole description, as JSON.
+pub(super) fn completed(description: &utoipa::openapi::OpenApi) -> serde_json::Value {
+    complete::complete(serde_json::to_value(description).expect("the description holds nothing that JSON lacks"))
 }

@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     answers, auth, documents,
     error::{ApiError, ErrorCode},
-    guard, health, index, jobs, keys, limits, observe, openai, openapi, scopes, search,
+    guard, health, index, jobs, keys, limits, mcp, observe, openai, openapi, rerank, scopes, search,
     state::ApiState,
     workspaces,
 };
@@ -46,6 +46,9 @@ fn timed() -> Table {
         .routes(routes!(workspaces::show, workspaces::delete))
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::revoke))
+        .routes(routes!(rerank::rerank))
+        .routes(routes!(rerank::rerank_v2))
+        .routes(routes!(mcp::message))
         .merge(openai::timed())
 }
 
@@ -81,10 +84,10 @@ fn finished(table: Table, state: Arc<ApiState>) -> Router {
 }
 
 /// The description of the whole API.
-pub fn openapi() -> utoipa::openapi::OpenApi {
+pub fn openapi() -> serde_json::Value {
     let mut description = open().merge(timed()).merge(streamed()).into_openapi();
     scopes::describe(&mut description);
-    description
+    openapi::completed(&description)
 }
 
 async fn unknown_route(method: Method, uri: Uri) -> ApiError {

@@ -84,7 +84,7 @@ pub(super) async fn search(
     }))
 }
 
-fn checked(body: SearchBody) -> Result<SearchRequest, ApiError> {
+pub(super) fn checked(body: SearchBody) -> Result<SearchRequest, ApiError> {
     let SearchBody { query, limit, mode, filter, threshold } = body;
     let mode = checked_mode(mode.as_deref())?;
     check_question("query", &query)?;

@@ -18,13 +18,16 @@ use super::{
     metered::Metered,
 };
 use crate::{
-    answer::{AnswerError, AnswerEvents, AnswerOutcome, AnswerRequest, SearchOutcome, SearchRequest},
+    answer::{
+        AnswerError, AnswerEvents, AnswerOutcome, AnswerRequest, RankError, RankRequest, Ranked, SearchOutcome, SearchRequest,
+    },
     metrics::Metrics,
     traits::{
         embedder::Embedder,
         files::FileStore,
         ingest::{BlobStore, DocumentStore, Hash, JobStore},
         limiter::Limiter,
+        passages::PassageStore,
         search::{Directory, Principal, StoreError},
         tokens::TokenVerifier,
         vector_stores::VectorStores,
@@ -51,6 +54,14 @@ pub trait IndexReporter: Send + Sync + std::fmt::Debug {
     async fn report(&self) -> Result<serde_json::Value, StoreError>;
 }
 
+/// Ranks texts that the caller brings.
+#[async_trait]
+pub trait Ranking: Send + Sync + std::fmt::Debug {
+    /// The model that ranks; `None`: it has no name.
+    fn model(&self) -> Option<&str>;
+    async fn rank(&self, request: RankRequest) -> Result<Ranked, RankError>;
+}
+
 /// What the API is made of.
 #[derive(Clone)]
 pub struct Parts {
@@ -75,6 +86,8 @@ pub struct Parts {
     pub shutdown: CancellationToken,
     pub limiter: Arc<dyn Limiter>,
     pub tokens: Arc<dyn TokenVerifier>,
+    pub ranking: Arc<dyn Ranking>,
+    pub passages: Arc<dyn PassageStore>,
 }
 
 /// The parts with what the layers remember.

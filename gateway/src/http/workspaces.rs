@@ -117,7 +117,7 @@ pub(super) async fn list(
 
 /// Shows a workspace; one that is being deleted is shown until it is gone.
 #[utoipa::path(get, path = "/v1/workspaces/{name}", tag = "workspaces", operation_id = "show_workspace",
-    params(("name" = String, Path)),
+    params(("name" = String, Path, description = "Name of the workspace.", example = "team-a")),
     responses((status = 200, body = WorkspaceView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn show(
     State(state): State<Arc<ApiState>>,
@@ -129,7 +129,7 @@ pub(super) async fn show(
 
 /// Deletes a workspace with all that it holds. Its keys end at once; its documents are removed in the background.
 #[utoipa::path(delete, path = "/v1/workspaces/{name}", tag = "workspaces", operation_id = "delete_workspace",
-    params(("name" = String, Path)),
+    params(("name" = String, Path, description = "Name of the workspace.", example = "team-a")),
     responses((status = 202, body = WorkspaceView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn delete(
     State(state): State<Arc<ApiState>>,

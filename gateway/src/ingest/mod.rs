@@ -4,6 +4,7 @@ pub mod chunk;
 pub mod cut;
 pub mod extract;
 pub mod job;
+pub mod joined;
 pub mod metadata;
 pub mod settings;
 pub mod text;

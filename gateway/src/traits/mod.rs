@@ -8,6 +8,7 @@ pub mod generator;
 pub mod ingest;
 pub mod inspect;
 pub mod limiter;
+pub mod passages;
 pub mod place;
 pub mod rephraser;
 pub mod reranker;

@@ -35,6 +35,7 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use crate::{
+    http_fake_ranking::LongestFirst,
     http_fakes::{FIRST_KEY, FakeStore},
     http_models::WordEmbedder,
 };
@@ -208,6 +209,8 @@ pub(crate) fn api_trusting(limits: Limits, tokens: Arc<dyn TokenVerifier>) -> Ap
         shutdown: shutdown.clone(),
         limiter: Arc::new(LocalLimiter::default()),
         tokens,
+        ranking: Arc::new(LongestFirst),
+        passages: Arc::clone(&store) as _,
     };
     Api { store, answering, shutdown, router: routes::router(ApiState::new(parts)) }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use axum::{Router, body::Body, http::Request};
 use ragline_config::{Chunking, Generation, Limits, Logging, Redaction, Search, SimilarityCache};
 use ragline_gateway::{
-    answer::{Answerer, Flights, Retriever},
+    answer::{Answerer, Flights, Ranker, Retriever},
     backends::{
         cache::{CachedEmbedder, NoCache},
         extractive::ExtractiveGenerator,
@@ -84,6 +84,7 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         realm: String::new(),
         redactor: Redactor::new(&Redaction::default()),
     };
+    let ranking = Arc::new(Ranker::of(&retriever));
     let answerer = Answerer {
         retriever,
         generator: Arc::new(ExtractiveGenerator::new(Arc::clone(&cached))),
@@ -115,6 +116,8 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         shutdown: shutdown.clone(),
         limiter: Arc::new(LocalLimiter::default()),
         tokens: Arc::new(NoTokens),
+        ranking,
+        passages: Arc::clone(&store) as _,
     };
     let router = routes::router(ApiState::new(api));
     Live { database, embedder, router, store, parts, _shutdown: shutdown.drop_guard() }

@@ -175,6 +175,18 @@ fn attempts(owner: &Tenant, method: &str, path: &str) -> Vec<Request<Body>> {
         }
         ("get", "/v1/vector_stores") => vec![get(path), get(&format!("{path}?after={}", owner.vector_store))],
         ("post", "/v1/vector_stores") => vec![ask(json!({"file_ids": [owner.file]}))],
+        ("post", "/v1/rerank" | "/v2/rerank") => vec![ask(json!({"query": SECRET, "documents": ["a"]}))],
+        ("post", "/mcp") => {
+            let call = |tool: &str, arguments: Value| {
+                let params = json!({"name": tool, "arguments": arguments});
+                ask(json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}))
+            };
+            vec![
+                call("search", json!({"query": SECRET, "limit": 100})),
+                call("fetch", json!({"id": document})),
+                call("ask", json!({"question": format!("Where is the {SECRET} hidden near the harbour?")})),
+            ]
+        }
         ("post", "/v1/documents/rechunk") => vec![ask(json!({}))],
         ("post", "/v1/embeddings") => vec![ask(json!({"model": "words", "input": SECRET}))],
         _ => panic!("this test does not know how to try {method} {path}: say so here"),

@@ -24,6 +24,7 @@ mod jobs;
 mod keys;
 mod lexical;
 pub mod migrate;
+mod passages;
 pub mod pool;
 mod proof;
 mod publish;

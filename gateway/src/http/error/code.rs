@@ -59,11 +59,14 @@ pub enum ErrorCode {
     InvalidToken,
     TokenNotAdmitted,
     IdentityProviderUnavailable,
+    RerankUnavailable,
+    RerankMisconfigured,
+    OriginRefused,
 }
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 54] = [
         Self::MissingApiKey,
         Self::InvalidApiKey,
         Self::AdminRequired,
@@ -115,13 +118,16 @@ impl ErrorCode {
         Self::InvalidToken,
         Self::TokenNotAdmitted,
         Self::IdentityProviderUnavailable,
+        Self::RerankUnavailable,
+        Self::RerankMisconfigured,
+        Self::OriginRefused,
     ];
 
     /// The status line: 4xx the client can mend, 503 and 504 a dependency, 500 our bug.
     pub fn status(self) -> StatusCode {
         match self {
             Self::MissingApiKey | Self::InvalidApiKey | Self::InvalidToken => StatusCode::UNAUTHORIZED,
-            Self::AdminRequired | Self::WriteRequired | Self::TokenNotAdmitted => StatusCode::FORBIDDEN,
+            Self::AdminRequired | Self::WriteRequired | Self::TokenNotAdmitted | Self::OriginRefused => StatusCode::FORBIDDEN,
             Self::UnknownRoute
             | Self::DocumentNotFound
             | Self::JobNotFound
@@ -159,7 +165,9 @@ impl ErrorCode {
             | Self::GenerationMisconfigured
             | Self::IndexUnavailable
             | Self::ShuttingDown
-            | Self::IdentityProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            | Self::IdentityProviderUnavailable
+            | Self::RerankUnavailable
+            | Self::RerankMisconfigured => StatusCode::SERVICE_UNAVAILABLE,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

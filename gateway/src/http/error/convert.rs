@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{ApiError, ErrorCode};
 use crate::{
-    answer::AnswerError,
-    traits::{embedder::EmbedError, generator::GenerateError, search::StoreError},
+    answer::{AnswerError, RankError},
+    traits::{embedder::EmbedError, generator::GenerateError, reranker::RerankError, search::StoreError},
 };
 
 /// When to come back to something that is down.
@@ -137,5 +137,40 @@ fn answer(error: &AnswerError) -> ApiError {
         AnswerError::Search(error) => store(error),
         AnswerError::Generate(error) => generate(error),
         AnswerError::Shared(error) => answer(error),
+    }
+}
+
+impl From<RankError> for ApiError {
+    fn from(error: RankError) -> Self {
+        match error {
+            RankError::Embed(error) => error.into(),
+            RankError::Calibration(error) => error.into(),
+            RankError::Rerank(error) => rerank(&error).because(error),
+            RankError::Cut(error) => Self::internal().because(error),
+        }
+    }
+}
+
+fn rerank(error: &RerankError) -> ApiError {
+    let unavailable = |message| ApiError::new(ErrorCode::RerankUnavailable, message).after(SOON);
+    match error {
+        RerankError::RateLimited { retry_after, .. } => {
+            ApiError::new(ErrorCode::ProviderRateLimited, "the reranking server is limiting requests; try again later")
+                .after(retry_after.unwrap_or(SOON))
+        }
+        RerankError::TimedOut { .. } | RerankError::Unreachable { .. } => {
+            unavailable("the reranking server cannot be reached; try again shortly")
+        }
+        RerankError::Refused { status, .. } if *status >= 500 => unavailable("the reranking server failed; try again shortly"),
+        RerankError::Unauthorized { .. } => {
+            ApiError::new(ErrorCode::RerankMisconfigured, "the reranking server refuses the gateway's key")
+        }
+        RerankError::Refused { status, .. } => {
+            ApiError::new(ErrorCode::RerankMisconfigured, format!("the reranking server refused the request with {status}"))
+        }
+        RerankError::Malformed { .. } => ApiError::new(
+            ErrorCode::RerankMisconfigured,
+            "the reranking server does not answer as configured; the gateway's log says why",
+        ),
     }
 }

@@ -63,6 +63,11 @@ impl ErrorCode {
             Self::InvalidToken => "The identity provider's token does not hold; the message says why.",
             Self::TokenNotAdmitted => "The token holds, but names no workspace of the pipeline, or no scope of it.",
             Self::IdentityProviderUnavailable => "The keys of the identity provider could not be fetched: try again shortly.",
+            Self::RerankUnavailable => "The reranking server does not answer: try again shortly.",
+            Self::RerankMisconfigured => {
+                "The reranking server refuses what the pipeline's configuration sends; the log says why."
+            }
+            Self::OriginRefused => "`/mcp` is for programs; a browser's page may not call it.",
         }
     }
 }
