@@ -41,7 +41,7 @@ impl Target for Watched<'_> {
     }
 
     async fn search(&self, mode: SearchMode, question: &str) -> Result<Found, EvalError> {
-        if self.asked.fetch_add(1, Ordering::Relaxed) % self.questions.max(1) == 0 {
+        if self.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.questions.max(1)) {
             let stage = match mode {
                 SearchMode::Vector => "asking, by vectors",
                 SearchMode::Lexical => "asking, by words",

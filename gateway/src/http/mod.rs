@@ -25,5 +25,6 @@ mod observe;
 mod openai;
 mod openapi;
 mod params;
+mod remains;
 mod scopes;
 mod upload;

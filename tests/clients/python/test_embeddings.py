@@ -24,6 +24,14 @@ def test_base64_which_the_package_asks_for_and_floats_are_the_same_vectors(clien
         assert left.embedding == pytest.approx(right.embedding, abs=1e-6)
 
 
+def test_tokens_are_embedded_as_the_text_that_they_are(client: openai.OpenAI) -> None:
+    """LangChain sends tokens of cl100k_base when it is set up with nothing but a model."""
+    hello_world = [15339, 1917]
+    by_text = client.embeddings.create(model=EMBEDDING_MODEL, input="hello world").data[0].embedding
+    for tokens in (hello_world, [hello_world]):
+        assert client.embeddings.create(model=EMBEDDING_MODEL, input=tokens).data[0].embedding == pytest.approx(by_text, abs=1e-6)
+
+
 def test_another_model_is_not_found(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         client.embeddings.create(model="text-embedding-3-large", input="a")
