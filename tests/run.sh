@@ -3,7 +3,7 @@
 # Python. The last line says how many passed and failed; the exit status is 0 only when every test ran and passed.
 #
 #   run.sh                all phases
-#   run.sh compile tests  only these: lint, compile, tests, cluster, netpol, e2e
+#   run.sh compile tests  only these: lint, compile, tests, clients, cluster, netpol, e2e
 #
 # Programs of the cluster, images and the model are kept in RAGLINE_CACHE (see cluster/README.md), logs in target/test.
 set -euo pipefail
@@ -64,6 +64,14 @@ phase_tests() {
   cargo_tests tests "${workspace[@]}" -- --skip e2e::
 }
 
+# phase_clients: programs of others that speak OpenAI's API.
+phase_clients() {
+  local status=0
+  RAGLINE_BINARIES=${RAGLINE_BINARIES:-$compiled} "$here/clients/run.sh" 2>&1 | tee "$logs/clients.log" || status=$?
+  awk '/^[0-9]+ passed, [0-9]+ failed$/ { print "clients", $1, $3 }' "$logs/clients.log" >>"$logs/results"
+  return "$status"
+}
+
 phase_cluster() {
   RAGLINE_BINARIES=${RAGLINE_BINARIES:-$compiled} RAGLINE_MODEL=$RAGLINE_MODEL_DIR "$cluster_scripts/images.sh"
   "$cluster_scripts/up.sh"
@@ -96,7 +104,7 @@ mkdir -p "$logs"
 rm -f "$logs/results"
 cd "$repository"
 phases=("$@")
-[ ${#phases[@]} -gt 0 ] || phases=(lint compile tests cluster netpol e2e)
+[ ${#phases[@]} -gt 0 ] || phases=(lint compile tests clients cluster netpol e2e)
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM

@@ -3,14 +3,15 @@
 use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use ragline_config::env;
 
 use crate::{
     app::{self, App},
     backends::pgvector::{migrate, pool},
     client,
-    eval::{self, Choice, dataset::Dataset},
+    eval::{Choice, Target, dataset::Dataset},
     http, index,
     settings::Settings,
     telemetry, verify,
@@ -21,7 +22,7 @@ const DATABASE_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Ragline's gateway: ingests documents, embeds, searches, and answers with citations.
 #[derive(Debug, Parser)]
-#[command(name = "ragline-gateway", version, propagate_version = true)]
+#[command(name = "ragline-gateway", version, propagate_version = true, after_help = client::EXIT_HELP)]
 pub struct Cli {
     /// Configuration file; its fields are those of the RagPipeline resource.
     #[arg(long, global = true, env = env::CONFIG, value_name = "FILE")]
@@ -44,21 +45,26 @@ enum Command {
     #[command(subcommand)]
     Index(IndexCommand),
     /// Send files and folders to a gateway and wait until they can be searched.
+    #[command(after_help = client::EXIT_HELP)]
     Ingest(client::IngestArgs),
     /// Have a gateway cut documents anew that were cut with other settings.
+    #[command(after_help = client::EXIT_HELP)]
     Rechunk(client::RechunkArgs),
     /// Ask a gateway a question.
+    #[command(after_help = client::EXIT_HELP)]
     Ask(client::AskArgs),
     /// Search through a gateway.
+    #[command(after_help = client::EXIT_HELP)]
     Search(client::SearchArgs),
     /// Measure how well a collection with judged questions is searched, in a workspace of its own that is removed in the end. Ends
     /// with 1 when a mode asked for is not available.
+    #[command(after_help = client::EXIT_HELP)]
     Eval(client::EvalArgs),
     /// Manage the workspaces of a pipeline through its gateway.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = client::EXIT_HELP)]
     Workspaces(client::WorkspacesCommand),
     /// Manage the keys of workspaces through a gateway.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = client::EXIT_HELP)]
     Keys(client::KeysCommand),
     /// Check the configuration file and the environment, and print what would be used.
     CheckConfig,
@@ -70,7 +76,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print what makes a shell complete this command line; `--help` says where it goes.
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions { shell: Shell },
 }
+
+const COMPLETIONS_HELP: &str = "\
+Where it goes:
+  bash        ragline-gateway completions bash > ~/.local/share/bash-completion/completions/ragline-gateway
+  zsh         ragline-gateway completions zsh > a file _ragline-gateway in a folder of $fpath
+  fish        ragline-gateway completions fish > ~/.config/fish/completions/ragline-gateway.fish
+  powershell  ragline-gateway completions powershell | Out-String | Invoke-Expression, in $PROFILE
+  elvish      eval (ragline-gateway completions elvish | slurp), in rc.elv";
 
 #[derive(Debug, Subcommand)]
 enum IndexCommand {
@@ -107,6 +124,7 @@ impl Cli {
             Command::CheckConfig => check_config(&settings()?)?,
             Command::Openapi => print(&serde_json::to_string_pretty(&http::routes::openapi())?)?,
             Command::Verify { json } => return run_verify(settings()?, json).await,
+            Command::Completions { shell } => print(&completions(shell))?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -155,15 +173,24 @@ async fn run_verify(settings: Settings, json: bool) -> anyhow::Result<ExitCode> 
 async fn run_eval(arguments: client::EvalArgs, settings: impl Fn() -> anyhow::Result<Settings>) -> anyhow::Result<ExitCode> {
     let dataset = Dataset::read(&arguments.folder)?;
     let choice = Choice { modes: arguments.modes(), threshold: arguments.threshold };
-    let report = match client::eval_target(&arguments)? {
-        Some(mut remote) => eval::run(&mut remote, &dataset, &choice).await?,
-        None => eval::run(&mut App::eval_parts(settings()?)?.into_target(), &dataset, &choice).await?,
+    let mut target: Box<dyn Target> = match client::eval_target(&arguments)? {
+        Some(remote) => Box::new(remote),
+        None => Box::new(App::eval_parts(settings()?)?.into_target()),
     };
+    let report = client::evaluate(target.as_mut(), &dataset, &choice, arguments.quiet).await?;
     if let Some(file) = &arguments.hits {
         std::fs::write(file, report.hits_to_json_lines()?).with_context(|| format!("{} cannot be written", file.display()))?;
     }
     print(&if arguments.json { report.to_json()? } else { report.to_text() })?;
     Ok(if report.has(&choice.modes) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    let mut command = Cli::command();
+    let name = command.get_name().to_owned();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 /// Writes to standard output. A reader that went away is no error.

@@ -1,9 +1,10 @@
 //! The program: reads the command line and runs one command. The chain of causes of what went wrong is printed here, once.
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
+use anstyle::AnsiColor;
 use clap::Parser;
-use ragline_gateway::cli::Cli;
+use ragline_gateway::{cli::Cli, client};
 
 fn main() -> ExitCode {
     // One TLS stack for PostgreSQL, Valkey and every HTTP client.
@@ -21,8 +22,10 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the last word of a command goes to the person who typed it")]
+/// The last word of a command goes to the person who typed it; where even that cannot be said, the status says it.
 fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
-    ExitCode::FAILURE
+    let style = AnsiColor::Red.on_default().bold();
+    let text = format!("{error:#}").chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect::<String>();
+    let _ = writeln!(anstream::stderr().lock(), "{style}error:{style:#} {text}");
+    client::exit_code(error)
 }

@@ -35,6 +35,19 @@ pub(super) struct Refusal {
     request: String,
 }
 
+/// There is nothing to be let in with.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no API key; set RAGLINE_API_KEY or give --key-file FILE")]
+pub(super) struct NoKey;
+
+/// The gateway was not there, or went away.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub(super) struct Unreachable {
+    what: String,
+    source: reqwest::Error,
+}
+
 impl Api {
     /// Prepares the connection; nothing is sent yet.
     pub(super) fn open(arguments: &ConnectionArgs) -> anyhow::Result<Self> {
@@ -53,9 +66,6 @@ impl Api {
         }
         let client = builder.build().context("the HTTP client cannot be set up")?;
         let mut base = arguments.url.clone();
-        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
-            bail!("{base} is no address of a gateway; it must begin with http:// or https://");
-        }
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
@@ -80,7 +90,7 @@ impl Api {
         let status = response.status();
         let request_id = header_text(&response, "x-request-id");
         let retry_after = header_text(&response, "retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs);
-        let body = bounded(response).await?;
+        let body = self.bounded(response).await?;
         if status.is_success() {
             return serde_json::from_slice(&body)
                 .context("the gateway's answer cannot be read; is the address that of a gateway?");
@@ -103,19 +113,19 @@ impl Api {
         } else {
             format!("the gateway at {} broke off", self.base)
         };
-        anyhow::Error::new(error.without_url()).context(what)
+        Unreachable { what, source: error.without_url() }.into()
     }
-}
 
-async fn bounded(mut response: Response) -> anyhow::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.context("the gateway broke off in its answer")? {
-        if body.len() + piece.len() > MOST_ANSWER_BYTES {
-            bail!("the gateway's answer is larger than {MOST_ANSWER_BYTES} bytes");
+    async fn bounded(&self, mut response: Response) -> anyhow::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(|error| self.unreachable(error))? {
+            if body.len() + piece.len() > MOST_ANSWER_BYTES {
+                bail!("the gateway's answer is larger than {MOST_ANSWER_BYTES} bytes");
+            }
+            body.extend_from_slice(&piece);
         }
-        body.extend_from_slice(&piece);
+        Ok(body)
     }
-    Ok(body)
 }
 
 fn header_text(response: &Response, name: &str) -> Option<String> {
@@ -129,7 +139,7 @@ fn key(arguments: &ConnectionArgs) -> anyhow::Result<String> {
     };
     let key = key.trim();
     if key.is_empty() {
-        bail!("there is no API key; set RAGLINE_API_KEY or give --key-file FILE");
+        return Err(NoKey.into());
     }
     Ok(key.to_owned())
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     AskArgs,
     api::Api,
-    output::{Output, beginning},
+    output::{FAINT, NAME, NUMBER, Output, PLAIN, Piece, beginning},
 };
 use crate::http::{
     answers::AnswerView,
@@ -22,29 +22,32 @@ pub(super) async fn run(api: &Api, arguments: &AskArgs, output: &mut Output) -> 
     if let Some(limit) = arguments.limit {
         body.insert("limit".into(), limit.into());
     }
+    output.progress().turning("asking");
     let answer: Value = api.send(api.post("v1/answers").json(&body)).await?;
+    output.progress().end();
     if arguments.json {
-        output.line(&serde_json::to_string_pretty(&answer)?)?;
+        output.json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
     for line in lines(&serde_json::from_value(answer)?) {
-        output.line(&line)?;
+        output.pieces(&line)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn lines(view: &AnswerView) -> Vec<String> {
-    let mut lines = vec![view.answer.clone(), String::new()];
+fn lines(view: &AnswerView) -> Vec<Vec<Piece>> {
+    let mut lines = vec![vec![(PLAIN, view.answer.clone())], Vec::new()];
     if !view.citations.is_empty() {
-        lines.push("Sources:".into());
+        lines.push(vec![(PLAIN, "Sources:".into())]);
     }
     for citation in &view.citations {
-        lines.push(format!("  [{}] {} (score {:.2})", citation.number, place(&citation.source), citation.score));
-        lines.push(format!("      {}", beginning(&citation.text, SHOWN)));
+        let (number, score) = (format!("  [{}] ", citation.number), format!(" (score {:.2})", citation.score));
+        lines.push(vec![(NUMBER, number), (NAME, place(&citation.source)), (PLAIN, score)]);
+        lines.push(vec![(PLAIN, format!("      {}", beginning(&citation.text, SHOWN)))]);
     }
     let timing = &view.timing;
     let cached = if view.cache_hit { ", cached" } else { "" };
-    lines.push(format!(
+    let timing = format!(
         "confidence {:.2}, {}; retrieved in {:.0} ms{cached}, answered in {:.0} ms, {:.0} ms in all ({})",
         view.confidence,
         if view.grounded { "grounded" } else { "not grounded" },
@@ -52,7 +55,8 @@ fn lines(view: &AnswerView) -> Vec<String> {
         timing.generation_ms,
         timing.total_ms,
         view.model,
-    ));
+    );
+    lines.push(vec![(FAINT, timing)]);
     lines
 }
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     eval::{
-        EvalError, Found, IndexRecall, Target,
+        EvalError, Found, IndexRecall, Target, Told,
         dataset::Question,
         target::{DEPTH, Hit, distinct, place, source, word},
     },
@@ -156,7 +156,7 @@ impl Target for Remote {
         self.make_workspace().await.map_err(EvalError::failed("making of the workspace"))
     }
 
-    async fn take_in(&mut self, documents: &[String]) -> Result<(), EvalError> {
+    async fn take_in(&mut self, documents: &[String], more: Told<'_>) -> Result<(), EvalError> {
         for (number, some) in documents.chunks(DOCUMENTS_AT_ONCE).enumerate() {
             if some.iter().all(|text| text.trim().is_empty()) {
                 continue;
@@ -167,6 +167,7 @@ impl Target for Remote {
                 let reason = file.reason.clone().unwrap_or_else(|| "no reason is given".to_owned());
                 return Err(EvalError::NotTakenIn { place, reason });
             }
+            more(some.len());
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::{
     KeysCommand,
     api::Api,
     manage::NewKeyArgs,
-    output::{self, Output},
+    output::{BAD, FAINT, NAME, Output, PLAIN, Piece},
     pages,
 };
 use crate::http::keys::{KeyView, NewKeyView, RevokedKey};
@@ -19,10 +19,10 @@ pub(super) async fn run(command: KeysCommand, output: &mut Output) -> anyhow::Re
         KeysCommand::List { workspace, manage } => {
             let found = pages::all(&Api::open(&manage.connection)?, &format!("v1/workspaces/{workspace}/keys")).await?;
             if manage.json {
-                output::json(output, &Value::Array(found))?;
+                output.json(&found)?;
             } else {
                 for key in found {
-                    output.line(&line(&serde_json::from_value(key)?))?;
+                    output.pieces(&line(&serde_json::from_value(key)?))?;
                 }
             }
         }
@@ -30,7 +30,7 @@ pub(super) async fn run(command: KeysCommand, output: &mut Output) -> anyhow::Re
             let api = Api::open(&manage.connection)?;
             let answer: Value = api.send(api.delete(&format!("v1/keys/{id}"))).await?;
             if manage.json {
-                output::json(output, &answer)?;
+                output.json(&answer)?;
             } else {
                 let RevokedKey { id, object: _, deleted: _ } = serde_json::from_value(answer)?;
                 output.line(&format!("revoked {id}"))?;
@@ -49,7 +49,7 @@ async fn create(new: NewKeyArgs, output: &mut Output) -> anyhow::Result<()> {
     let api = Api::open(&manage.connection)?;
     let made: Value = api.send(api.post(&format!("v1/workspaces/{workspace}/keys")).json(&body)).await?;
     if manage.json {
-        return output::json(output, &made);
+        return output.json(&made);
     }
     let NewKeyView { about, key } = serde_json::from_value(made)?;
     output.line(&format!("made {}; keep the key now, it cannot be shown again:", about.id))?;
@@ -57,12 +57,13 @@ async fn create(new: NewKeyArgs, output: &mut Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn line(view: &KeyView) -> String {
+fn line(view: &KeyView) -> Vec<Piece> {
     let KeyView { id, object: _, name, scope, created_at, expires_at, revoked_at } = view;
-    let state = match (revoked_at, expires_at) {
-        (Some(at), _) => format!("revoked {}", at.format("%Y-%m-%d")),
-        (None, Some(at)) => format!("until {}", at.format("%Y-%m-%d")),
-        (None, None) => "unlimited".to_owned(),
+    let (style, state) = match (revoked_at, expires_at) {
+        (Some(at), _) => (BAD, format!("revoked {}", at.format("%Y-%m-%d"))),
+        (None, Some(at)) => (PLAIN, format!("until {}", at.format("%Y-%m-%d"))),
+        (None, None) => (FAINT, "unlimited".to_owned()),
     };
-    format!("{id}  {:<5}  {}  {state:<18}  {name}", scope.word(), created_at.format("%Y-%m-%d"))
+    let about = format!("{id}  {:<5}  {}  ", scope.word(), created_at.format("%Y-%m-%d"));
+    vec![(PLAIN, about), (style, format!("{state:<18}")), (NAME, format!("  {name}"))]
 }

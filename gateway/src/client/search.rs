@@ -8,7 +8,7 @@ use super::{
     SearchArgs,
     api::Api,
     ask::place,
-    output::{Output, beginning},
+    output::{FAINT, NAME, NUMBER, Output, PLAIN, beginning},
 };
 use crate::http::search::SearchView;
 
@@ -23,17 +23,21 @@ pub(super) async fn run(api: &Api, arguments: &SearchArgs, output: &mut Output) 
     if let Some(threshold) = arguments.threshold {
         body.insert("threshold".into(), threshold.into());
     }
+    output.progress().turning("searching");
     let answer: Value = api.send(api.post("v1/search").json(&body)).await?;
+    output.progress().end();
     if arguments.json {
-        output.line(&serde_json::to_string_pretty(&answer)?)?;
+        output.json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
     let view: SearchView = serde_json::from_value(answer)?;
     for (number, passage) in view.data.iter().enumerate() {
-        output.line(&format!("{:>3}. {} (score {:.2})", number + 1, place(&passage.source), passage.score))?;
+        let score = format!(" (score {:.2})", passage.score);
+        let number = format!("{:>3}. ", number + 1);
+        output.pieces(&[(NUMBER, number), (NAME, place(&passage.source)), (PLAIN, score)])?;
         output.line(&format!("     {}", beginning(&passage.text, SHOWN)))?;
     }
     let cached = if view.cache_hit { ", cached" } else { "" };
-    output.line(&format!("{} passages in {:.0} ms ({}{cached})", view.data.len(), view.took_ms, view.plan))?;
+    output.pieces(&[(FAINT, format!("{} passages in {:.0} ms ({}{cached})", view.data.len(), view.took_ms, view.plan))])?;
     Ok(ExitCode::SUCCESS)
 }

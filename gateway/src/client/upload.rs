@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use futures::TryStreamExt;
 use reqwest::{Body, multipart};
 use serde_json::{Map, Value};
 use tokio::fs::File;
@@ -12,6 +13,7 @@ use tokio_util::io::ReaderStream;
 use super::{
     api::{Api, Refusal},
     files::LocalFile,
+    progress::Progress,
 };
 use crate::http::{documents::UploadView, error::ErrorCode, ids::JobId};
 
@@ -56,8 +58,10 @@ pub(super) async fn send(
     batch: &[LocalFile],
     metadata: &Map<String, Value>,
     job: &mut Option<JobId>,
+    progress: &Progress,
 ) -> anyhow::Result<Vec<Sent>> {
-    let error = match attempt(api, batch, metadata, *job).await {
+    let begun_at = progress.place();
+    let error = match attempt(api, batch, metadata, *job, progress).await {
         Ok(taken) => {
             *job = Some(taken);
             return Ok(vec![Sent::Taken]);
@@ -76,11 +80,15 @@ pub(super) async fn send(
     });
     match batch {
         _ if !is_one_files_fault => Err(error),
-        [file] => Ok(vec![Sent::Refused { source: file.source.clone(), reason: error.to_string() }]),
+        [file] => {
+            progress.go_to(begun_at + file.size);
+            Ok(vec![Sent::Refused { source: file.source.clone(), reason: error.to_string() }])
+        }
         files => {
+            progress.go_to(begun_at);
             let mut sent = Vec::with_capacity(files.len());
             for file in files {
-                sent.extend(Box::pin(send(api, std::slice::from_ref(file), metadata, job)).await?);
+                sent.extend(Box::pin(send(api, std::slice::from_ref(file), metadata, job, progress)).await?);
             }
             Ok(sent)
         }
@@ -88,12 +96,19 @@ pub(super) async fn send(
 }
 
 /// Sends until it is taken or refused; waits while the gateway has no room.
-async fn attempt(api: &Api, files: &[LocalFile], metadata: &Map<String, Value>, job: Option<JobId>) -> anyhow::Result<JobId> {
+async fn attempt(
+    api: &Api,
+    files: &[LocalFile],
+    metadata: &Map<String, Value>,
+    job: Option<JobId>,
+    progress: &Progress,
+) -> anyhow::Result<JobId> {
+    let begun_at = progress.place();
     let path = job.map_or_else(|| "v1/documents".to_owned(), |job| format!("v1/documents?job={job}"));
     let mut wait = Duration::from_secs(1);
     let mut tries = 1;
     loop {
-        let request = api.post(&path).multipart(form(files, metadata).await?);
+        let request = api.post(&path).multipart(form(files, metadata, progress).await?);
         let error = match api.send::<UploadView>(request).await {
             Ok(answer) => return Ok(answer.job.id),
             Err(error) => error,
@@ -103,12 +118,13 @@ async fn attempt(api: &Api, files: &[LocalFile], metadata: &Map<String, Value>, 
             return Err(error);
         }
         tokio::time::sleep(refusal.retry_after.unwrap_or(wait).min(MOST_WAIT)).await;
+        progress.go_to(begun_at);
         wait *= 2;
         tries += 1;
     }
 }
 
-async fn form(files: &[LocalFile], metadata: &Map<String, Value>) -> anyhow::Result<multipart::Form> {
+async fn form(files: &[LocalFile], metadata: &Map<String, Value>, progress: &Progress) -> anyhow::Result<multipart::Form> {
     // Names go as they are, folders and all.
     let mut form = multipart::Form::new().percent_encode_noop();
     if !metadata.is_empty() {
@@ -119,6 +135,8 @@ async fn form(files: &[LocalFile], metadata: &Map<String, Value>) -> anyhow::Res
         let opened = File::open(&file.path).await.with_context(unreadable)?;
         let size = opened.metadata().await.with_context(unreadable)?.len();
         let stream = ReaderStream::with_capacity(tokio::io::AsyncReadExt::take(opened, size), 64 << 10);
+        let progress = progress.clone();
+        let stream = stream.inspect_ok(move |piece| progress.advance(piece.len() as u64));
         form = form
             .part("file", multipart::Part::stream_with_length(Body::wrap_stream(stream), size).file_name(file.source.clone()));
     }

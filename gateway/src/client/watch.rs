@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::bail;
 
-use super::{api::Api, output::Output};
+use super::{
+    api::Api,
+    tell::{Fate, FileTold, Tally, Teller},
+};
 use crate::http::{
     ids::JobId,
     views::{JobFileView, JobView, StatusView},
@@ -20,14 +23,6 @@ const PAGE: u32 = 1_000;
 /// Looks that may fail in a row before the command gives up: the gateway may restart meanwhile.
 const MOST_MISSES: u32 = 60;
 
-/// Numbers of files.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Tally {
-    pub(super) stored: usize,
-    pub(super) failed: usize,
-    pub(super) chunks: u64,
-}
-
 /// What was said about a file last.
 #[derive(Eq, PartialEq)]
 enum Said {
@@ -37,7 +32,9 @@ enum Said {
 }
 
 /// Waits for the job. However many files it has, only those that have not ended are kept in mind.
-pub(super) async fn follow(api: &Api, job: JobId, deadline: Instant, quiet: bool, output: &mut Output) -> anyhow::Result<Tally> {
+pub(super) async fn follow(api: &Api, job: JobId, deadline: Instant, teller: &mut Teller<'_>) -> anyhow::Result<Tally> {
+    let progress = teller.output().progress().clone();
+    let mut is_begun = false;
     let mut tally = Tally::default();
     let mut said = BTreeMap::new();
     // All files up to this number have ended and were told of.
@@ -46,8 +43,12 @@ pub(super) async fn follow(api: &Api, job: JobId, deadline: Instant, quiet: bool
         let mut from = settled;
         let view = loop {
             let view = look(api, job, from, deadline).await?;
+            if !std::mem::replace(&mut is_begun, true) {
+                progress.counted("storing", u64::from(view.total));
+            }
+            progress.go_to(u64::from(view.done));
             for file in &view.files {
-                tell(file, view.total, quiet, &mut said, &mut tally, output)?;
+                tell(file, view.total, &mut said, &mut tally, teller)?;
             }
             // Files are taken in the order they came: behind one that has not ended nearly all wait.
             match view.files.last() {
@@ -98,43 +99,37 @@ async fn look(api: &Api, job: JobId, after: u64, deadline: Instant) -> anyhow::R
 fn tell(
     file: &JobFileView,
     total: u32,
-    quiet: bool,
     said: &mut BTreeMap<u64, Said>,
     tally: &mut Tally,
-    output: &mut Output,
-) -> std::io::Result<()> {
+    teller: &mut Teller<'_>,
+) -> anyhow::Result<()> {
     if said.get(&file.number) == Some(&Said::Ended) {
         return Ok(());
     }
-    let source = &file.source;
-    let reason = file.reason.as_deref().unwrap_or("no reason was given");
-    match file.status {
+    let source = file.source.as_str();
+    let reason = file.reason.as_deref().filter(|reason| !reason.is_empty());
+    let status = match file.status {
         StatusView::Queued | StatusView::Running => {
-            let reason = file.reason.clone().unwrap_or_default();
-            if reason.is_empty() {
-                said.insert(file.number, Said::Nothing);
-                return Ok(());
-            }
-            if said.get(&file.number) != Some(&Said::Waits(reason.clone())) {
-                said.insert(file.number, Said::Waits(reason.clone()));
-                output.line(&format!("waiting  {source}: {reason}"))?;
+            let now = reason.map_or(Said::Nothing, |reason| Said::Waits(reason.to_owned()));
+            let is_news = reason.is_some() && said.get(&file.number) != Some(&now);
+            said.insert(file.number, now);
+            if is_news {
+                teller.file(&FileTold { source, status: Fate::Waiting, chunks: 0, reason }, None)?;
             }
             return Ok(());
         }
-        StatusView::Completed => {
-            tally.stored += 1;
-            tally.chunks += u64::from(file.chunks_done);
-        }
-        StatusView::Failed | StatusView::Cancelled => tally.failed += 1,
-    }
+        StatusView::Completed => Fate::Completed,
+        StatusView::Failed => Fate::Failed,
+        StatusView::Cancelled => Fate::Cancelled,
+    };
+    let (chunks, reason) = if status == Fate::Completed {
+        tally.stored += 1;
+        tally.chunks += u64::from(file.chunks_done);
+        (file.chunks_done, None)
+    } else {
+        tally.failed += 1;
+        (0, reason.or((status == Fate::Failed).then_some("no reason was given")))
+    };
     said.insert(file.number, Said::Ended);
-    let ended = tally.stored + tally.failed;
-    match file.status {
-        StatusView::Completed if quiet => Ok(()),
-        StatusView::Completed => output.line(&format!("[{ended}/{total}] stored  {source} ({} chunks)", file.chunks_done)),
-        StatusView::Cancelled => output.line(&format!("[{ended}/{total}] CANCELLED  {source}")),
-        StatusView::Queued | StatusView::Running | StatusView::Failed => {
-            output.line(&format!("[{ended}/{total}] FAILED  {source}: {reason}"))
-        }
-    }
+    teller.file(&FileTold { source, status, chunks, reason }, Some((tally.stored + tally.failed, total)))
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     WorkspacesCommand,
     api::Api,
-    output::{self, Output},
+    output::{BAD, GOOD, NAME, Output, PLAIN},
     pages,
 };
 use crate::http::workspaces::WorkspaceView;
@@ -28,12 +28,14 @@ pub(super) async fn run(command: WorkspacesCommand, output: &mut Output) -> anyh
         }
     };
     if manage.json {
-        output::json(output, &answer)?;
+        output.json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
     let views: Vec<WorkspaceView> = serde_json::from_value(if answer.is_array() { answer } else { json!([answer]) })?;
     for view in views {
-        output.line(&format!("{:<8}  {}  {}", view.status, view.created_at.format("%Y-%m-%d"), view.name))?;
+        let style = if view.status == "active" { GOOD } else { BAD };
+        let made = format!("  {}  ", view.created_at.format("%Y-%m-%d"));
+        output.pieces(&[(style, format!("{:<8}", view.status)), (PLAIN, made), (NAME, view.name)])?;
     }
     Ok(ExitCode::SUCCESS)
 }

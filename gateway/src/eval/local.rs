@@ -13,7 +13,7 @@ use super::{
     dataset::Question,
     metrics::overlap,
     report::IndexRecall,
-    target::{DEPTH, EvalError, Found, Hit, Target, distinct, place, source},
+    target::{DEPTH, EvalError, Found, Hit, Target, Told, distinct, place, source},
 };
 use crate::{
     answer::{Answerer, SearchRequest},
@@ -149,7 +149,7 @@ impl Target for Local {
         Ok(())
     }
 
-    async fn take_in(&mut self, documents: &[String]) -> Result<(), EvalError> {
+    async fn take_in(&mut self, documents: &[String], more: Told<'_>) -> Result<(), EvalError> {
         for (number, some) in documents.chunks(DOCUMENTS_AT_ONCE).enumerate() {
             let job = self.hand_over(number * DOCUMENTS_AT_ONCE, some).await.map_err(EvalError::failed("taking in"))?;
             let lost = job.items.iter().find(|item| item.status != JobStatus::Completed);
@@ -158,6 +158,7 @@ impl Target for Local {
                 let reason = item.reason.clone().unwrap_or_else(|| "no reason is given".to_owned());
                 return Err(EvalError::NotTakenIn { place, reason });
             }
+            more(some.len());
         }
         Ok(())
     }

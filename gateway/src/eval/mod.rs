@@ -13,5 +13,5 @@ pub use self::{
     local::EvalParts,
     report::{AtThreshold, IndexRecall, ModeReport, Outcome, Report},
     run::{Choice, JudgedHit, run},
-    target::{EvalError, Found, Hit, Target},
+    target::{EvalError, Found, Hit, Target, Told},
 };

@@ -69,7 +69,7 @@ pub async fn run(target: &mut dyn Target, dataset: &Dataset, choice: &Choice) ->
 async fn evaluate(target: &mut dyn Target, dataset: &Dataset, choice: &Choice) -> Result<Report, EvalError> {
     target.open().await?;
     let begin = Instant::now();
-    target.take_in(&dataset.documents).await?;
+    target.take_in(&dataset.documents, &|_| {}).await?;
     let ingest_seconds = begin.elapsed().as_secs_f64();
     let index = target.index_recall(&dataset.questions).await?;
     let all = [SearchMode::Vector, SearchMode::Lexical, SearchMode::Hybrid];
@@ -156,7 +156,11 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::eval::{metrics::Judged, report::IndexRecall, target::Found};
+    use crate::eval::{
+        metrics::Judged,
+        report::IndexRecall,
+        target::{Found, Told},
+    };
 
     /// Finds the first document, by words in lexical mode alone; remembers whether it was removed.
     #[derive(Default)]
@@ -181,7 +185,7 @@ mod tests {
             self.reach("open")
         }
 
-        async fn take_in(&mut self, _documents: &[String]) -> Result<(), EvalError> {
+        async fn take_in(&mut self, _documents: &[String], _more: Told<'_>) -> Result<(), EvalError> {
             self.reach("take_in")
         }
 

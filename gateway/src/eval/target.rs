@@ -10,14 +10,18 @@ use super::{dataset::Question, report::IndexRecall};
 /// Chunks that each question asks for; the most that a search gives.
 pub(crate) const DEPTH: u32 = 100;
 
+/// Is told of a number of documents.
+pub type Told<'a> = &'a (dyn Fn(usize) + Send + Sync);
+
 /// A gateway that a collection is evaluated on.
 #[async_trait]
-pub trait Target: Send {
+pub trait Target: Send + Sync {
     /// Makes a workspace of its own. What a killed evaluation left behind a day ago is removed on the way.
     async fn open(&mut self) -> Result<(), EvalError>;
 
-    /// Takes documents in as [`source`] names them, and waits until they can be searched. Blank ones are left out.
-    async fn take_in(&mut self, documents: &[String]) -> Result<(), EvalError>;
+    /// Takes documents in as [`source`] names them, and waits until they can be searched. Blank ones are left out. Says how many
+    /// more were taken in, now and then.
+    async fn take_in(&mut self, documents: &[String], more: Told<'_>) -> Result<(), EvalError>;
 
     /// The documents of the best chunks, best first.
     async fn search(&self, mode: SearchMode, question: &str) -> Result<Found, EvalError>;

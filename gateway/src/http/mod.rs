@@ -29,6 +29,7 @@ mod observe;
 mod openai;
 mod openapi;
 mod params;
+mod remains;
 mod scopes;
 mod tokens;
 mod upload;

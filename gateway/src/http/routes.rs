@@ -3,7 +3,13 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit, http::Method, http::Uri, middleware::from_fn_with_state};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::Method,
+    http::Uri,
+    middleware::{from_fn, from_fn_with_state},
+};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -11,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     answers, auth, documents,
     error::{ApiError, ErrorCode},
-    guard, health, index, jobs, keys, limits, mcp, observe, openai, openapi, rerank, scopes, search,
+    guard, health, index, jobs, keys, limits, mcp, observe, openai, openapi, remains, rerank, scopes, search,
     state::ApiState,
     workspaces,
 };
@@ -79,6 +85,7 @@ fn finished(table: Table, state: Arc<ApiState>) -> Router {
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn(remains::read))
         .layer(from_fn_with_state(Arc::clone(&state), observe::observe))
         .with_state(state)
 }

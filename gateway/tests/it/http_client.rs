@@ -16,21 +16,21 @@ use crate::{
     http_models::{Paragraphs, WordEmbedder},
 };
 
-struct Gateway {
+pub(crate) struct Gateway {
     api: Api,
-    url: String,
+    pub(crate) url: String,
     _stop: DropGuard,
 }
 
 /// What a command printed.
 #[derive(Debug)]
-struct Said {
-    code: i32,
-    output: String,
-    error: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) output: String,
+    pub(crate) error: String,
 }
 
-async fn gateway() -> Gateway {
+pub(crate) async fn gateway() -> Gateway {
     let (api, stop) = (api(), CancellationToken::new());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -51,12 +51,12 @@ async fn gateway() -> Gateway {
 }
 
 impl Gateway {
-    async fn says(&self, arguments: &[&str]) -> Said {
+    pub(crate) async fn says(&self, arguments: &[&str]) -> Said {
         says(&self.url, FIRST_KEY, arguments).await
     }
 }
 
-async fn says(url: &str, key: &str, arguments: &[&str]) -> Said {
+pub(crate) async fn says(url: &str, key: &str, arguments: &[&str]) -> Said {
     let output = Command::new(env!("CARGO_BIN_EXE_ragline-gateway"))
         .args(arguments)
         .env("RAGLINE_URL", url)
@@ -72,7 +72,7 @@ async fn says(url: &str, key: &str, arguments: &[&str]) -> Said {
     }
 }
 
-fn write(folder: &Path, files: &[(&str, &[u8])]) {
+pub(crate) fn write(folder: &Path, files: &[(&str, &[u8])]) {
     for (name, content) in files {
         let path = folder.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -137,15 +137,17 @@ async fn an_answer_is_printed_with_numbered_sources_and_times() {
 async fn what_is_wrong_is_said_with_a_way_out() {
     let gateway = gateway().await;
     let said = says(&gateway.url, "wrong", &["ask", "a"]).await;
-    assert!(said.code == 1 && said.error.contains("this API key is not known (invalid_api_key, request req_"), "{said:?}");
+    assert!(said.code == 3 && said.error.contains("this API key is not known (invalid_api_key, request req_"), "{said:?}");
     let said = says(&gateway.url, "", &["ask", "a"]).await;
-    assert!(said.code == 1 && said.error.contains("RAGLINE_API_KEY"), "{said:?}");
+    assert!(said.code == 3 && said.error.contains("RAGLINE_API_KEY"), "{said:?}");
     let said = says("http://127.0.0.1:1", FIRST_KEY, &["ask", "a"]).await;
-    assert!(said.code == 1 && said.error.contains("cannot be reached"), "{said:?}");
+    assert!(said.code == 4 && said.error.contains("cannot be reached"), "{said:?}");
     let said = gateway.says(&["ingest", "/no/such/file"]).await;
     assert!(said.code == 1 && said.error.contains("/no/such/file"), "{said:?}");
+    let said = gateway.says(&["search", " "]).await;
+    assert!(said.code == 1 && said.error.contains("(invalid_value, request req_"), "{said:?}");
     let said = gateway.says(&["search", "a", "--limit", "0"]).await;
-    assert!(said.code == 1 && said.error.contains("limit is 0; it must be 1 to 100 (invalid_value"), "{said:?}");
+    assert!(said.code == 2 && said.error.contains("1..=100"), "{said:?}");
 }
 
 #[tokio::test]
@@ -168,5 +170,5 @@ async fn workspaces_and_keys_are_managed_by_command() {
     let said = gateway.says(&["keys", "revoke", "key_00000000-0000-0000-0000-000000000000"]).await;
     assert!(said.code == 1 && said.error.contains("(key_not_found"), "{said:?}");
     let said = says(&gateway.url, crate::http_fakes::THEIR_KEY, &["keys", "list", "theirs"]).await;
-    assert!(said.code == 1 && said.error.contains("(admin_required"), "{said:?}");
+    assert!(said.code == 3 && said.error.contains("(admin_required"), "{said:?}");
 }

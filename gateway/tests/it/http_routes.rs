@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     http_fakes::THEIR_KEY,
-    http_fixture::{api, get, post, refused, request, request_as, upload},
+    http_fixture::{Reply, api, get, post, refused, request, request_as, upload},
 };
 
 #[tokio::test]
@@ -57,6 +57,19 @@ async fn an_answer_names_its_sources() {
     assert_eq!(reply.body["citations"][0]["document_id"], "doc_00000000-0000-0000-0000-000000000000");
     assert_eq!(reply.body["grounded"], true);
     assert_eq!(reply.body["usage"]["total_tokens"], 13);
+}
+
+#[tokio::test]
+async fn tokens_are_embedded_as_the_text_that_they_are() {
+    let api = api();
+    let embed = |input| api.send(post("/v1/embeddings", json!({"model": "words", "input": input})));
+    let vectors = |reply: Reply| reply.body["data"].clone();
+    let text = vectors(embed(json!(["hello world"])).await);
+    assert_eq!(vectors(embed(json!([15339, 1917])).await), text);
+    assert_eq!(vectors(embed(json!([[15339, 1917]])).await), text);
+    for input in [json!([1_000_000]), json!([-1]), json!([[0.5]]), json!([[]]), json!([15339, "a"])] {
+        refused(&embed(input).await, 400, "invalid_value", Some("input"));
+    }
 }
 
 #[tokio::test]

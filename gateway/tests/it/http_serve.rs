@@ -130,3 +130,34 @@ async fn the_api_is_served_over_tls_with_the_configured_certificate() {
     let error = Tls::load(&config).unwrap_err();
     assert!(error.to_string().contains("tls.key"), "{error}");
 }
+
+/// A caller that sends all of a body before it looks for an answer, as many do.
+#[tokio::test]
+async fn a_refusal_reaches_a_caller_that_is_still_sending() {
+    let api = api();
+    let (address, _stop, _server) = served(&api).await;
+    let mut caller = TcpStream::connect(address).await.unwrap();
+    let body = vec![b'x'; 300_000];
+    let head = format!("POST /v1/no-such-route HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+    caller.write_all(head.as_bytes()).await.unwrap();
+    for piece in body.chunks(100_000) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        caller.write_all(piece).await.expect("the connection was closed while the body was sent");
+    }
+    // The same connection serves the next request.
+    caller.write_all(search("again").replace("\r\nhost", "\r\nconnection: close\r\nhost").as_bytes()).await.unwrap();
+    let mut replies = String::new();
+    timeout(PATIENCE, caller.read_to_string(&mut replies)).await.unwrap().unwrap();
+    assert!(replies.starts_with("HTTP/1.1 404") && replies.contains("HTTP/1.1 200"), "{replies}");
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_does_not_keep_a_refusal() {
+    let api = api();
+    let (address, _stop, _server) = served(&api).await;
+    let mut caller = TcpStream::connect(address).await.unwrap();
+    caller.write_all(b"POST /v1/no-such-route HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nx").await.unwrap();
+    let mut reply = [0; 12];
+    timeout(PATIENCE, caller.read_exact(&mut reply)).await.unwrap().unwrap();
+    assert_eq!(&reply, b"HTTP/1.1 404");
+}

@@ -17,6 +17,7 @@ mod fault_provider;
 mod fault_roles;
 mod fault_valkey;
 mod http_client;
+mod http_client_output;
 mod http_errors;
 mod http_fake_ranking;
 mod http_fake_vector_stores;

@@ -33,7 +33,7 @@ const MOST_TEXTS: usize = 2_048;
 pub(crate) struct EmbeddingsBody {
     /// The pipeline's embedding model; another is refused.
     model: String,
-    /// One text, or up to 2,048.
+    /// One text, or up to 2,048. Instead of a text, its tokens by OpenAI's cl100k_base, as LangChain sends them.
     #[schema(value_type = EmbeddingInput)]
     input: Value,
     /// `float`, or `base64`: the little-endian 32-bit floats.
@@ -53,6 +53,8 @@ pub(crate) struct EmbeddingsBody {
 pub(crate) enum EmbeddingInput {
     One(String),
     Many(Vec<String>),
+    OneAsTokens(Vec<u32>),
+    ManyAsTokens(Vec<Vec<u32>>),
 }
 
 /// How a vector is written.
@@ -140,6 +142,7 @@ fn texts(input: Value) -> Result<Vec<String>, ApiError> {
     let invalid = |message: &str| ApiError::invalid("input", message);
     let values = match input {
         Value::String(text) => vec![Value::String(text)],
+        Value::Array(tokens) if tokens.first().is_some_and(Value::is_number) => vec![Value::Array(tokens)],
         Value::Array(values) => values,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
             return Err(invalid("input must be a string or a list of strings"));
@@ -151,10 +154,22 @@ fn texts(input: Value) -> Result<Vec<String>, ApiError> {
     let text = |value| match value {
         Value::String(text) if text.trim().is_empty() => Err(invalid("input has an empty text")),
         Value::String(text) => Ok(text),
-        Value::Number(_) | Value::Array(_) => Err(invalid("input must be text; lists of tokens are not taken")),
-        Value::Null | Value::Bool(_) | Value::Object(_) => Err(invalid("input must be a string or a list of strings")),
+        Value::Array(tokens) => text_of(&tokens),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
+            Err(invalid("input must be a string or a list of strings"))
+        }
     };
     values.into_iter().map(text).collect()
+}
+
+/// The text of tokens. A token in which a text was cut may leave half a character, which is marked as such.
+fn text_of(tokens: &[Value]) -> Result<String, ApiError> {
+    let tokenizer = &bpe_openai::cl100k_base().bpe;
+    let known = |token: &Value| u32::try_from(token.as_u64()?).ok().filter(|token| (*token as usize) < tokenizer.num_tokens());
+    let known: Option<Vec<u32>> = tokens.iter().map(known).collect();
+    let unknown = || ApiError::invalid("input", "input has a token that cl100k_base does not know; send texts");
+    let text = String::from_utf8_lossy(&tokenizer.decode_tokens(&known.ok_or_else(unknown)?)).into_owned();
+    if text.trim().is_empty() { Err(ApiError::invalid("input", "input has an empty text")) } else { Ok(text) }
 }
 
 /// Counts off the request threads: a megabyte of text takes a while.
