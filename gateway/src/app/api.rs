@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::App;
 use crate::{
     answer::{AnswerError, AnswerEvents, AnswerOutcome, AnswerRequest, Answerer, SearchOutcome, SearchRequest},
-    backends::pgvector::Store,
+    backends::{off, pgvector::Store},
     http::state::{Answering, ApiState, FirstKey, IndexReporter, Parts},
     index,
     ingest::{cut::Cutter, text::TextCutter},
@@ -32,7 +32,7 @@ pub(super) fn state(app: &App, shutdown: &CancellationToken) -> Arc<ApiState> {
         directory: Arc::clone(&store) as _,
         workspaces: Arc::clone(&store) as _,
         vector_stores: Arc::clone(&store) as _,
-        files: store,
+        files: Arc::clone(&store) as _,
         index: Arc::new(index),
         first_key: first_key(app),
         chunking_fingerprint: chunking_fingerprint(app),
@@ -41,6 +41,7 @@ pub(super) fn state(app: &App, shutdown: &CancellationToken) -> Arc<ApiState> {
         metrics: app.metrics.clone(),
         registry: app.registry.clone(),
         shutdown: shutdown.clone(),
+        responses: store,
     })
 }
 
@@ -68,6 +69,10 @@ impl Answering for Answerer {
 
     async fn stream(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerEvents, AnswerError> {
         Self::stream(self, principal, &request).await
+    }
+
+    fn model_name(&self) -> Option<&str> {
+        Some(self.generator.model_name()).filter(|name| *name != off::NO_MODEL)
     }
 }
 

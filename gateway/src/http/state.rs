@@ -22,6 +22,7 @@ use crate::{
         embedder::Embedder,
         files::FileStore,
         ingest::{BlobStore, DocumentStore, Hash, JobStore},
+        responses::ResponseStore,
         search::{Directory, Principal, StoreError},
         vector_stores::VectorStores,
         workspaces::WorkspaceStore,
@@ -38,6 +39,8 @@ pub trait Answering: Send + Sync + std::fmt::Debug {
     async fn answer(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerOutcome, AnswerError>;
     /// The same as it is written.
     async fn stream(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerEvents, AnswerError>;
+    /// The model that writes; `None` where generation is switched off.
+    fn model_name(&self) -> Option<&str>;
 }
 
 /// Tells how the vector indexes stand.
@@ -69,6 +72,7 @@ pub struct Parts {
     pub registry: Registry,
     /// Cancelled when the gateway shuts down: it is no longer ready, requests under way end.
     pub shutdown: CancellationToken,
+    pub responses: Arc<dyn ResponseStore>,
 }
 
 /// The parts with what the layers remember.

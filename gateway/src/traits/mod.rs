@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod place;
 pub mod rephraser;
 pub mod reranker;
+pub mod responses;
 pub mod search;
 pub mod vector_stores;
 pub mod workspaces;

@@ -108,6 +108,7 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         metrics,
         registry,
         shutdown: shutdown.clone(),
+        responses: Arc::clone(&store) as _,
     };
     let router = routes::router(ApiState::new(api));
     Live { database, embedder, router, store, parts, _shutdown: shutdown.drop_guard() }

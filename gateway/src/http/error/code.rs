@@ -55,11 +55,13 @@ pub enum ErrorCode {
     VectorStoreNotFound,
     FileBatchNotFound,
     VectorStoreExpired,
+    UnsupportedParameter,
+    ResponseNotFound,
 }
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 49] = [
         Self::MissingApiKey,
         Self::InvalidApiKey,
         Self::AdminRequired,
@@ -107,6 +109,8 @@ impl ErrorCode {
         Self::VectorStoreNotFound,
         Self::FileBatchNotFound,
         Self::VectorStoreExpired,
+        Self::UnsupportedParameter,
+        Self::ResponseNotFound,
     ];
 
     /// The status line: 4xx the client can mend, 503 and 504 a dependency, 500 our bug.
@@ -122,7 +126,8 @@ impl ErrorCode {
             | Self::KeyNotFound
             | Self::FileNotFound
             | Self::VectorStoreNotFound
-            | Self::FileBatchNotFound => StatusCode::NOT_FOUND,
+            | Self::FileBatchNotFound
+            | Self::ResponseNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MalformedJson
@@ -135,7 +140,8 @@ impl ErrorCode {
             | Self::TooManyFiles
             | Self::InvalidMetadata
             | Self::VectorStoreExpired
-            | Self::GenerationDisabled => StatusCode::BAD_REQUEST,
+            | Self::GenerationDisabled
+            | Self::UnsupportedParameter => StatusCode::BAD_REQUEST,
             Self::UploadTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge | Self::FileTooLarge | Self::UploadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Conflict | Self::WorkspaceExists | Self::WorkspaceNeeded => StatusCode::CONFLICT,

@@ -59,6 +59,10 @@ impl ErrorCode {
             Self::FileBatchNotFound => "The vector store has no such batch of files.",
             Self::VectorStoreExpired => "The vector store went past its time and is empty; make a new one.",
             Self::InternalError => "A fault of the gateway; its log has the request id.",
+            Self::UnsupportedParameter => {
+                "A parameter of OpenAI's that the gateway cannot honour; `param` names it. Leave it out."
+            }
+            Self::ResponseNotFound => "The workspace of the key keeps no such response; it may have been swept away.",
         }
     }
 }
