@@ -50,6 +50,14 @@ pub struct Exchange {
     pub answer: String,
 }
 
+/// How far back a conversation is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach {
+    pub exchanges: u32,
+    /// Of text; the exchange that goes beyond it is the last.
+    pub bytes: u32,
+}
+
 /// Keeps responses for 30 days, at most [`MOST_RESPONSES`] of a workspace.
 #[async_trait]
 pub trait ResponseStore: Send + Sync + std::fmt::Debug {
@@ -60,9 +68,9 @@ pub trait ResponseStore: Send + Sync + std::fmt::Debug {
 
     async fn response(&self, workspace: WorkspaceId, id: Uuid) -> Result<Option<StoredResponse>, StoreError>;
 
-    /// The conversation up to a response that has ended, oldest first, at most the newest `most` exchanges of it; none where there is no
-    /// such response. Ends where an earlier one is gone.
-    async fn conversation(&self, workspace: WorkspaceId, id: Uuid, most: u32) -> Result<Vec<Exchange>, StoreError>;
+    /// The conversation up to a response that has ended, oldest first, as far back as `reach`; none where there is no such response.
+    /// Ends where an earlier one is gone.
+    async fn conversation(&self, workspace: WorkspaceId, id: Uuid, reach: Reach) -> Result<Vec<Exchange>, StoreError>;
 
     /// `false`: there is no such response.
     async fn forget(&self, workspace: WorkspaceId, id: Uuid) -> Result<bool, StoreError>;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use ragline_gateway::traits::{
-    responses::{Exchange, ResponseStore, StoredResponse},
+    responses::{Exchange, Reach, ResponseStore, StoredResponse},
     search::{StoreError, WorkspaceId},
 };
 use serde_json::Value;
@@ -29,9 +29,9 @@ impl ResponseStore for FakeStore {
         Ok(self.here()?.responses.iter().find(|(of, kept)| *of == workspace && kept.id == id).map(|(_, kept)| kept.clone()))
     }
 
-    async fn conversation(&self, workspace: WorkspaceId, id: Uuid, most: u32) -> Result<Vec<Exchange>, StoreError> {
+    async fn conversation(&self, workspace: WorkspaceId, id: Uuid, reach: Reach) -> Result<Vec<Exchange>, StoreError> {
         let (mut next, mut exchanges) = (Some(id), Vec::new());
-        while let Some(id) = next.filter(|_| exchanges.len() < most as usize) {
+        while let Some(id) = next.filter(|_| exchanges.len() < reach.exchanges as usize) {
             let Some(kept) = self.response(workspace, id).await?.filter(|kept| !kept.open) else { break };
             next = kept.previous;
             exchanges.insert(0, Exchange { input: kept.input, answer: kept.answer });

@@ -305,9 +305,15 @@ async fn a_response_in_the_background_is_fetched_later() {
     refused(&reply, 404, "response_not_found", Some("previous_response_id"));
     let cancelled = api.send(bare("POST", &format!("{}/cancel", path_of(&waiting)))).await;
     assert_eq!((cancelled.status.as_u16(), &cancelled.body["status"]), (200, &json!("cancelled")));
-    api.shutdown.cancel();
+    // Whoever writes it hears of that.
     api.answering.dropped.notified().await;
     assert_eq!(ended(&api, &path_of(&waiting)).await["status"], "cancelled");
+
+    let waiting = made(&api, json!({"background": true, "input": "wait"})).await;
+    api.answering.begun.notified().await;
+    api.shutdown.cancel();
+    let body = ended(&api, &path_of(&waiting)).await;
+    assert_eq!((&body["status"], &body["error"]["code"]), (&json!("failed"), &json!("server_error")));
 
     let plain = path_of(&made(&api, json!({})).await);
     refused(&api.send(bare("POST", &format!("{plain}/cancel"))).await, 400, "invalid_value", Some("id"));

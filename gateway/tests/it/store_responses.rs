@@ -1,10 +1,12 @@
 //! Responses in PostgreSQL: a conversation is read back, ends where it was cut, and belongs to its workspace.
 
-use ragline_gateway::traits::responses::{ResponseStore, Role, Said, StoredResponse};
+use ragline_gateway::traits::responses::{Reach, ResponseStore, Role, Said, StoredResponse};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::database::{default_workspace, fresh};
+
+const REACH: Reach = Reach { exchanges: 9, bytes: 9_999 };
 
 fn response(previous: Option<Uuid>, question: &str, open: bool) -> StoredResponse {
     let id = Uuid::now_v7();
@@ -30,19 +32,20 @@ async fn a_conversation_is_read_back_as_far_as_it_is_kept() {
         store.keep(workspace, one).await.unwrap();
         assert_eq!(store.response(workspace, one.id).await.unwrap().as_ref(), Some(one));
     }
-    let questions = |id, most| {
+    let questions = |id, exchanges, bytes| {
         let store = store.clone();
         async move {
-            let exchanges = store.conversation(workspace, id, most).await.unwrap();
+            let exchanges = store.conversation(workspace, id, Reach { exchanges, bytes }).await.unwrap();
             exchanges.into_iter().map(|exchange| exchange.input[0].text.clone()).collect::<Vec<_>>()
         }
     };
-    assert_eq!(questions(third.id, 100).await, ["one", "two", "three"]);
-    assert_eq!(questions(third.id, 2).await, ["two", "three"]);
-    assert_eq!(questions(Uuid::now_v7(), 100).await, Vec::<String>::new());
+    assert_eq!(questions(third.id, 100, 9_999).await, ["one", "two", "three"]);
+    assert_eq!(questions(third.id, 2, 9_999).await, ["two", "three"]);
+    assert_eq!(questions(Uuid::now_v7(), 100, 9_999).await, Vec::<String>::new());
+    assert_eq!(questions(third.id, 100, 1).await, ["three"]);
     assert!(store.forget(workspace, first.id).await.unwrap());
     assert!(!store.forget(workspace, first.id).await.unwrap());
-    assert_eq!(questions(third.id, 100).await, ["two", "three"]);
+    assert_eq!(questions(third.id, 100, 9_999).await, ["two", "three"]);
 }
 
 #[tokio::test]
@@ -52,10 +55,10 @@ async fn a_response_ends_once_and_is_gone_on_from_only_then() {
     let workspace = default_workspace(&store).await;
     let open = response(None, "one", true);
     store.keep(workspace, &open).await.unwrap();
-    assert_eq!(store.conversation(workspace, open.id, 9).await.unwrap(), []);
+    assert_eq!(store.conversation(workspace, open.id, REACH).await.unwrap(), []);
     assert!(store.end(workspace, open.id, "done", &json!({"status": "completed"})).await.unwrap());
     assert!(!store.end(workspace, open.id, "again", &json!({"status": "cancelled"})).await.unwrap());
-    assert_eq!(store.conversation(workspace, open.id, 9).await.unwrap()[0].answer, "done");
+    assert_eq!(store.conversation(workspace, open.id, REACH).await.unwrap()[0].answer, "done");
     assert_eq!(store.response(workspace, open.id).await.unwrap().unwrap().body["status"], "completed");
 }
 
@@ -67,12 +70,12 @@ async fn another_workspace_sees_changes_and_goes_on_from_nothing() {
     let kept = response(None, "one", true);
     store.keep(ours, &kept).await.unwrap();
     assert_eq!(store.response(theirs, kept.id).await.unwrap(), None);
-    assert_eq!(store.conversation(theirs, kept.id, 9).await.unwrap(), []);
+    assert_eq!(store.conversation(theirs, kept.id, REACH).await.unwrap(), []);
     assert!(!store.end(theirs, kept.id, "x", &json!({})).await.unwrap());
     assert!(!store.forget(theirs, kept.id).await.unwrap());
     let theirs_now = response(Some(kept.id), "two", false);
     store.keep(theirs, &theirs_now).await.unwrap();
-    assert_eq!(store.conversation(theirs, theirs_now.id, 9).await.unwrap().len(), 1);
+    assert_eq!(store.conversation(theirs, theirs_now.id, REACH).await.unwrap().len(), 1);
     assert_eq!(store.response(ours, kept.id).await.unwrap(), Some(kept));
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Store, failed, session::commit};
 use crate::traits::{
-    responses::{Exchange, MOST_RESPONSES, ResponseStore, Said, StoredResponse},
+    responses::{Exchange, MOST_RESPONSES, Reach, ResponseStore, Said, StoredResponse},
     search::{StoreError, WorkspaceId},
 };
 
@@ -25,10 +25,11 @@ const ONE: &str = "SELECT id, previous_id, open, input, answer, body FROM respon
 
 /// `depth` ends what would never end: no response goes on from a later one, but nothing in the table says so.
 const CONVERSATION: &str = "WITH RECURSIVE back AS ( \
-      SELECT id, previous_id, input, answer, 1 AS depth FROM response WHERE id = $1 AND NOT open \
+      SELECT previous_id, input, answer, 1 AS depth, octet_length(input::text)::bigint + octet_length(answer) AS bytes \
+        FROM response WHERE id = $1 AND NOT open \
       UNION ALL \
-      SELECT r.id, r.previous_id, r.input, r.answer, back.depth + 1 FROM back JOIN response r ON r.id = back.previous_id \
-        WHERE back.depth < $2 \
+      SELECT r.previous_id, r.input, r.answer, back.depth + 1, back.bytes + octet_length(r.input::text) + octet_length(r.answer) \
+        FROM back JOIN response r ON r.id = back.previous_id WHERE back.depth < $2 AND back.bytes < $3 \
     ) SELECT input, answer FROM back ORDER BY depth DESC";
 
 #[async_trait]
@@ -73,12 +74,13 @@ impl ResponseStore for Store {
         row.map(|row| from_row(&row)).transpose().map_err(error)
     }
 
-    async fn conversation(&self, workspace: WorkspaceId, id: Uuid, most: u32) -> Result<Vec<Exchange>, StoreError> {
+    async fn conversation(&self, workspace: WorkspaceId, id: Uuid, reach: Reach) -> Result<Vec<Exchange>, StoreError> {
         let error = |error| failed("reading a conversation", error);
         let mut tx = Self::begin(self, workspace).await?;
         let rows = sqlx::query(CONVERSATION)
             .bind(id)
-            .bind(i32::try_from(most).unwrap_or(i32::MAX))
+            .bind(i32::try_from(reach.exchanges).unwrap_or(i32::MAX))
+            .bind(i64::from(reach.bytes))
             .fetch_all(&mut *tx)
             .await
             .map_err(error)?;

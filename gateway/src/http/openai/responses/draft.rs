@@ -16,6 +16,7 @@ use crate::{
     answer::{AnswerOutcome, Citation},
     http::{
         error::{ApiError, ErrorCode},
+        ids::ResponseId,
         openai::sources::RaglineView,
         state::ApiState,
     },
@@ -142,7 +143,12 @@ impl Keeping {
         self.store.keep(self.workspace, &response).await
     }
 
-    /// Ends one that was kept while it was written. `false`: it was cancelled.
+    /// Whether somebody still waits for it: it was neither cancelled nor deleted.
+    pub(super) async fn is_open(&self, id: ResponseId) -> Result<bool, StoreError> {
+        Ok(self.store.response(self.workspace, id.0).await?.is_some_and(|kept| kept.open))
+    }
+
+    /// Ends one that was kept while it was written. `false`: it was cancelled or deleted.
     pub(super) async fn end(&self, draft: &Draft) -> Result<bool, StoreError> {
         self.store.end(self.workspace, draft.view.id.0, &draft.answer, &rendered(&draft.view)?).await
     }

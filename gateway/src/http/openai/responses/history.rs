@@ -13,15 +13,13 @@ use crate::{
         state::ApiState,
     },
     traits::{
-        responses::{Exchange, Role},
+        responses::{Exchange, Reach, Role},
         search::WorkspaceId,
     },
 };
 
-/// Responses that a conversation reaches back.
-const MOST_EXCHANGES: u32 = 100;
-/// Bytes of text that a conversation reaches back, the newest first.
-const MOST_BYTES: usize = 512 * 1024;
+/// How far back a conversation reaches.
+const REACH: Reach = Reach { exchanges: 100, bytes: 512 * 1024 };
 
 /// What is asked, within the conversation before it.
 pub(super) async fn question(
@@ -33,7 +31,7 @@ pub(super) async fn question(
     let mut said = match draft.view.previous_response_id {
         None => Vec::new(),
         Some(ResponseId(previous)) => {
-            let exchanges = state.parts.responses.conversation(workspace, previous, MOST_EXCHANGES).await?;
+            let exchanges = state.parts.responses.conversation(workspace, previous, REACH).await?;
             if exchanges.is_empty() {
                 return Err(unknown_previous());
             }
@@ -56,7 +54,7 @@ fn newest(exchanges: Vec<Exchange>) -> Vec<Said> {
     let mut bytes = 0;
     let kept = said.iter().rev().take_while(|message| {
         bytes += message.text.len();
-        bytes <= MOST_BYTES
+        bytes <= REACH.bytes as usize
     });
     let kept = kept.count();
     said.split_off(said.len() - kept)
@@ -69,7 +67,7 @@ mod tests {
     #[test]
     fn what_is_too_long_ago_is_left_out() {
         let exchange = |answer: &str| Exchange { input: Vec::new(), answer: answer.into() };
-        let said = newest(vec![exchange(&"a".repeat(MOST_BYTES)), exchange("b"), exchange("c")]);
+        let said = newest(vec![exchange(&"a".repeat(REACH.bytes as usize)), exchange("b"), exchange("c")]);
         assert_eq!(said.iter().map(|said| said.text.as_str()).collect::<Vec<_>>(), ["b", "c"]);
     }
 }
