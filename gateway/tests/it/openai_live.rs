@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    http_fixture::{get, post},
+    http_fixture::{get, post, upload_to},
     http_live_fixture::{Live, live},
     openai_fixture::events,
 };
@@ -50,4 +50,24 @@ async fn a_response_is_kept_and_gone_on_from() {
     assert!(whole["output"][0]["content"][0]["text"].as_str().unwrap().contains("thirty days"), "{whole}");
     let items = live.send(get(&format!("/v1/responses/{}/input_items", whole["id"].as_str().unwrap()))).await.body;
     assert_eq!(items["data"][0]["content"][0]["text"], "When are invoices due?");
+}
+
+#[tokio::test]
+async fn the_tool_searches_its_vector_store_and_nothing_else() {
+    let live = filled().await;
+    let id = |body: Value| body["id"].as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
+    let file = [("file", Some("bakery.txt"), b"The bakery opens at six.".as_slice()), ("purpose", None, b"assistants")];
+    let file = id(live.send(upload_to("/v1/files", &file)).await.body);
+    let store = id(live.send(post("/v1/vector_stores", json!({"file_ids": [file]}))).await.body);
+    live.until(&format!("/v1/vector_stores/{store}"), |store| store["file_counts"]["completed"] == 1).await;
+    let ask = |question: &str| {
+        let tool = json!({"type": "file_search", "vector_store_ids": [store]});
+        post("/v1/responses", json!({"input": question, "tools": [tool], "include": ["file_search_call.results"]}))
+    };
+    let found = live.send(ask("When does the bakery open?")).await.body;
+    assert_eq!(found["output"][0]["results"][0]["file_id"], file.as_str(), "{found}");
+    assert!(found["output"][1]["content"][0]["text"].as_str().unwrap().contains("at six"), "{found}");
+    let foreign = live.send(ask(QUESTION)).await.body;
+    assert!(!foreign.to_string().contains("notice period is three months"), "{foreign}");
+    assert_eq!(live.send(post("/v1/responses", json!({"input": QUESTION}))).await.body["ragline"]["grounded"], true);
 }

@@ -74,7 +74,7 @@ pub(crate) struct UrlCitationView {
     end_index: usize,
     /// The document's file name.
     title: String,
-    /// `url` or `source_url` of the document's metadata where it is one of the web, else the document's path in this API.
+    /// `url` or `source_url` of the document's metadata where it is one of the web, else the path of the file or document in this API.
     #[schema(example = "/v1/documents/doc_0198f2a4-52c5-7d8e-9c51-3f0f8b2f6a10")]
     url: String,
 }

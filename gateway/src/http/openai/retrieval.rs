@@ -5,6 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::{store_files::expired, vector_stores::find};
 use crate::{
     answer::AnswerRequest,
     http::{
@@ -87,6 +88,14 @@ fn unknown_store(param: &str, id: &str) -> ApiError {
     ApiError::new(ErrorCode::VectorStoreNotFound, format!("there is no vector store {id:?}")).of(param)
 }
 
+/// Why a store cannot be searched.
+async fn unsearchable(state: &ApiState, principal: &Principal, id: VectorStoreId) -> ApiError {
+    match find(state, principal, id).await {
+        Ok(_) => expired(),
+        Err(error) => error,
+    }
+}
+
 impl Retrieving {
     /// Narrows a question down.
     pub(super) async fn apply(
@@ -101,7 +110,10 @@ impl Retrieving {
         if !ids.is_empty() {
             let found = state.parts.vector_stores.collections(principal.workspace, &ids).await?;
             for (id, collection) in ids.into_iter().zip(found) {
-                collections.push(collection.ok_or_else(|| unknown_store(param, &VectorStoreId(id).to_string()))?);
+                match collection {
+                    Some(collection) => collections.push(collection),
+                    None => return Err(unsearchable(state, principal, VectorStoreId(id)).await.of(param)),
+                }
             }
         }
         Ok(AnswerRequest { limit, mode, filter, threshold, collections, ..request })

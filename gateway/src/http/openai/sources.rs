@@ -1,4 +1,4 @@
-//! Passages as OpenAI's clients see them: the file that an annotation names, the place in the text, and what we tell beyond OpenAI's
+//! Passages as OpenAI's clients see them: where a document can be read, the place of a marker in the text, and what we tell beyond OpenAI's
 //! fields, all in one field `ragline`.
 
 use serde::Serialize;
@@ -7,23 +7,25 @@ use utoipa::ToSchema;
 
 use crate::{
     answer::{AnswerOutcome, Citation, Mark},
-    http::{answers::CitationView, ids::DocumentId},
+    http::{
+        answers::CitationView,
+        ids::{DocumentId, FileId},
+    },
     traits::search::Match,
 };
 
 /// Keys of the metadata that may say where a document can be read.
 const ADDRESSES: [&str; 2] = ["url", "source_url"];
 
-/// The id of the file that a passage comes from.
-pub(super) fn file_reference(found: &Match) -> String {
-    DocumentId(found.document_id).to_string()
-}
-
 /// Where a passage can be read: the document's own address where its metadata has one, else its place in this API.
 pub(super) fn address(found: &Match) -> String {
     let said = ADDRESSES.iter().find_map(|key| found.metadata.get(*key)?.as_str());
     let usable = said.and_then(|text| Url::parse(text).ok()).filter(|url| matches!(url.scheme(), "http" | "https"));
-    usable.map_or_else(|| format!("/v1/documents/{}", file_reference(found)), |url| url.to_string())
+    match (usable, found.file_id) {
+        (Some(url), _) => url.to_string(),
+        (None, Some(file)) => format!("/v1/files/{}/content", FileId(file)),
+        (None, None) => format!("/v1/documents/{}", DocumentId(found.document_id)),
+    }
 }
 
 /// A marker of the answer with what it names.

@@ -10,13 +10,10 @@ use crate::{
     answer::{Citation, Mark},
     http::{
         ids::ResponseId,
-        openai::sources::{RaglineView, file_reference},
+        openai::{attributes::shown, file_reference, sources::RaglineView},
     },
     traits::{generator::Usage, ingest::Metadata},
 };
-
-/// Attributes of one result, as at OpenAI.
-const MOST_ATTRIBUTES: usize = 16;
 
 /// A response.
 #[derive(Debug, Serialize, ToSchema)]
@@ -137,7 +134,7 @@ pub(crate) struct ResultView {
     filename: String,
     score: f32,
     text: String,
-    /// The metadata that are texts, numbers or booleans, 16 at most.
+    /// The metadata that are texts, numbers or booleans.
     #[schema(value_type = Object)]
     attributes: Metadata,
 }
@@ -255,14 +252,12 @@ pub(super) fn usage(usage: Usage) -> ResponseUsageView {
 impl ResultView {
     pub(super) fn of(citation: &Citation) -> Self {
         let found = &citation.source;
-        let plain = |value: &Value| matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_));
-        let attributes = found.metadata.iter().filter(|(_, value)| plain(value)).take(MOST_ATTRIBUTES);
         Self {
             file_id: file_reference(found),
             filename: found.filename.clone(),
             score: found.score.unwrap_or_default().clamp(0.0, 1.0),
             text: found.text.clone(),
-            attributes: attributes.map(|(key, value)| (key.clone(), value.clone())).collect(),
+            attributes: shown(found.metadata.clone()),
         }
     }
 }
