@@ -24,7 +24,7 @@ BEGIN
                           'create_workspace', 'attributes_of', 'builtin_metadata', 'fill_attributes', 'pool_figures',
                           'relation_names', 'count_stale_documents', 'notify_keys', 'add_workspace', 'list_workspaces',
                           'delete_workspace', 'revoke_api_key', 'erase_workspaces', 'forget_keys', 'close_vector_stores',
-                          'expired_files') LOOP
+                          'expired_files', 'forget_responses') LOOP
     EXECUTE format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', found.target);
     IF found.proname NOT IN ('protect', 'create_workspace') THEN
       EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', found.target, application);

@@ -12,7 +12,7 @@ use crate::{
         AnswerError, AnswerEvents, AnswerOutcome, AnswerRequest, Answerer, RankError, RankRequest, Ranked, Ranker, SearchOutcome,
         SearchRequest,
     },
-    backends::pgvector::Store,
+    backends::{off, pgvector::Store},
     http::state::{Answering, ApiState, FirstKey, IndexReporter, Parts, Ranking},
     index,
     ingest::cut::Cutter,
@@ -44,7 +44,8 @@ pub(super) fn state(app: &App, shutdown: &CancellationToken) -> Arc<ApiState> {
         limiter: Arc::clone(&app.limiter),
         tokens: Arc::clone(&app.tokens),
         ranking: Arc::new(Ranker::of(&app.answerer.retriever)),
-        passages: store,
+        passages: Arc::clone(&store) as _,
+        responses: store,
     })
 }
 
@@ -66,6 +67,10 @@ impl Answering for Answerer {
 
     async fn stream(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerEvents, AnswerError> {
         Self::stream(self, principal, &request).await
+    }
+
+    fn model_name(&self) -> Option<&str> {
+        Some(self.generator.model_name()).filter(|name| *name != off::NO_MODEL)
     }
 }
 

@@ -9,6 +9,9 @@ use crate::traits::{
     reranker::{RerankError, Reranker},
 };
 
+/// The name of a model that is none.
+pub const NO_MODEL: &str = "none";
+
 /// Refuses to write answers.
 #[derive(Clone, Copy, Debug)]
 pub struct NoGenerator;
@@ -20,7 +23,7 @@ impl Generator for NoGenerator {
     }
 
     fn model_name(&self) -> &str {
-        "none"
+        NO_MODEL
     }
 
     async fn health(&self) -> Result<(), GenerateError> {
@@ -43,7 +46,7 @@ impl Reranker for NoReranker {
     }
 
     fn model_name(&self) -> &str {
-        "none"
+        NO_MODEL
     }
 }
 
@@ -58,6 +61,6 @@ impl Rephraser for NoRephraser {
     }
 
     fn model_name(&self) -> &str {
-        "none"
+        NO_MODEL
     }
 }

@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// Passages that one answer may be made of.
-const MOST_PASSAGES: u32 = 20;
+pub(super) const MOST_PASSAGES: u32 = 20;
 /// Tokens that one answer may ask for.
-const MOST_TOKENS: u32 = 100_000;
+pub(super) const MOST_TOKENS: u32 = 100_000;
 
 /// A question.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -146,7 +146,7 @@ pub(super) fn checked(body: AnswerBody) -> Result<AnswerRequest, ApiError> {
     })
 }
 
-fn check_range(param: &str, value: Option<f32>, most: f32) -> Result<(), ApiError> {
+pub(super) fn check_range(param: &str, value: Option<f32>, most: f32) -> Result<(), ApiError> {
     match value {
         Some(value) if !(0.0..=most).contains(&value) => {
             Err(ApiError::invalid(param, format!("{param} is {value}; it must be 0 to {most}")))

@@ -93,16 +93,23 @@ impl ApiError {
     }
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let body = ErrorBody {
+impl ApiError {
+    /// What the caller reads.
+    pub fn body(&self) -> ErrorBody {
+        ErrorBody {
             error: ErrorDetail {
                 message: self.message.clone(),
                 kind: self.code.kind().to_owned(),
                 param: self.param.clone(),
                 code: self.code,
             },
-        };
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = self.body();
         let status: StatusCode = self.code.status();
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();

@@ -1,14 +1,27 @@
-//! Bounds on requests as such: how many at once and how long. A full house is told at once; nothing queues.
+//! Bounds on requests as such: how many at once and how long. A full house is told at once; nothing queues. An answer whose body is
+//! written bit by bit counts until its body ends.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use axum::{
-    extract::{Request, State},
+    Error,
+    body::{Body, Bytes, HttpBody},
+    extract::{FromRequestParts, Request, State},
+    http::request::Parts,
     middleware::Next,
     response::{IntoResponse, Response},
 };
-
+use hyper::body::{Frame, SizeHint};
 use prometheus::IntGauge;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout, timeout_at},
+};
 
 use super::{
     error::{ApiError, ErrorCode},
@@ -31,24 +44,81 @@ impl Drop for UnderWay {
     }
 }
 
-/// Lets a request in while there is room.
+/// When the request must have been answered, its body included.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline(pub(super) Instant);
+
+impl FromRequestParts<Arc<ApiState>> for Deadline {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<ApiState>) -> Result<Self, ApiError> {
+        parts.extensions.get().copied().ok_or_else(ApiError::internal)
+    }
+}
+
+/// A body that tells of its end by dropping the sender.
+struct Told {
+    body: Body,
+    ended: Option<oneshot::Sender<()>>,
+}
+
+impl HttpBody for Told {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if frame.is_none() {
+            self.ended = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Lets a request in while there is room. A body that is still to be written keeps its place, but no longer than a request may take:
+/// a caller who stops reading must not keep others out.
 pub(super) async fn permit(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
-    let Ok(_permit) = Arc::clone(&state.permits).try_acquire_owned() else {
+    let Ok(permit) = Arc::clone(&state.permits).try_acquire_owned() else {
         let message = "as many requests as limits.concurrentRequests allows are under way; try again shortly";
         return ApiError::new(ErrorCode::TooManyRequests, message).after(Duration::from_secs(1)).into_response();
     };
-    let _under_way = UnderWay::begin(&state.parts.metrics.http_requests_in_flight);
-    next.run(request).await
+    let under_way = UnderWay::begin(&state.parts.metrics.http_requests_in_flight);
+    let response = next.run(request).await;
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    let limit = Duration::from(state.parts.limits.request_timeout_seconds);
+    let (ended, end) = oneshot::channel::<()>();
+    tokio::spawn(async move {
+        // Resolves with an error once the body is dropped, which is all that is waited for.
+        let _ = timeout(limit, end).await;
+        drop((permit, under_way));
+    });
+    response.map(|body| Body::new(Told { body, ended: Some(ended) }))
 }
 
-/// Ends a request that takes too long. Dropping it cancels what it waits for.
-pub(super) async fn deadline(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
+/// Ends a request that takes too long. Dropping it cancels what it waits for. What is written after the head ends itself by the
+/// [`Deadline`].
+pub(super) async fn deadline(State(state): State<Arc<ApiState>>, mut request: Request, next: Next) -> Response {
     let limit = Duration::from(state.parts.limits.request_timeout_seconds);
-    match tokio::time::timeout(limit, next.run(request)).await {
+    let until = Instant::now() + limit;
+    request.extensions_mut().insert(Deadline(until));
+    match timeout_at(until, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => {
-            let message = format!("the request took longer than {} s (limits.requestTimeoutSeconds)", limit.as_secs());
-            ApiError::new(ErrorCode::RequestTimedOut, message).into_response()
-        }
+        Err(_) => timed_out(limit).into_response(),
     }
+}
+
+/// What the caller of a request that took too long is told.
+pub(super) fn timed_out(limit: Duration) -> ApiError {
+    let message = format!("the request took longer than {} s (limits.requestTimeoutSeconds)", limit.as_secs());
+    ApiError::new(ErrorCode::RequestTimedOut, message)
 }

@@ -114,6 +114,14 @@ public_id!(
     "batch of files",
     "vsfb_0198f2a4-9e24-7066-95e6-806f6e5d4c3a"
 );
+public_id!(
+    /// The id of a response.
+    ResponseId,
+    "resp_",
+    ResponseNotFound,
+    "response",
+    "resp_0198f2a4-af35-7177-a6f7-91706f6e5d4b"
+);
 
 impl PublicId for WorkspaceName {
     fn unknown() -> ApiError {

@@ -58,6 +58,18 @@ pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     ApiError::internal().because(Panicked(said.unwrap_or_else(|| "it said nothing".into()))).into_response()
 }
 
+/// Tells of an answer that broke off after its head was sent: its status says nothing of it. Within the request's span.
+pub(super) fn log_broken(error: &ApiError) {
+    let code = error.code.word();
+    let cause = error.cause.as_ref().map(chain);
+    let cause = cause.as_deref();
+    if error.code.status().is_server_error() {
+        tracing::error!(error.code = %code, error.cause = cause, "an answer broke off with {code} while it was written");
+    } else {
+        tracing::info!(error.code = %code, error.cause = cause, "an answer was refused with {code} while it was written");
+    }
+}
+
 /// The caller's own id where it has one that can be logged as it is, else a new one.
 fn request_id(request: &Request) -> String {
     let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());

@@ -7,8 +7,18 @@ use super::error::{ApiError, ErrorCode};
 use crate::traits::workspaces::Scope;
 
 /// Routes that read, though their method is no reading one.
-const READING: [&str; 7] =
-    ["/v1/search", "/v1/answers", "/v1/embeddings", "/v1/vector_stores/{id}/search", "/v1/rerank", "/v2/rerank", "/mcp"];
+const READING: [&str; 10] = [
+    "/v1/search",
+    "/v1/answers",
+    "/v1/embeddings",
+    "/v1/vector_stores/{id}/search",
+    "/v1/chat/completions",
+    "/v1/responses",
+    "/v1/responses/{id}/cancel",
+    "/v1/rerank",
+    "/v2/rerank",
+    "/mcp",
+];
 /// Routes that begin so are the administrator's.
 const MANAGING: [&str; 3] = ["/v1/workspaces", "/v1/keys", "/internal/"];
 

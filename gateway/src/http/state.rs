@@ -28,6 +28,7 @@ use crate::{
         ingest::{BlobStore, DocumentStore, Hash, JobStore},
         limiter::Limiter,
         passages::PassageStore,
+        responses::ResponseStore,
         search::{Directory, Principal, StoreError},
         tokens::TokenVerifier,
         vector_stores::VectorStores,
@@ -45,6 +46,8 @@ pub trait Answering: Send + Sync + std::fmt::Debug {
     async fn answer(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerOutcome, AnswerError>;
     /// The same as it is written.
     async fn stream(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerEvents, AnswerError>;
+    /// The model that writes; `None` where generation is switched off.
+    fn model_name(&self) -> Option<&str>;
 }
 
 /// Tells how the vector indexes stand.
@@ -88,6 +91,7 @@ pub struct Parts {
     pub tokens: Arc<dyn TokenVerifier>,
     pub ranking: Arc<dyn Ranking>,
     pub passages: Arc<dyn PassageStore>,
+    pub responses: Arc<dyn ResponseStore>,
 }
 
 /// The parts with what the layers remember.

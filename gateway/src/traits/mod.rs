@@ -12,6 +12,7 @@ pub mod passages;
 pub mod place;
 pub mod rephraser;
 pub mod reranker;
+pub mod responses;
 pub mod search;
 pub mod tokens;
 pub mod vector_stores;

@@ -1,4 +1,4 @@
-//! A file is taken and forgotten, and there are no vector stores.
+//! A file is taken and forgotten, and there are no vector stores, but that workspace 1 can search one: number 7 is collection 7.
 
 use async_trait::async_trait;
 use chrono::DateTime;
@@ -13,7 +13,7 @@ use ragline_gateway::traits::{
 };
 use uuid::Uuid;
 
-use crate::http_fakes::FakeStore;
+use crate::http_fakes::{FakeStore, OURS};
 
 #[async_trait]
 impl FileStore for FakeStore {
@@ -70,8 +70,9 @@ impl VectorStores for FakeStore {
         Ok(false)
     }
 
-    async fn collections(&self, _: WorkspaceId, stores: &[Uuid]) -> Result<Vec<Option<CollectionId>>, StoreError> {
-        Ok(vec![None; stores.len()])
+    async fn collections(&self, workspace: WorkspaceId, stores: &[Uuid]) -> Result<Vec<Option<CollectionId>>, StoreError> {
+        let found = |store: &Uuid| (workspace == OURS && *store == Uuid::from_u128(7)).then_some(CollectionId(7));
+        Ok(stores.iter().map(found).collect())
     }
 
     async fn attach(&self, _: WorkspaceId, _: Uuid, _: Vec<Attachment>, _: bool) -> Result<Attached, StoreError> {

@@ -17,6 +17,7 @@ use ragline_gateway::traits::{
         BlobStore, Claim, Document, DocumentPage, DocumentStore, Hash, Job, JobItem, JobStatus, JobStore, NewDocument, NewItem,
         Published, Rechunk, StagedChunk,
     },
+    responses::StoredResponse,
     search::{Directory, KeyPrint, Principal, StoreError, WorkspaceId},
     workspaces::{KeyHolder, Scope},
 };
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     pub(crate) jobs: Vec<FakeJob>,
     pub(crate) documents: Vec<FakeDocument>,
     staged: HashMap<i64, Vec<StagedChunk>>,
+    pub(crate) responses: Vec<(WorkspaceId, StoredResponse)>,
 }
 
 #[derive(Debug)]
@@ -84,7 +86,7 @@ impl FakeStore {
         self.inner.lock().unwrap()
     }
 
-    fn here(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
+    pub(crate) fn here(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
         if self.away.load(Ordering::Relaxed) { Err(StoreError::Unreachable("switched off".into())) } else { Ok(self.inner()) }
     }
 

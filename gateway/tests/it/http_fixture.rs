@@ -46,7 +46,11 @@ pub(crate) struct FakeAnswering {
     pub(crate) failure: Mutex<Option<AnswerError>>,
     /// The last request.
     pub(crate) asked: Mutex<Option<SearchRequest>>,
-    /// A question `wait` is not answered before this.
+    /// The last question.
+    pub(crate) questioned: Mutex<Option<AnswerRequest>>,
+    /// A stream breaks off by this after its first words.
+    pub(crate) breaks: Mutex<Option<AnswerError>>,
+    /// A search for `wait` is not answered before this; a question `wait` is begun to be answered, and no more.
     pub(crate) go: Notify,
     /// A question `wait` was begun.
     pub(crate) begun: Notify,
@@ -103,7 +107,8 @@ impl Answering for FakeAnswering {
         Ok(SearchOutcome { matches: vec![passage()], cache_hit: false, mode, plan: SearchPlan::Exact, took_ms: 1.5 })
     }
 
-    async fn answer(&self, _: &Principal, _: AnswerRequest) -> Result<AnswerOutcome, AnswerError> {
+    async fn answer(&self, _: &Principal, request: AnswerRequest) -> Result<AnswerOutcome, AnswerError> {
+        *self.questioned.lock().unwrap() = Some(request);
         if let Some(failure) = self.failure.lock().unwrap().take() {
             return Err(failure);
         }
@@ -126,6 +131,7 @@ impl Answering for FakeAnswering {
     }
 
     async fn stream(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerEvents, AnswerError> {
+        let waits = request.question == "wait";
         let outcome = self.answer(principal, request).await?;
         let found = AnswerEvent::Found {
             query_id: outcome.query_id,
@@ -134,7 +140,23 @@ impl Answering for FakeAnswering {
             sources: outcome.citations.clone(),
         };
         let text = AnswerEvent::Text { text: outcome.answer.clone(), marks: outcome.marks.clone() };
+        if waits {
+            let tell = TellDrop(Arc::clone(&self.dropped));
+            self.begun.notify_one();
+            let never = stream::once(async move {
+                let _tell = tell;
+                std::future::pending().await
+            });
+            return Ok(stream::iter([Ok(found), Ok(text)]).chain(never).boxed());
+        }
+        if let Some(error) = self.breaks.lock().unwrap().take() {
+            return Ok(stream::iter([Ok(found), Ok(text), Err(error)]).boxed());
+        }
         Ok(stream::iter([found, text, AnswerEvent::End(Box::new(outcome))].map(Ok)).boxed())
+    }
+
+    fn model_name(&self) -> Option<&str> {
+        Some("extractive")
     }
 }
 
@@ -211,6 +233,7 @@ pub(crate) fn api_trusting(limits: Limits, tokens: Arc<dyn TokenVerifier>) -> Ap
         tokens,
         ranking: Arc::new(LongestFirst),
         passages: Arc::clone(&store) as _,
+        responses: Arc::clone(&store) as _,
     };
     Api { store, answering, shutdown, router: routes::router(ApiState::new(parts)) }
 }

@@ -118,6 +118,7 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         tokens: Arc::new(NoTokens),
         ranking,
         passages: Arc::clone(&store) as _,
+        responses: Arc::clone(&store) as _,
     };
     let router = routes::router(ApiState::new(api));
     Live { database, embedder, router, store, parts, _shutdown: shutdown.drop_guard() }

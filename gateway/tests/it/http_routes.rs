@@ -1,5 +1,7 @@
 //! What the routes answer when all is well, and that the description says so.
 
+use std::path::Path;
+
 use axum::{
     body::Body,
     http::{HeaderValue, header},

@@ -46,6 +46,25 @@ async fn a_caller_that_goes_away_cancels_its_request() {
 }
 
 #[tokio::test]
+async fn a_caller_that_goes_away_ends_what_is_written_for_it() {
+    let api = api();
+    let (address, _stop, _server) = served(&api).await;
+    let mut caller = TcpStream::connect(address).await.unwrap();
+    let body = json!({"model": "ragline", "stream": true, "messages": [{"role": "user", "content": "wait"}]}).to_string();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {FIRST_KEY}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    caller.write_all((head + &body).as_bytes()).await.unwrap();
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains("Three months") {
+        assert_ne!(timeout(PATIENCE, caller.read_buf(&mut read)).await.unwrap().unwrap(), 0);
+    }
+    drop(caller);
+    timeout(PATIENCE, api.answering.dropped.notified()).await.expect("it goes on without its caller");
+}
+
+#[tokio::test]
 async fn a_shutdown_lets_requests_under_way_end() {
     let api = api();
     let (address, stop, server) = served(&api).await;

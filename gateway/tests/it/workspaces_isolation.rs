@@ -65,6 +65,7 @@ struct Tenant {
     file: String,
     vector_store: String,
     batch: String,
+    response: String,
 }
 
 /// As `request`, but with another key.
@@ -88,7 +89,10 @@ async fn tenant(live: &Live, name: &'static str, texts: &[String]) -> Tenant {
         jobs.push(id);
     }
     let (file, vector_store, batch) = vector_store(live, &key).await;
-    Tenant { name, key, key_id: made["id"].as_str().unwrap().to_owned(), documents, jobs, file, vector_store, batch }
+    let asked = live.send(with_key(&key, post("/v1/responses", json!({"input": "Where is the harbour wall?"})))).await;
+    let response = asked.body["id"].as_str().unwrap().to_owned();
+    let key_id = made["id"].as_str().unwrap().to_owned();
+    Tenant { name, key, key_id, documents, jobs, file, vector_store, batch, response }
 }
 
 /// A vector store with a file that can be searched: the ids of the file, the store and the batch.
@@ -134,7 +138,10 @@ fn parameter(owner: &Tenant, path: &str) -> String {
         }
         _ if path.starts_with("/v1/documents/") => &owner.documents[0],
         _ if path.starts_with("/v1/jobs/") => &owner.jobs[0],
+        _ if path.starts_with("/v1/responses/") => &owner.response,
         _ if path.starts_with("/v1/keys/") => &owner.key_id,
+        // Models are the pipeline's; a document's id is none.
+        _ if path.starts_with("/v1/models/") => &owner.documents[0],
         _ if path.starts_with("/v1/workspaces/") => return path.replace("{name}", owner.name),
         _ => panic!("this test does not know whose id is in {path}: say so here"),
     };
@@ -189,6 +196,18 @@ fn attempts(owner: &Tenant, method: &str, path: &str) -> Vec<Request<Body>> {
         }
         ("post", "/v1/documents/rechunk") => vec![ask(json!({}))],
         ("post", "/v1/embeddings") => vec![ask(json!({"model": "words", "input": SECRET}))],
+        ("get", "/v1/models") => vec![get(path)],
+        ("post", "/v1/chat/completions") => {
+            let chat = |question: &str| json!({"model": "ragline", "messages": [{"role": "user", "content": question}]});
+            let mut streamed = chat(&format!("Where is the {SECRET} hidden near the harbour?"));
+            streamed["stream"] = true.into();
+            vec![ask(chat(SECRET)), ask(streamed)]
+        }
+        ("post", "/v1/responses") => vec![
+            ask(json!({"input": SECRET})),
+            ask(json!({"input": format!("Where is the {SECRET} hidden near the harbour?"), "stream": true})),
+            ask(json!({"input": "And what else?", "previous_response_id": owner.response})),
+        ],
         _ => panic!("this test does not know how to try {method} {path}: say so here"),
     }
 }

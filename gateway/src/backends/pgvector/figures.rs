@@ -6,7 +6,7 @@ use sqlx::Row;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Store, failed};
-use crate::traits::search::StoreError;
+use crate::traits::{responses::MOST_RESPONSES, search::StoreError};
 
 /// How often orphaned bytes and old jobs are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -44,12 +44,13 @@ impl Store {
         })
     }
 
-    /// Removes bytes that nothing names, and jobs and keys that ended a month ago; gives their number.
+    /// Removes bytes that nothing names, jobs and keys that ended a month ago, and responses that are older; gives their number.
     ///
     /// # Errors
     /// A database that does not answer.
     pub async fn sweep(&self) -> Result<i64, StoreError> {
-        sqlx::query_scalar("SELECT sweep() + forget_keys()")
+        sqlx::query_scalar("SELECT sweep() + forget_keys() + forget_responses($1)")
+            .bind(i32::try_from(MOST_RESPONSES).unwrap_or(i32::MAX))
             .fetch_one(&mut *self.connection().await?)
             .await
             .map_err(|error| failed("sweeping", error))
@@ -84,7 +85,7 @@ impl Store {
     async fn sweep_and_tell(&self) {
         match self.sweep().await {
             Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "removed orphaned uploads, old jobs and old keys"),
+            Ok(removed) => tracing::info!(removed, "removed orphaned uploads, old jobs, keys and responses"),
             Err(error) => tracing::warn!(error = %error, "orphaned uploads could not be removed, trying again later"),
         }
     }

@@ -62,11 +62,13 @@ pub enum ErrorCode {
     RerankUnavailable,
     RerankMisconfigured,
     OriginRefused,
+    UnsupportedParameter,
+    ResponseNotFound,
 }
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 56] = [
         Self::MissingApiKey,
         Self::InvalidApiKey,
         Self::AdminRequired,
@@ -121,6 +123,8 @@ impl ErrorCode {
         Self::RerankUnavailable,
         Self::RerankMisconfigured,
         Self::OriginRefused,
+        Self::UnsupportedParameter,
+        Self::ResponseNotFound,
     ];
 
     /// The status line: 4xx the client can mend, 503 and 504 a dependency, 500 our bug.
@@ -136,7 +140,8 @@ impl ErrorCode {
             | Self::KeyNotFound
             | Self::FileNotFound
             | Self::VectorStoreNotFound
-            | Self::FileBatchNotFound => StatusCode::NOT_FOUND,
+            | Self::FileBatchNotFound
+            | Self::ResponseNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MalformedJson
@@ -149,7 +154,8 @@ impl ErrorCode {
             | Self::TooManyFiles
             | Self::InvalidMetadata
             | Self::VectorStoreExpired
-            | Self::GenerationDisabled => StatusCode::BAD_REQUEST,
+            | Self::GenerationDisabled
+            | Self::UnsupportedParameter => StatusCode::BAD_REQUEST,
             Self::UploadTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge | Self::FileTooLarge | Self::UploadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Conflict | Self::WorkspaceExists | Self::WorkspaceNeeded => StatusCode::CONFLICT,

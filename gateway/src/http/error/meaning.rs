@@ -68,6 +68,10 @@ impl ErrorCode {
                 "The reranking server refuses what the pipeline's configuration sends; the log says why."
             }
             Self::OriginRefused => "`/mcp` is for programs; a browser's page may not call it.",
+            Self::UnsupportedParameter => {
+                "A parameter of OpenAI's that the gateway cannot honour; `param` names it. Leave it out."
+            }
+            Self::ResponseNotFound => "The workspace of the key keeps no such response; it may have been swept away.",
         }
     }
 }

@@ -15,13 +15,22 @@ use super::{
 use crate::traits::search::Match;
 
 mod attributes;
+mod chat;
+mod chat_view;
 mod chunking;
 mod embeddings;
 mod file_batches;
 mod files;
 mod list;
+mod messages;
+mod models;
+mod parameters;
+mod responses;
+mod retrieval;
+mod sources;
 mod store_files;
 mod store_search;
+mod stream;
 mod upload;
 mod vector_stores;
 
@@ -30,7 +39,7 @@ type Table = OpenApiRouter<Arc<ApiState>>;
 /// When OpenAI's clients should look again at what is under way; without it they wait a second.
 const POLL_AFTER: (HeaderName, HeaderValue) = (HeaderName::from_static("openai-poll-after-ms"), HeaderValue::from_static("250"));
 
-/// Routes that end within the request's deadline.
+/// Routes that end within the request's deadline, their streams included.
 pub(super) fn timed() -> Table {
     embeddings::table()
         .merge(files::table())
@@ -38,6 +47,9 @@ pub(super) fn timed() -> Table {
         .merge(store_files::table())
         .merge(file_batches::table())
         .merge(store_search::table())
+        .merge(models::table())
+        .merge(chat::table())
+        .merge(responses::table())
 }
 
 /// Routes whose deadline counts from one piece to the next.

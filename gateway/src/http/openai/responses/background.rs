@@ -1,0 +1,90 @@
+//! Responses that are written while nobody waits. Each counts among the requests under way and has a request's deadline.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{sleep, timeout},
+};
+use tracing::Instrument;
+
+use super::{
+    collect,
+    draft::{Draft, Keeping},
+};
+use crate::{
+    answer::AnswerRequest,
+    http::{
+        error::{ApiError, ErrorCode},
+        guard,
+        ids::ResponseId,
+        observe,
+        state::ApiState,
+    },
+    traits::search::Principal,
+};
+
+/// How often it is looked whether somebody cancelled it, by whichever gateway.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Begins to write, and answers with the response as it is.
+pub(super) async fn begin(
+    state: Arc<ApiState>,
+    principal: Arc<Principal>,
+    request: AnswerRequest,
+    draft: Draft,
+    keeping: Keeping,
+) -> Result<Response, ApiError> {
+    let Ok(permit) = Arc::clone(&state.permits).try_acquire_owned() else {
+        let message = "as many requests as limits.concurrentRequests allows are under way; try again shortly";
+        return Err(ApiError::new(ErrorCode::TooManyRequests, message).after(Duration::from_secs(1)));
+    };
+    keeping.keep(&draft).await?;
+    let response = Json(&draft.view).into_response();
+    tokio::spawn(write(state, principal, request, draft, keeping, permit).in_current_span());
+    Ok(response)
+}
+
+async fn write(
+    state: Arc<ApiState>,
+    principal: Arc<Principal>,
+    request: AnswerRequest,
+    mut draft: Draft,
+    keeping: Keeping,
+    permit: OwnedSemaphorePermit,
+) {
+    let limit = Duration::from(state.parts.limits.request_timeout_seconds);
+    let (id, kept) = (draft.view.id, keeping.clone());
+    let written = async {
+        let parts = state.parts.answering.stream(&principal, request).await?;
+        collect(&mut draft, parts).await
+    };
+    let ended = tokio::select! {
+        written = timeout(limit, written) => written.unwrap_or_else(|_| Err(guard::timed_out(limit))),
+        () = cancelled(&kept, id) => return,
+        () = state.parts.shutdown.cancelled() => Err(ApiError::new(ErrorCode::ShuttingDown, "the gateway ended; ask again")),
+    };
+    if let Err(error) = ended {
+        observe::log_broken(&error);
+        draft.fail(&error);
+    }
+    // One that was cancelled in the last moment stays so.
+    if let Err(error) = keeping.end(&draft).await {
+        observe::log_broken(&error.into());
+    }
+    drop(permit);
+}
+
+/// Resolves once nobody waits for the response any more. A store that does not answer is asked again.
+async fn cancelled(keeping: &Keeping, id: ResponseId) {
+    loop {
+        sleep(LOOK_EVERY).await;
+        if let Ok(false) = keeping.is_open(id).await {
+            return;
+        }
+    }
+}
