@@ -52,6 +52,10 @@ pub struct Metrics {
     pub ingest_documents: CounterVec,
     pub ingest_chunks: IntCounter,
     pub documents_stale: IntGauge,
+    /// Label `outcome`: `grounded`, `unknown`, `failed` or `abandoned`.
+    pub rag_answers: IntCounterVec,
+    /// Label `reason`: `unknown` or `unsupported`.
+    pub rag_citations_dropped: IntCounterVec,
 }
 
 impl Metrics {
@@ -131,6 +135,12 @@ impl Metrics {
             )?,
             ingest_chunks: counter("ragline_ingest_chunks_total", "Chunks stored.")?,
             documents_stale: int_gauge("ragline_documents_stale", "Documents that were cut with other settings than these.")?,
+            rag_answers: counters("rag_answers_total", "Answers by how they ended.", &["outcome"])?,
+            rag_citations_dropped: counters(
+                "rag_citations_dropped_total",
+                "Citations taken out of answers because no passage has their number or theirs does not say so.",
+                &["reason"],
+            )?,
         })
     }
 

@@ -1,4 +1,4 @@
-//! The log line of a question: exactly the system description's fields. The question's text only when it was switched on.
+//! The log line of a question: the system description's fields and how the answer ended. The question's text only when it was switched on.
 
 use tracing::info;
 use uuid::Uuid;
@@ -19,6 +19,8 @@ pub(super) struct QueryEvent<'a> {
     pub(super) total_time_ms: f64,
     pub(super) tokens_used: u64,
     pub(super) workspace_id: i32,
+    /// `grounded`, `unknown`, `failed` or `abandoned`.
+    pub(super) outcome: &'static str,
 }
 
 impl QueryEvent<'_> {
@@ -35,6 +37,7 @@ impl QueryEvent<'_> {
             total_time_ms,
             tokens_used,
             workspace_id,
+            outcome,
         } = self;
         info!(
             target: QUERY_TARGET,
@@ -48,6 +51,7 @@ impl QueryEvent<'_> {
             total_time_ms,
             tokens_used,
             workspace_id,
+            outcome,
             "RAG query completed"
         );
     }

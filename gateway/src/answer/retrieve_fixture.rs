@@ -11,7 +11,7 @@ use prometheus::Registry;
 use ragline_config::{Search, SimilarityCache};
 
 use super::{
-    fixtures::found,
+    fixtures::{Spaces, found},
     flight::Flights,
     request::{AnswerError, SearchOutcome, SearchRequest},
     retrieve::Retriever,
@@ -67,7 +67,7 @@ impl Embedder for Model {
     }
 
     fn tokenizer(&self) -> &dyn Tokenizer {
-        panic!("nothing is cut here")
+        &Spaces
     }
 
     fn window_tokens(&self) -> Option<usize> {
@@ -135,8 +135,11 @@ impl Searcher for Shelf {
     }
 
     async fn passages(&self, _: WorkspaceId, vector: Option<&[f32]>, chunk_ids: &[i64]) -> Result<Passages, StoreError> {
-        let passage =
-            |&id: &i64| Match { chunk_id: id, similarity: vector.map(|_| similarity(id)), ..found(&format!("text {id}")) };
+        let passage = |&id: &i64| Match {
+            chunk_id: id,
+            similarity: vector.map(|_| similarity(id)),
+            ..found(&format!("text {id} of the made-up shelf"))
+        };
         Ok(Passages { matches: chunk_ids.iter().map(passage).collect(), store_version: 7 })
     }
 
