@@ -15,7 +15,7 @@ mod validate;
 pub use config::{
     Cache, CacheMode, Chunking, Config, DEFAULT_PROMPT_TEMPLATE, Database, Embedding, EmbeddingProvider, Expansion,
     ExpansionMethod, Fusion, FusionMethod, Generation, GenerationProvider, HnswParameters, Index, IndexMode, IvfFlatParameters,
-    Limits, Logging, OpenAiCompatible, Rerank, RerankProvider, Search, SearchMode, Server, SimilarityCache, TlsMode,
+    Limits, Logging, OpenAiCompatible, Price, Rerank, RerankProvider, Search, SearchMode, Server, SimilarityCache, TlsMode,
 };
 pub use duration::Seconds;
 pub use report::{BuildReport, INDEX_REPORT_PATH, IndexReport, RelationReport, TierCounts};

@@ -1,4 +1,4 @@
-//! The log line of a question: the system description's fields and how the answer ended. The question's text only when it was switched on.
+//! The log line of a question: the system description's fields and how the answer ended and what it cost. The question's text only when it was switched on.
 
 use tracing::info;
 use uuid::Uuid;
@@ -21,6 +21,8 @@ pub(super) struct QueryEvent<'a> {
     pub(super) workspace_id: i32,
     /// `grounded`, `unknown`, `failed` or `abandoned`.
     pub(super) outcome: &'static str,
+    /// In US dollars; `None` where the model has no price.
+    pub(super) cost_usd: Option<f64>,
 }
 
 impl QueryEvent<'_> {
@@ -38,6 +40,7 @@ impl QueryEvent<'_> {
             tokens_used,
             workspace_id,
             outcome,
+            cost_usd,
         } = self;
         info!(
             target: QUERY_TARGET,
@@ -52,6 +55,7 @@ impl QueryEvent<'_> {
             tokens_used,
             workspace_id,
             outcome,
+            cost_usd,
             "RAG query completed"
         );
     }

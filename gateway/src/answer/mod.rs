@@ -1,8 +1,11 @@
 //! Trip three: a question becomes an answer. The trip reads as its steps; each step has a file. No I/O but through the traits.
 
+mod budget;
 mod citations;
+mod condense;
 pub mod confidence;
 mod context;
+mod cost;
 mod event;
 pub mod evidence;
 mod expand;
@@ -43,8 +46,10 @@ pub use request::{
 pub use retrieve::Retriever;
 
 use self::{
+    budget::{Budget, Means, budget},
+    condense::{Condensed, condense},
     context::Context,
-    retrieve::{Query, elapsed_ms, mean_similarity},
+    retrieve::Query,
     support::Ground,
     tally::{Ended, Tally},
     writing::{Writing, Written},
@@ -92,7 +97,7 @@ impl Answerer {
         Err(AnswerError::Generate(GenerateError::Malformed { host, what }))
     }
 
-    /// context → (don't know | prompt → generate), then as it is written: sentence → cite; at its end, log. What fails before a word
+    /// condense → context → (don't know | prompt → generate), then as it is written: sentence → cite; at its end, log. What fails before a word
     /// is written fails here; what fails later is the stream's last event.
     ///
     /// # Errors
@@ -103,46 +108,70 @@ impl Answerer {
         if text.is_empty() {
             return Err(AnswerError::EmptyQuestion);
         }
+        let span = tracing::debug_span!("condense", stage = "condense");
+        let condensed = condense(self.generator.as_ref(), &request.history, text).instrument(span).await;
+        let Condensed { question, usage, failed } = condensed;
+        self.retriever.metrics.rag_condense_failures.inc_by(u64::from(failed));
+        let mut tally = self.tally(principal, text, usage, begun);
         let limit = request.limit.unwrap_or(self.search.answer_limit);
         let query = Query {
-            text: text.to_owned(),
+            text: question,
             limit,
             mode: request.mode.unwrap_or(self.search.mode),
             filter: Filter::within(&request.collections, request.filter.clone()),
             threshold: request.threshold,
         };
         let span = tracing::debug_span!("retrieve", stage = "retrieve");
-        let context = context::of(&self.retriever, principal, &query).instrument(span).await?;
-        let tally = self.tally(principal, text, &context, begun);
+        let context = match context::of(&self.retriever, principal, &query).instrument(span).await {
+            Ok(context) => context,
+            Err(error) => {
+                tally.tell(Ended::Failed, Usage::default());
+                return Err(error);
+            }
+        };
+        tally.found(&context);
         let writing = if context.assessment.carries_answer {
-            self.write(text, context, request, tally).await?
+            self.write(query.text, context, request, tally).await?
         } else {
             self.dont_know(tally)
         };
         Ok(writing.events())
     }
 
-    /// Has the answer written from the passages that find room in the prompt.
+    /// Has the answer written from the passages that find room in the prompt. `question` stands alone; the model, which reads the
+    /// conversation as well, is asked as the user did.
     async fn write(
         &self,
-        question: &str,
+        question: String,
         context: Context,
         request: &AnswerRequest,
         mut tally: Tally,
     ) -> Result<Writing, AnswerError> {
         let settings = &self.generation;
         let tokenizer = self.retriever.embedder.tokenizer();
-        let budget = usize::try_from(settings.context_tokens).unwrap_or(usize::MAX);
-        let filled = prompt::assemble(&settings.prompt_template, question, &context.matches, budget, tokenizer);
-        tally.prompt_tokens = Some(filled.tokens as u64);
+        let system = prompt::system(request.instructions.as_deref());
+        let asked = request.question.trim();
+        let fixed = [system.as_str(), &settings.prompt_template, asked].map(|text| tokenizer.count(text)).iter().sum();
+        let means = Means {
+            window: settings.window_tokens(self.generator.model_name()),
+            context: settings.context_tokens,
+            answer: request.max_tokens.unwrap_or(settings.max_tokens),
+            fixed,
+        };
+        let Budget { history, history_tokens, context_tokens, max_tokens } = budget(means, &request.history, tokenizer);
+        let filled = prompt::assemble(&settings.prompt_template, asked, &context.matches, context_tokens, tokenizer);
+        if filled.passages.is_empty() {
+            return Ok(self.dont_know(tally));
+        }
+        tally.prompt_tokens = Some((fixed + history_tokens + filled.tokens) as u64);
         let generation = GenerationRequest {
-            system: filled.system,
-            history: request.history.clone(),
+            system,
+            history,
             prompt: filled.text,
-            question: question.to_owned(),
+            question,
             passages: filled.passages,
             temperature: request.temperature.unwrap_or(settings.temperature),
-            max_tokens: request.max_tokens.unwrap_or(settings.max_tokens),
+            max_tokens,
             top_p: request.top_p.unwrap_or(settings.top_p),
         };
         tally.asked = Some(Instant::now());
@@ -177,22 +206,24 @@ impl Answerer {
         }
     }
 
-    fn tally(&self, principal: &Principal, question: &str, context: &Context, begun: Instant) -> Tally {
+    fn tally(&self, principal: &Principal, question: &str, condensing: Usage, begun: Instant) -> Tally {
         Tally {
             query_id: Uuid::now_v7(),
             workspace: principal.workspace,
             query: self.logging.query_text.then(|| question.to_owned()),
             logged: self.logging.queries,
             model: self.generator.model_name().to_owned(),
-            confidence: context.assessment.confidence,
-            cache_hit: context.cache_hit,
-            mode: context.mode,
-            num_results: context.matches.len(),
-            avg_similarity: mean_similarity(&context.matches).unwrap_or_default(),
+            confidence: 0.0,
+            cache_hit: false,
+            mode: self.search.mode,
+            num_results: 0,
+            avg_similarity: 0.0,
             begun,
-            retrieval_time_ms: elapsed_ms(begun),
+            retrieval_time_ms: 0.0,
             asked: None,
             prompt_tokens: None,
+            condensing,
+            generation: self.generation.clone(),
             told: false,
             metrics: self.retriever.metrics.clone(),
             span: Span::current(),

@@ -167,7 +167,8 @@ impl Writing {
         let cited = |source: &Citation| marks.iter().any(|mark| mark.number == source.number);
         let citations: Vec<Citation> = self.sources.iter().filter(|source| cited(source)).cloned().collect();
         let grounded = !citations.is_empty();
-        let Told { llm_time_ms, total_time_ms } = self.tally.tell(if grounded { Ended::Grounded } else { Ended::Unknown }, usage);
+        let Told { llm_time_ms, total_time_ms, usage, cost_usd } =
+            self.tally.tell(if grounded { Ended::Grounded } else { Ended::Unknown }, usage);
         let Tally { query_id, model, confidence, cache_hit, mode, retrieval_time_ms, .. } = &self.tally;
         AnswerOutcome {
             query_id: *query_id,
@@ -178,6 +179,7 @@ impl Writing {
             confidence: *confidence,
             model: model.clone(),
             usage,
+            cost_usd,
             finish,
             cache_hit: *cache_hit,
             mode: *mode,

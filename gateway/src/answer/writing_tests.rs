@@ -2,19 +2,23 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::{FutureExt, StreamExt, stream};
-use ragline_config::{Generation, Logging, Search};
+use ragline_config::{Generation, Logging, Price, Search};
 
 use super::{
     AnswerError, AnswerEvent, AnswerOutcome, AnswerRequest, Answerer, Mark,
     retrieve_fixture::{Bench, Model, Shelf, somebody},
 };
-use crate::traits::generator::{Ending, Finish, GenerateError, GenerationRequest, Generator, Piece, Pieces, Usage};
+use crate::traits::generator::{
+    Ending, Finish, GenerateError, Generated, GenerationRequest, Generator, Piece, Pieces, Speaker, Turn, Usage,
+};
 
 /// Writes what it was given, then ends or does not.
 #[derive(Debug, Default)]
 struct Script {
     pieces: Vec<&'static str>,
     end: End,
+    /// What a question becomes; `None`: condensing fails.
+    condensed: Option<&'static str>,
     asked: Mutex<Vec<GenerationRequest>>,
 }
 
@@ -30,6 +34,12 @@ enum End {
 impl Generator for Script {
     async fn write(&self, request: &GenerationRequest) -> Result<Pieces, GenerateError> {
         self.asked.lock().unwrap().push(request.clone());
+        if request.passages.is_empty() {
+            let usage = Usage { prompt_tokens: 30, completion_tokens: 6 };
+            let reply = self.condensed.ok_or(GenerateError::RateLimited { host: "here".into(), retry_after: None })?;
+            let ending = Ending { model: "script".into(), usage, finish: Finish::Stop };
+            return Ok(Generated { text: reply.into(), ending }.into_pieces());
+        }
         let pieces: Vec<_> = self.pieces.iter().map(|text| Ok(Piece::Text((*text).to_owned()))).collect();
         let usage = Usage { prompt_tokens: 100, completion_tokens: 20 };
         let ending = Ending { model: "stand-in".into(), usage, finish: Finish::Stop };
@@ -156,4 +166,55 @@ async fn an_answer_given_up_before_the_first_piece_is_counted() {
     let answerer = answerer(&[], End::Never);
     drop(answerer.stream(&somebody(), &question()).await.unwrap());
     assert_eq!(counted(&answerer, "abandoned"), 1);
+}
+
+/// An answerer whose model is kept at hand, and a question that follows a conversation.
+fn conversation(condensed: Option<&'static str>) -> (Answerer, Arc<Script>, AnswerRequest) {
+    let script = Arc::new(Script { pieces: vec!["It is text 2 [1]."], condensed, ..Script::default() });
+    let answerer = Answerer { generator: Arc::clone(&script) as _, ..answerer(&[], End::Well) };
+    let turn = |speaker, text: &str| Turn { speaker, text: text.into() };
+    let history = vec![turn(Speaker::User, "Which shelf is made-up?"), turn(Speaker::Assistant, "That of text 4 [1].")];
+    (answerer, script, AnswerRequest { question: "Which text is on it?".into(), history, ..AnswerRequest::default() })
+}
+
+#[tokio::test]
+async fn a_question_in_a_conversation_is_searched_as_the_model_puts_it_and_answered_as_it_was_asked() {
+    let (mut answerer, script, request) = conversation(Some("Which shelf is the made-up one?"));
+    let price = Price { prompt_usd_per_million: 1.0, completion_usd_per_million: 10.0 };
+    answerer.generation.prices.insert("stand-in".into(), price);
+    let outcome = answerer.answer(&somebody(), &request).await.unwrap();
+    let asked = script.asked.lock().unwrap();
+    let [condensing, answering] = asked.as_slice() else { panic!("{} requests", asked.len()) };
+    assert!(condensing.prompt.contains("Which shelf is made-up?") && condensing.history.is_empty());
+    assert_eq!(answering.question, "Which shelf is the made-up one?");
+    assert!(answering.prompt.contains("Which text is on it?"), "{}", answering.prompt);
+    assert_eq!(answering.history, request.history);
+    assert_eq!((outcome.usage.prompt_tokens, outcome.usage.completion_tokens), (130, 26));
+    assert!((outcome.cost_usd.unwrap() - 390.0 / 1e6).abs() < 1e-12);
+    assert_eq!(answerer.retriever.metrics.rag_condense_failures.get(), 0);
+}
+
+#[tokio::test]
+async fn condensing_that_fails_is_counted_and_done_by_rule() {
+    let (answerer, script, request) = conversation(None);
+    let outcome = answerer.answer(&somebody(), &request).await.unwrap();
+    assert_eq!(script.asked.lock().unwrap()[1].question, "Which text is on it? shelf made");
+    assert_eq!((outcome.cost_usd, answerer.retriever.metrics.rag_condense_failures.get()), (None, 1));
+}
+
+#[tokio::test]
+async fn a_context_too_small_for_any_passage_asks_no_model() {
+    let (mut answerer, script, request) = conversation(Some("Which shelf is it?"));
+    answerer.generation.model_context_tokens = Some(60);
+    let outcome = answerer.answer(&somebody(), &request).await.unwrap();
+    assert_eq!((outcome.answer.as_str(), script.asked.lock().unwrap().len()), (super::DONT_KNOW, 1));
+}
+
+#[tokio::test]
+async fn instructions_come_after_our_own() {
+    let (answerer, script, request) = conversation(Some("Which shelf is it?"));
+    let request = AnswerRequest { history: Vec::new(), instructions: Some("Be\u{200b} brief.".into()), ..request };
+    answerer.answer(&somebody(), &request).await.unwrap();
+    let asked = script.asked.lock().unwrap();
+    assert!(asked[0].system.starts_with("Answer only") && asked[0].system.ends_with("\nBe brief."), "{}", asked[0].system);
 }

@@ -23,6 +23,10 @@ impl Generator for NoGenerator {
         "none"
     }
 
+    fn follows_instructions(&self) -> bool {
+        false
+    }
+
     async fn health(&self) -> Result<(), GenerateError> {
         Err(GenerateError::Disabled)
     }

@@ -88,18 +88,17 @@ impl ApiError {
     pub fn internal() -> Self {
         Self::new(ErrorCode::InternalError, "the gateway failed; its log tells why under this request id")
     }
+
+    /// What the caller is told.
+    pub(super) fn body(&self) -> ErrorBody {
+        let (message, kind) = (self.message.clone(), self.code.kind().to_owned());
+        ErrorBody { error: ErrorDetail { message, kind, param: self.param.clone(), code: self.code } }
+    }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = ErrorBody {
-            error: ErrorDetail {
-                message: self.message.clone(),
-                kind: self.code.kind().to_owned(),
-                param: self.param.clone(),
-                code: self.code,
-            },
-        };
+        let body = self.body();
         let status: StatusCode = self.code.status();
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();

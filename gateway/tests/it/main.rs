@@ -16,6 +16,7 @@ mod fault_postgres;
 mod fault_provider;
 mod fault_roles;
 mod fault_valkey;
+mod http_answers;
 mod http_client;
 mod http_errors;
 mod http_fake_vector_stores;
