@@ -25,7 +25,7 @@ mod retrieve_tests;
 mod score;
 mod sentence;
 mod similar;
-mod support;
+pub mod support;
 mod tally;
 pub(crate) mod terms;
 mod writing;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends by a panic, and so do the helpers of tests")]
 
+mod answer_quality;
+mod corpus;
 mod database;
 mod database_servers;
 mod env;
