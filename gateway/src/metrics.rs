@@ -1,5 +1,10 @@
 //! The gateway's metrics under the system description's names. One struct, registered into a given registry; labels come from
-//! closed sets alone.
+//! closed sets, or from sets whose size is bounded here.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use prometheus::{
     Counter, CounterVec, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
@@ -7,7 +12,7 @@ use prometheus::{
 
 use crate::{
     redact::{Counts, Kind},
-    traits::generator::Usage,
+    traits::{generator::Usage, search::WorkspaceId},
 };
 
 /// Upper bounds in seconds, from one millisecond on.
@@ -16,6 +21,9 @@ const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 const COUNTS: &[f64] = &[0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0];
 /// Upper bounds of similarities.
 const SIMILARITIES: &[f64] = &[0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
+
+/// Workspaces whose costs are told apart.
+const MOST_PRICED: usize = 100;
 
 /// Every metric of the gateway.
 #[derive(Clone, Debug)]
@@ -60,6 +68,15 @@ pub struct Metrics {
     /// Label `kind`: `requests` or `tokens`.
     pub rate_limited: IntCounterVec,
     pub rate_limit_fallbacks: IntCounter,
+    /// Label `outcome`: `grounded`, `unknown`, `failed` or `abandoned`.
+    pub rag_answers: IntCounterVec,
+    /// Label `reason`: `unknown` or `unsupported`.
+    pub rag_citations_dropped: IntCounterVec,
+    pub rag_condense_failures: IntCounter,
+    /// Label `workspace_id`; see [`Metrics::count_cost`].
+    rag_llm_cost_usd: CounterVec,
+    /// The workspaces that have a label of their own.
+    priced: Arc<Mutex<BTreeSet<i32>>>,
 }
 
 impl Metrics {
@@ -149,7 +166,38 @@ impl Metrics {
                 "ragline_rate_limit_fallbacks_total",
                 "Times that a share was counted by this gateway alone since Valkey did not answer.",
             )?,
+            rag_answers: counters("rag_answers_total", "Answers by how they ended.", &["outcome"])?,
+            rag_citations_dropped: counters(
+                "rag_citations_dropped_total",
+                "Citations taken out of answers because no passage has their number or theirs does not say so.",
+                &["reason"],
+            )?,
+            rag_condense_failures: counter(
+                "rag_condense_failures_total",
+                "Questions that follow a conversation and were condensed without the language model because it failed.",
+            )?,
+            rag_llm_cost_usd: register(
+                registry,
+                CounterVec::new(
+                    Opts::new("rag_llm_cost_usd_total", "What answers cost in US dollars by the price table."),
+                    &["workspace_id"],
+                )?,
+            )?,
+            priced: Arc::default(),
         })
+    }
+
+    /// Counts what an answer cost. The first hundred workspaces that spend have a label of their own, all others share `other`: their
+    /// number has no bound, and each label is a series for good. The log has the cost of every answer with its workspace.
+    pub fn count_cost(&self, workspace: WorkspaceId, usd: f64) {
+        if usd <= 0.0 {
+            return;
+        }
+        let mut priced = self.priced.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = priced.contains(&workspace.0) || (priced.len() < MOST_PRICED && priced.insert(workspace.0));
+        drop(priced);
+        let label = if own { workspace.0.to_string() } else { "other".to_owned() };
+        self.rag_llm_cost_usd.with_label_values(&[label.as_str()]).inc_by(usd);
     }
 
     /// Counts what a language model read and wrote.
@@ -172,4 +220,20 @@ impl Metrics {
 fn register<C: prometheus::core::Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_costs_of_a_bounded_number_of_workspaces_are_told_apart() {
+        let metrics = Metrics::register(&Registry::new()).unwrap();
+        for workspace in (0..250).chain([3, 249]) {
+            metrics.count_cost(WorkspaceId(workspace), 0.5);
+        }
+        metrics.count_cost(WorkspaceId(7), 0.0);
+        let cost = |label: &str| metrics.rag_llm_cost_usd.with_label_values(&[label]).get();
+        assert_eq!((cost("3"), cost("7"), cost("other")), (1.0, 0.5, 75.5));
+    }
 }

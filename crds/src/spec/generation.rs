@@ -1,5 +1,7 @@
 //! What writes answers.
 
+use std::collections::BTreeMap;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,11 +49,24 @@ pub struct Generation {
     #[x_kube(validation = Rule::new("self.contains('{context}') && self.contains('{question}')")
         .message("must contain {context} and {question}"))]
     pub prompt_template: Option<String>,
-    /// Tokens of passages that a prompt may carry, 100 to 1000000; passages that do not fit are left out, the least
-    /// relevant first. Default: `6000`.
+    /// Tokens of passages and of the conversation before the question that a prompt may carry, 100 to 1000000; passages that do
+    /// not fit are left out, the least relevant first, and turns that do not fit in a quarter of it, the oldest first.
+    /// Default: `6000`.
     #[schemars(range(min = 100, max = 1_000_000))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_tokens: Option<u32>,
+    /// What models cost, by the name of the model as the server knows it, at most 64. Answers, the log and the metrics tell the cost
+    /// of each answer; that of a model without a price is not told. Default: the prices of `gpt-4` (30 and 60 US dollars) and
+    /// `gpt-4-turbo` (10 and 30).
+    #[schemars(extend("maxProperties" = 64))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<BTreeMap<String, Price>>,
+    /// Tokens that the model can read and write in all, 1024 to 10000000. Prompt, conversation and answer are kept within it:
+    /// `maxTokens` is reserved first, then the conversation and the passages get what is left. Default: what is known of the model by
+    /// its name (GPT-3.5 and GPT-4, Claude, Gemini 1.0, Mixtral), else no bound but `contextTokens`.
+    #[schemars(range(min = 1_024, max = 10_000_000))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_context_tokens: Option<u32>,
 }
 
 /// A server that speaks OpenAI's chat API.
@@ -68,4 +83,16 @@ pub struct OpenAiCompatibleGeneration {
     /// that needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretKeyRef>,
+}
+
+/// What a million tokens of a model cost.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Price {
+    /// US dollars for a million tokens that the model reads, 0 to 1000000.
+    #[schemars(range(min = 0.0, max = 1_000_000.0))]
+    pub prompt_usd_per_million: f64,
+    /// US dollars for a million tokens that the model writes, 0 to 1000000.
+    #[schemars(range(min = 0.0, max = 1_000_000.0))]
+    pub completion_usd_per_million: f64,
 }

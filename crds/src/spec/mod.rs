@@ -23,7 +23,7 @@ pub use cache::{Cache, ExternalCache, ManagedCache, SimilarityCache};
 pub use embedding::{BuiltinEmbedding, Embedding, OpenAiCompatibleEmbedding, SecretKeyRef};
 pub use empty::Empty;
 pub use gateway::{Gateway, Limits, LogLevel, Logging, Rate, RateLimit};
-pub use generation::{Generation, OpenAiCompatibleGeneration};
+pub use generation::{Generation, OpenAiCompatibleGeneration, Price};
 pub use index::{DistanceMetric, ElementType, Hnsw, Index, IndexMode, IvfFlat, MaintenanceWindow, Quantization};
 pub use ingest::{Chunking, Dataset, DeletionPolicy};
 pub use network::{Ingress, LabelMatch, NetworkPolicy, ParentRef, Peer, Route};

@@ -15,8 +15,8 @@ mod validate;
 pub use config::{
     Auth, Cache, CacheMode, Chunking, Config, DEFAULT_PROMPT_TEMPLATE, Database, Embedding, EmbeddingProvider, Expansion,
     ExpansionMethod, Fusion, FusionMethod, Generation, GenerationProvider, HnswParameters, Index, IndexMode, IvfFlatParameters,
-    Limits, Logging, Oidc, OpenAiCompatible, Rate, RateLimit, Redaction, Rerank, RerankProvider, Search, SearchMode, Server,
-    SimilarityCache, TlsMode,
+    Limits, Logging, Oidc, OpenAiCompatible, Price, Rate, RateLimit, Redaction, Rerank, RerankProvider, Search, SearchMode,
+    Server, SimilarityCache, TlsMode,
 };
 pub use duration::Seconds;
 pub use report::{BuildReport, INDEX_REPORT_PATH, IndexReport, RelationReport, TierCounts};

@@ -11,6 +11,8 @@ const MOST_INDEXED_VECTOR: u32 = 2_000;
 const MOST_PER_MINUTE: u32 = 60_000_000;
 const TRUSTWORTHY: &str = "must begin with https://, or with http:// and a loopback address";
 const RATE_BOUNDS: &str = "must be 0 (no limit) to 60000000";
+/// No model costs more.
+const MOST_USD_PER_MILLION: f64 = 1_000_000.0;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -150,6 +152,17 @@ impl Config {
             generation.prompt_template.contains("{context}") && generation.prompt_template.contains("{question}"),
             "generation.promptTemplate",
             "must contain {context} and {question}",
+        );
+        let priced = |usd: f64| (0.0..=MOST_USD_PER_MILLION).contains(&usd);
+        require(
+            generation.prices.values().all(|p| priced(p.prompt_usd_per_million) && priced(p.completion_usd_per_million)),
+            "generation.prices",
+            "must be 0 to 1000000 US dollars for a million tokens",
+        );
+        require(
+            generation.model_context_tokens.is_none_or(|tokens| (1_024..=10_000_000).contains(&tokens)),
+            "generation.modelContextTokens",
+            "must be 1024 to 10000000",
         );
         let index = &self.index;
         require(

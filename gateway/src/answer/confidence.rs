@@ -65,7 +65,7 @@ pub async fn features(question: &str, matches: &[Match], embedder: &dyn Embedder
 }
 
 /// The logistic of the weighted features.
-fn confidence(features: &Features) -> f32 {
+pub fn confidence(features: &Features) -> f32 {
     let Features { sentence, overlap, passage, coverage } = *features;
     let sum: f32 = [sentence, overlap, passage, coverage].iter().zip(WEIGHTS).map(|(x, w)| x * w).sum();
     1.0 / (1.0 + (-(sum + CONSTANT)).exp())

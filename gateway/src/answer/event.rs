@@ -1,4 +1,4 @@
-//! The log line of a question: exactly the system description's fields. The question's text only when it was switched on.
+//! The log line of a question: the system description's fields and how the answer ended and what it cost. The question's text only when it was switched on.
 
 use tracing::info;
 use uuid::Uuid;
@@ -19,6 +19,10 @@ pub(super) struct QueryEvent<'a> {
     pub(super) total_time_ms: f64,
     pub(super) tokens_used: u64,
     pub(super) workspace_id: i32,
+    /// `grounded`, `unknown`, `failed` or `abandoned`.
+    pub(super) outcome: &'static str,
+    /// In US dollars; `None` where the model has no price.
+    pub(super) cost_usd: Option<f64>,
 }
 
 impl QueryEvent<'_> {
@@ -35,6 +39,8 @@ impl QueryEvent<'_> {
             total_time_ms,
             tokens_used,
             workspace_id,
+            outcome,
+            cost_usd,
         } = self;
         info!(
             target: QUERY_TARGET,
@@ -48,6 +54,8 @@ impl QueryEvent<'_> {
             total_time_ms,
             tokens_used,
             workspace_id,
+            outcome,
+            cost_usd,
             "RAG query completed"
         );
     }

@@ -1,9 +1,12 @@
 //! Values for the tests of this trip.
 
+use std::ops::Range;
+
 use chrono::DateTime;
 use uuid::Uuid;
 
 use crate::traits::{
+    embedder::Tokenizer,
     place::{ChunkKind, Place},
     search::Match,
 };
@@ -27,5 +30,16 @@ pub(crate) fn found(text: &str) -> Match {
         filename: "a.md".into(),
         content_type: "text/markdown".into(),
         ingested_at: DateTime::UNIX_EPOCH,
+    }
+}
+
+/// A token is what stands between spaces.
+#[derive(Debug)]
+pub(crate) struct Spaces;
+
+impl Tokenizer for Spaces {
+    fn offsets(&self, text: &str) -> Vec<Range<usize>> {
+        let start = text.as_ptr() as usize;
+        text.split_whitespace().map(|w| w.as_ptr() as usize - start..w.as_ptr() as usize - start + w.len()).collect()
     }
 }

@@ -1,8 +1,11 @@
 //! Trip three: a question becomes an answer. The trip reads as its steps; each step has a file. No I/O but through the traits.
 
-pub mod citations;
+mod budget;
+mod citations;
+mod condense;
 pub mod confidence;
 mod context;
+mod cost;
 mod event;
 pub mod evidence;
 mod expand;
@@ -22,14 +25,20 @@ mod retrieve_fixture;
 #[cfg(test)]
 mod retrieve_tests;
 mod score;
+mod sentence;
 mod similar;
+pub mod support;
+mod tally;
 pub(crate) mod terms;
+mod writing;
+#[cfg(test)]
+mod writing_tests;
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
-use futures::{StreamExt, stream};
+use futures::StreamExt;
 use ragline_config::{Generation, Logging, Search};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 pub use flight::Flights;
@@ -40,13 +49,17 @@ pub use request::{
 pub use retrieve::Retriever;
 
 use self::{
+    budget::{Budget, Means, budget},
+    condense::{Condensed, condense},
     context::Context,
-    event::QueryEvent,
-    retrieve::{Query, elapsed_ms, mean_similarity},
+    retrieve::Query,
+    support::Ground,
+    tally::{Ended, Tally},
+    writing::{Writing, Written},
 };
 use crate::traits::{
     filter::Filter,
-    generator::{Ending, GenerationRequest, Generator},
+    generator::{Ending, GenerateError, Generated, GenerationRequest, Generator, Usage},
     search::Principal,
 };
 
@@ -63,13 +76,6 @@ pub struct Answerer {
     pub logging: Logging,
 }
 
-/// An answer before it is told who asked and how long it took.
-struct Reply {
-    text: String,
-    citations: Vec<Citation>,
-    ending: Ending,
-}
-
 impl Answerer {
     /// The passages that are nearest to a text.
     ///
@@ -79,89 +85,100 @@ impl Answerer {
         self.retriever.search(principal, request, request.limit.unwrap_or(self.search.limit)).await
     }
 
-    /// context → (don't know | prompt → generate → cite) → log.
+    /// The whole answer: what [`Answerer::stream`] comes to.
+    ///
+    /// # Errors
+    /// As [`Answerer::stream`].
+    pub async fn answer(&self, principal: &Principal, request: &AnswerRequest) -> Result<AnswerOutcome, AnswerError> {
+        let mut events = self.stream(principal, request).await?;
+        while let Some(event) = events.next().await {
+            if let AnswerEvent::End(outcome) = event? {
+                return Ok(*outcome);
+            }
+        }
+        let (host, what) = (self.generator.model_name().to_owned(), "it ended before the answer did".to_owned());
+        Err(AnswerError::Generate(GenerateError::Malformed { host, what }))
+    }
+
+    /// condense → context → (don't know | prompt → generate), then as it is written: sentence → cite; at its end, log. What fails before a word
+    /// is written fails here; what fails later is the stream's last event.
     ///
     /// # Errors
     /// An empty question, no vector, no search, or no generation.
-    pub async fn answer(&self, principal: &Principal, request: &AnswerRequest) -> Result<AnswerOutcome, AnswerError> {
-        let begin = Instant::now();
-        let query_id = Uuid::now_v7();
+    pub async fn stream(&self, principal: &Principal, request: &AnswerRequest) -> Result<AnswerEvents, AnswerError> {
+        let begun = Instant::now();
         let request = &self.retriever.redacted_request(request);
         let text = request.question.trim();
         if text.is_empty() {
             return Err(AnswerError::EmptyQuestion);
         }
+        let span = tracing::debug_span!("condense", stage = "condense");
+        let condensed = condense(self.generator.as_ref(), &request.history, text).instrument(span).await;
+        let Condensed { question, usage, failed } = condensed;
+        self.retriever.metrics.rag_condense_failures.inc_by(u64::from(failed));
+        let mut tally = self.tally(principal, text, usage, begun);
         let limit = request.limit.unwrap_or(self.search.answer_limit);
         let query = Query {
-            text: text.to_owned(),
+            text: question,
             limit,
             mode: request.mode.unwrap_or(self.search.mode),
             filter: Filter::within(&request.collections, request.filter.clone()),
             threshold: request.threshold,
         };
         let span = tracing::debug_span!("retrieve", stage = "retrieve");
-        let context = context::of(&self.retriever, principal, &query).instrument(span).await?;
-        let retrieval_time_ms = elapsed_ms(begin);
-
-        let generation_begin = Instant::now();
-        let reply =
-            if context.assessment.carries_answer { self.write(text, &context, request).await? } else { Reply::dont_know() };
-        let llm_time_ms = elapsed_ms(generation_begin);
-        let Reply { text: answer, citations, ending } = reply;
-
-        let outcome = AnswerOutcome {
-            query_id,
-            answer,
-            grounded: !citations.is_empty(),
-            citations,
-            marks: Vec::new(),
-            confidence: context.assessment.confidence,
-            model: self.generator.model_name().to_owned(),
-            usage: ending.usage,
-            finish: ending.finish,
-            cache_hit: context.cache_hit,
-            mode: context.mode,
-            retrieval_time_ms,
-            llm_time_ms,
-            total_time_ms: elapsed_ms(begin),
+        let context = match context::of(&self.retriever, principal, &query).instrument(span).await {
+            Ok(context) => context,
+            Err(error) => {
+                tally.tell(Ended::Failed, Usage::default());
+                return Err(error);
+            }
         };
-        self.report(principal, text, &context, &outcome);
-        Ok(outcome)
+        tally.found(&context);
+        let writing = if context.assessment.carries_answer {
+            self.write(query.text, context, request, tally).await?
+        } else {
+            self.dont_know(tally)
+        };
+        Ok(writing.events())
     }
 
-    /// As [`Answerer::answer`], as it is written.
-    ///
-    /// # Errors
-    /// As [`Answerer::answer`].
-    pub async fn stream(&self, principal: &Principal, request: &AnswerRequest) -> Result<AnswerEvents, AnswerError> {
-        let outcome = self.answer(principal, request).await?;
-        let found = AnswerEvent::Found {
-            query_id: outcome.query_id,
-            model: outcome.model.clone(),
-            confidence: outcome.confidence,
-            sources: outcome.citations.clone(),
-        };
-        let text = AnswerEvent::Text { text: outcome.answer.clone(), marks: outcome.marks.clone() };
-        Ok(stream::iter([found, text, AnswerEvent::End(Box::new(outcome))].map(Ok)).boxed())
-    }
-
-    /// Has the answer written, and checks what it cites.
-    async fn write(&self, question: &str, context: &Context, request: &AnswerRequest) -> Result<Reply, AnswerError> {
+    /// Has the answer written from the passages that find room in the prompt. `question` stands alone; the model, which reads the
+    /// conversation as well, is asked as the user did.
+    async fn write(
+        &self,
+        question: String,
+        context: Context,
+        request: &AnswerRequest,
+        mut tally: Tally,
+    ) -> Result<Writing, AnswerError> {
         let settings = &self.generation;
         let tokenizer = self.retriever.embedder.tokenizer();
-        let budget = usize::try_from(settings.context_tokens).unwrap_or(usize::MAX);
-        let filled = prompt::assemble(&settings.prompt_template, question, &context.matches, budget, tokenizer);
-        let known: BTreeSet<u32> = filled.passages.iter().map(|p| p.number).collect();
+        let system = prompt::system(request.instructions.as_deref());
+        let asked = request.question.trim();
+        let fixed = [system.as_str(), &settings.prompt_template, asked].map(|text| tokenizer.count(text)).iter().sum();
+        let means = Means {
+            window: settings.window_tokens(self.generator.model_name()),
+            context: settings.context_tokens,
+            answer: request.max_tokens.unwrap_or(settings.max_tokens),
+            fixed,
+        };
+        let Budget { history, history_tokens, context_tokens, max_tokens } = budget(means, &request.history, tokenizer);
+        let filled = prompt::assemble(&settings.prompt_template, asked, &context.matches, context_tokens, tokenizer);
+        if filled.passages.is_empty() {
+            return Ok(self.dont_know(tally));
+        }
+        tally.prompt_tokens = Some((fixed + history_tokens + filled.tokens) as u64);
         let generation = GenerationRequest {
-            system: filled.system,
-            history: request.history.clone(),
+            system,
+            history,
             prompt: filled.text,
-            question: question.to_owned(),
+            question,
             passages: filled.passages,
             temperature: request.temperature.unwrap_or(settings.temperature),
-            max_tokens: request.max_tokens.unwrap_or(settings.max_tokens),
+            max_tokens,
             top_p: request.top_p.unwrap_or(settings.top_p),
         };
+        tally.asked = Some(Instant::now());
         let span = tracing::debug_span!("generate", stage = "generate");
         let generated = self.generator.generate(&generation).instrument(span).await.map_err(AnswerError::Generate)?;
         let text = self.retriever.redacted(generated.text.trim());
@@ -175,34 +192,57 @@ impl Answerer {
             })
             .collect();
         Ok(Reply { text: checked.text, citations, ending: generated.ending })
-    }
-
-    fn report(&self, principal: &Principal, question: &str, context: &Context, outcome: &AnswerOutcome) {
-        let metrics = &self.retriever.metrics;
-        metrics.rag_total_latency.observe(outcome.total_time_ms / 1_000.0);
-        metrics.rag_llm_generation_time.observe(outcome.llm_time_ms / 1_000.0);
-        metrics.count_tokens(outcome.usage);
-        if !self.logging.queries {
-            return;
-        }
-        let event = QueryEvent {
-            query_id: outcome.query_id,
-            query: self.logging.query_text.then_some(question),
-            cache_hit: outcome.cache_hit,
-            retrieval_time_ms: outcome.retrieval_time_ms,
-            num_results: context.matches.len(),
-            avg_similarity: mean_similarity(&context.matches).unwrap_or_default(),
-            llm_time_ms: outcome.llm_time_ms,
-            total_time_ms: outcome.total_time_ms,
-            tokens_used: outcome.usage.prompt_tokens + outcome.usage.completion_tokens,
-            workspace_id: principal.workspace.0,
+        let pieces = match self.generator.write(&generation).instrument(span).await {
+            Ok(pieces) => pieces,
+            Err(error) => {
+                tally.tell(Ended::Failed, Usage::default());
+                return Err(AnswerError::Generate(error));
+            }
         };
-        event.log();
+        let numbered = (1..).zip(context.matches).take(generation.passages.len());
+        Ok(Writing {
+            tally,
+            retriever: self.retriever.clone(),
+            sources: numbered.map(|(number, source)| Citation { number, source }).collect(),
+            grounds: generation.passages.iter().map(Ground::new).collect(),
+            pieces,
+            written: Written::default(),
+        })
     }
-}
 
-impl Reply {
-    fn dont_know() -> Self {
-        Self { text: DONT_KNOW.to_owned(), citations: Vec::new(), ending: Ending::default() }
+    /// The same way without asking the generator.
+    fn dont_know(&self, tally: Tally) -> Writing {
+        Writing {
+            tally,
+            retriever: self.retriever.clone(),
+            sources: Vec::new(),
+            grounds: Vec::new(),
+            pieces: Generated { text: DONT_KNOW.to_owned(), ending: Ending::default() }.into_pieces(),
+            written: Written::default(),
+        }
+    }
+
+    fn tally(&self, principal: &Principal, question: &str, condensing: Usage, begun: Instant) -> Tally {
+        Tally {
+            query_id: Uuid::now_v7(),
+            workspace: principal.workspace,
+            query: self.logging.query_text.then(|| question.to_owned()),
+            logged: self.logging.queries,
+            model: self.generator.model_name().to_owned(),
+            confidence: 0.0,
+            cache_hit: false,
+            mode: self.search.mode,
+            num_results: 0,
+            avg_similarity: 0.0,
+            begun,
+            retrieval_time_ms: 0.0,
+            asked: None,
+            prompt_tokens: None,
+            condensing,
+            generation: self.generation.clone(),
+            told: false,
+            metrics: self.retriever.metrics.clone(),
+            span: Span::current(),
+        }
     }
 }

@@ -106,6 +106,8 @@ pub struct AnswerOutcome {
     pub confidence: f32,
     pub model: String,
     pub usage: Usage,
+    /// In US dollars; `None` where the model has no price.
+    pub cost_usd: Option<f64>,
     pub finish: Finish,
     pub cache_hit: bool,
     /// How the passages were found: the mode that was asked for, unless one of its legs failed.

@@ -14,7 +14,7 @@ use prometheus::Registry;
 use ragline_config::{Redaction, Search, SimilarityCache};
 
 use super::{
-    fixtures::found,
+    fixtures::{Spaces, found},
     flight::Flights,
     request::{AnswerError, SearchOutcome, SearchRequest},
     retrieve::Retriever,
@@ -71,7 +71,7 @@ impl Embedder for Model {
     }
 
     fn tokenizer(&self) -> &dyn Tokenizer {
-        &Whole
+        &Spaces
     }
 
     fn window_tokens(&self) -> Option<usize> {
@@ -80,16 +80,6 @@ impl Embedder for Model {
 
     async fn health(&self) -> Result<(), EmbedError> {
         Ok(())
-    }
-}
-
-/// A text is one token.
-#[derive(Debug)]
-struct Whole;
-
-impl Tokenizer for Whole {
-    fn offsets(&self, text: &str) -> Vec<Range<usize>> {
-        std::iter::once(0..text.len()).collect()
     }
 }
 
@@ -149,8 +139,11 @@ impl Searcher for Shelf {
     }
 
     async fn passages(&self, _: WorkspaceId, vector: Option<&[f32]>, chunk_ids: &[i64]) -> Result<Passages, StoreError> {
-        let passage =
-            |&id: &i64| Match { chunk_id: id, similarity: vector.map(|_| similarity(id)), ..found(&format!("text {id}")) };
+        let passage = |&id: &i64| Match {
+            chunk_id: id,
+            similarity: vector.map(|_| similarity(id)),
+            ..found(&format!("text {id} of the made-up shelf"))
+        };
         Ok(Passages { matches: chunk_ids.iter().map(passage).collect(), store_version: 7 })
     }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::retrieve::Query;
+use super::{retrieve::Query, terms::cosine};
 use crate::traits::cache::{Cache, CacheKey, Namespace};
 
 /// Questions that a scope remembers; the oldest makes room.
@@ -67,11 +67,6 @@ fn fixed(text: &str) -> BTreeSet<String> {
         capitals || word.chars().any(|c| c.is_ascii_digit()) || lower.ends_with("n't") || TURNING.contains(&lower.as_str())
     };
     text.unicode_words().filter(decides).map(str::to_lowercase).collect()
-}
-
-/// Both have norm 1. `None` for vectors that cannot be compared.
-fn cosine(a: &[f32], b: &[f32]) -> Option<f32> {
-    (a.len() == b.len()).then(|| a.iter().zip(b).map(|(a, b)| a * b).sum())
 }
 
 fn encode(vector: &[f32]) -> String {

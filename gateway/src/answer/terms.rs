@@ -1,4 +1,4 @@
-//! The terms of a text: lower-case words, stemmed, without those that carry no meaning. Pure.
+//! The terms of a text: lower-case words, stemmed, without those that carry no meaning; and the cosine of two vectors. Pure.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -26,6 +26,11 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = (String, String)> {
     let stemmer = Stemmer::create(Algorithm::English);
     let words = text.unicode_words().map(str::to_lowercase).filter(|word| !is_stop_word(word));
     words.map(move |word| (stemmer.stem(&word).into_owned(), word))
+}
+
+/// Both have norm 1. `None` for vectors that cannot be compared.
+pub(super) fn cosine(a: &[f32], b: &[f32]) -> Option<f32> {
+    (a.len() == b.len()).then(|| a.iter().zip(b).map(|(a, b)| a * b).sum())
 }
 
 fn is_stop_word(word: &str) -> bool {

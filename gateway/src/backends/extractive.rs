@@ -52,6 +52,10 @@ impl Generator for ExtractiveGenerator {
         "builtin-extractive"
     }
 
+    fn follows_instructions(&self) -> bool {
+        false
+    }
+
     async fn health(&self) -> Result<(), GenerateError> {
         self.embedder.health().await.map_err(GenerateError::Embed)
     }

@@ -26,6 +26,10 @@ impl Generator for NoGenerator {
         NO_MODEL
     }
 
+    fn follows_instructions(&self) -> bool {
+        false
+    }
+
     async fn health(&self) -> Result<(), GenerateError> {
         Err(GenerateError::Disabled)
     }

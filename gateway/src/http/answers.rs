@@ -1,12 +1,17 @@
-//! `POST /v1/answers`: a question answered from the stored passages, with citations, or "I don't know".
+//! `POST /v1/answers`: a question answered from the stored passages, with citations, or "I don't know"; whole, or as it is written.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
+    answers_stream::{self, AnswerEventView},
     body::JsonBody,
     error::{ApiError, ErrorBody},
     filter::{self, FilterView},
@@ -16,14 +21,21 @@ use super::{
     views::{PassageView, SourceView},
 };
 use crate::{
-    answer::{AnswerOutcome, AnswerRequest, Citation},
-    traits::ingest::Metadata,
+    answer::{AnswerOutcome, AnswerRequest, Citation, Mark},
+    traits::{
+        generator::{Finish, Speaker, Turn},
+        ingest::Metadata,
+    },
 };
 
 /// Passages that one answer may be made of.
 pub(super) const MOST_PASSAGES: u32 = 20;
 /// Tokens that one answer may ask for.
 pub(super) const MOST_TOKENS: u32 = 100_000;
+/// Turns of a conversation before the question.
+const MOST_TURNS: usize = 200;
+/// Characters of a turn, and of the instructions.
+const MOST_CHARS: usize = 10_000;
 
 /// A question.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -53,6 +65,34 @@ pub(super) struct AnswerBody {
     /// 0 to 1; the pipeline's `generation.topP` when absent.
     #[schema(minimum = 0, maximum = 1)]
     top_p: Option<f32>,
+    /// What was said before the question, oldest first, at most 200 turns. The search is made for the question as the conversation
+    /// explains it.
+    #[serde(default)]
+    #[schema(max_items = 200)]
+    history: Vec<TurnBody>,
+    /// How the answer is to be written, at most 10,000 characters. What it rests on stays the passages. Language models only.
+    instructions: Option<String>,
+    /// Whether the answer comes as server-sent events while it is written: `found`, then `text` for each sentence or more, then
+    /// `end`; or `error`, which is the last.
+    #[serde(default)]
+    stream: bool,
+}
+
+/// Something that was said before.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TurnBody {
+    role: RoleBody,
+    /// At most 10,000 characters.
+    content: String,
+}
+
+/// Who said it.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RoleBody {
+    User,
+    Assistant,
 }
 
 /// An answer.
@@ -67,12 +107,23 @@ pub struct AnswerView {
     #[schema(example = "The notice period is three months [1].")]
     pub answer: String,
     pub citations: Vec<CitationView>,
+    /// Where the answer names them, in the order of the text.
+    #[serde(default)]
+    pub marks: Vec<MarkView>,
     /// Whether the answer rests on passages; false for "I don't know".
     pub grounded: bool,
-    /// 0 to 1: how sure it is that the passages carry an answer.
+    /// 0 to 1: the estimated share of such questions whose passages carry an answer.
     pub confidence: f32,
+    /// The model that wrote.
     pub model: String,
+    /// `stop`, or `length` for an answer that was cut off at its most tokens.
+    #[serde(default)]
+    #[schema(example = "stop")]
+    pub finish_reason: String,
     pub usage: UsageView,
+    /// What the answer cost in US dollars by `generation.prices`; null where the model has no price.
+    #[serde(default)]
+    pub cost_usd: Option<f64>,
     /// Whether the passages came from the cache.
     pub cache_hit: bool,
     /// How the passages were found: the mode that was asked for, unless one half of a hybrid search failed.
@@ -94,6 +145,15 @@ pub struct CitationView {
     pub metadata: Metadata,
 }
 
+/// A `[n]` in an answer.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+pub struct MarkView {
+    /// Of the citation.
+    pub number: u32,
+    /// Characters of the answer before the `[`.
+    pub at: usize,
+}
+
 /// Tokens read and written.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct UsageView {
@@ -112,18 +172,25 @@ pub struct TimingView {
 
 /// Answers a question.
 #[utoipa::path(post, path = "/v1/answers", tag = "search", request_body = AnswerBody,
-    responses((status = 200, body = AnswerView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, content((AnswerView = "application/json"), (AnswerEventView = "text/event-stream"))), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn answer(
     State(state): State<Arc<ApiState>>,
     Caller(principal): Caller,
     JsonBody(body): JsonBody<AnswerBody>,
-) -> Result<Json<AnswerView>, ApiError> {
-    let outcome = state.parts.answering.answer(&principal, checked(body)?).await?;
-    Ok(Json(outcome.into()))
+) -> Result<Response, ApiError> {
+    let (stream, request) = (body.stream, checked(body)?);
+    if stream {
+        let events = state.parts.answering.stream(&principal, request).await?;
+        let limit = Duration::from(state.parts.limits.request_timeout_seconds);
+        return Ok(answers_stream::response(events, limit).into_response());
+    }
+    let outcome = state.parts.answering.answer(&principal, request).await?;
+    Ok(Json(AnswerView::from(outcome)).into_response())
 }
 
 pub(super) fn checked(body: AnswerBody) -> Result<AnswerRequest, ApiError> {
-    let AnswerBody { question, limit, mode, filter, threshold, temperature, max_tokens, top_p } = body;
+    let AnswerBody { question, limit, mode, filter, threshold, temperature, max_tokens, top_p, history, instructions, stream: _ } =
+        body;
     let mode = checked_mode(mode.as_deref())?;
     check_question("question", &question)?;
     check_limit(limit, MOST_PASSAGES)?;
@@ -133,8 +200,17 @@ pub(super) fn checked(body: AnswerBody) -> Result<AnswerRequest, ApiError> {
     if let Some(tokens) = max_tokens.filter(|tokens| !(1..=MOST_TOKENS).contains(tokens)) {
         return Err(ApiError::invalid("max_tokens", format!("max_tokens is {tokens}; it must be 1 to {MOST_TOKENS}")));
     }
+    if history.len() > MOST_TURNS {
+        return Err(ApiError::invalid("history", format!("history has {} turns; it may have {MOST_TURNS}", history.len())));
+    }
+    let history = history.into_iter().map(turn).collect::<Result<_, _>>()?;
+    if let Some(instructions) = &instructions {
+        check_chars("instructions", instructions)?;
+    }
     Ok(AnswerRequest {
         question,
+        history,
+        instructions,
         limit,
         mode,
         filter: filter::parse("filter", filter)?,
@@ -144,6 +220,22 @@ pub(super) fn checked(body: AnswerBody) -> Result<AnswerRequest, ApiError> {
         top_p,
         ..AnswerRequest::default()
     })
+}
+
+fn turn(TurnBody { role, content }: TurnBody) -> Result<Turn, ApiError> {
+    check_chars("history", &content)?;
+    let speaker = match role {
+        RoleBody::User => Speaker::User,
+        RoleBody::Assistant => Speaker::Assistant,
+    };
+    Ok(Turn { speaker, text: content })
+}
+
+fn check_chars(param: &str, text: &str) -> Result<(), ApiError> {
+    if text.chars().nth(MOST_CHARS).is_some() {
+        return Err(ApiError::invalid(param, format!("{param} holds a text of more than {MOST_CHARS} characters")));
+    }
+    Ok(())
 }
 
 pub(super) fn check_range(param: &str, value: Option<f32>, most: f32) -> Result<(), ApiError> {
@@ -161,12 +253,13 @@ impl From<AnswerOutcome> for AnswerView {
             query_id,
             answer,
             citations,
-            marks: _,
+            marks,
             grounded,
             confidence,
             model,
             usage,
-            finish: _,
+            cost_usd,
+            finish,
             cache_hit,
             mode,
             retrieval_time_ms,
@@ -178,18 +271,31 @@ impl From<AnswerOutcome> for AnswerView {
             object: "answer".into(),
             answer,
             citations: citations.into_iter().map(Into::into).collect(),
+            marks: marks.into_iter().map(Into::into).collect(),
             grounded,
             confidence,
             model,
+            finish_reason: match finish {
+                Finish::Stop => "stop".into(),
+                Finish::Length => "length".into(),
+            },
             usage: UsageView {
                 prompt_tokens: usage.prompt_tokens,
                 completion_tokens: usage.completion_tokens,
                 total_tokens: usage.prompt_tokens + usage.completion_tokens,
             },
+            cost_usd,
             cache_hit,
             mode: mode.label().into(),
             timing: TimingView { retrieval_ms: retrieval_time_ms, generation_ms: llm_time_ms, total_ms: total_time_ms },
         }
+    }
+}
+
+impl From<Mark> for MarkView {
+    fn from(mark: Mark) -> Self {
+        let Mark { number, at } = mark;
+        Self { number, at }
     }
 }
 

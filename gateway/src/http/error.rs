@@ -91,19 +91,11 @@ impl ApiError {
     pub fn internal() -> Self {
         Self::new(ErrorCode::InternalError, "the gateway failed; its log tells why under this request id")
     }
-}
 
-impl ApiError {
-    /// What the caller reads.
-    pub fn body(&self) -> ErrorBody {
-        ErrorBody {
-            error: ErrorDetail {
-                message: self.message.clone(),
-                kind: self.code.kind().to_owned(),
-                param: self.param.clone(),
-                code: self.code,
-            },
-        }
+    /// What the caller is told.
+    pub(super) fn body(&self) -> ErrorBody {
+        let (message, kind) = (self.message.clone(), self.code.kind().to_owned());
+        ErrorBody { error: ErrorDetail { message, kind, param: self.param.clone(), code: self.code } }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The HTTP API. Handlers are thin: take the request apart, call, render. No SQL, no model, no decision about an answer in here.
 
 pub mod answers;
+pub mod answers_stream;
 pub mod documents;
 pub mod error;
 pub mod ids;

@@ -126,6 +126,11 @@ pub trait Generator: Send + Sync + std::fmt::Debug {
 
     fn model_name(&self) -> &str;
 
+    /// Whether it does what a prompt says; `false` for what is no language model.
+    fn follows_instructions(&self) -> bool {
+        true
+    }
+
     /// Whether the model answers.
     async fn health(&self) -> Result<(), GenerateError>;
 }

@@ -122,6 +122,7 @@ impl Answering for FakeAnswering {
             confidence: 0.8,
             model: "extractive".into(),
             usage: Usage { prompt_tokens: 10, completion_tokens: 3 },
+            cost_usd: Some(0.0),
             finish: Finish::Stop,
             cache_hit: false,
             retrieval_time_ms: 1.0,

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends by a panic, and so do the helpers of tests")]
 
+mod answer_quality;
+mod corpus;
 mod database;
 mod database_servers;
 mod env;
@@ -16,6 +18,7 @@ mod fault_postgres;
 mod fault_provider;
 mod fault_roles;
 mod fault_valkey;
+mod http_answers;
 mod http_client;
 mod http_client_output;
 mod http_errors;

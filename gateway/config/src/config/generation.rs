@@ -1,5 +1,7 @@
 //! The model that writes answers.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::OpenAiCompatible;
@@ -21,6 +23,18 @@ pub struct Generation {
     pub prompt_template: String,
     /// Tokens of passages that a prompt may carry.
     pub context_tokens: u32,
+    /// By the name of the model; come before those that are known here.
+    pub prices: BTreeMap<String, Price>,
+    /// Tokens that the model reads and writes at most; `None`: what is known of the model, else unbounded.
+    pub model_context_tokens: Option<u32>,
+}
+
+/// What a million tokens cost in US dollars.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Price {
+    pub prompt_usd_per_million: f64,
+    pub completion_usd_per_million: f64,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -49,6 +63,74 @@ impl Default for Generation {
             retry_attempts: 3,
             prompt_template: DEFAULT_PROMPT_TEMPLATE.into(),
             context_tokens: 6_000,
+            prices: BTreeMap::new(),
+            model_context_tokens: None,
         }
+    }
+}
+
+/// The system description's prices: $0.01 to $0.06 for 1,000 tokens, which are those of these two of the models that it names. Others
+/// change too often to be told from here.
+const PRICES: [(&str, Price); 3] = [
+    ("gpt-4", Price { prompt_usd_per_million: 30.0, completion_usd_per_million: 60.0 }),
+    ("gpt-4-turbo", Price { prompt_usd_per_million: 10.0, completion_usd_per_million: 30.0 }),
+    ("builtin-extractive", Price { prompt_usd_per_million: 0.0, completion_usd_per_million: 0.0 }),
+];
+
+/// Tokens that the models of a family read and write at most, by the beginning of their names; the first that fits counts.
+const CONTEXTS: [(&str, u32); 8] = [
+    ("gpt-4-turbo", 128_000),
+    ("gpt-4o", 128_000),
+    ("gpt-4.1", 1_000_000),
+    ("gpt-4", 8_192),
+    ("gpt-3.5-turbo", 16_385),
+    ("claude-", 200_000),
+    ("gemini-1.0", 32_760),
+    ("mixtral", 32_768),
+];
+
+impl Generation {
+    /// What the model costs, where that is known.
+    pub fn price(&self, model: &str) -> Option<Price> {
+        let known = || PRICES.iter().find(|(name, _)| *name == model).map(|(_, price)| *price);
+        self.prices.get(model).copied().or_else(known)
+    }
+
+    /// The tokens that the model reads and writes at most, where that is known. A name may begin with a provider's, as in
+    /// `openai/gpt-4o`.
+    pub fn window_tokens(&self, model: &str) -> Option<u32> {
+        let name = model.rsplit('/').next().unwrap_or(model);
+        let known = || CONTEXTS.iter().find(|(family, _)| name.starts_with(family)).map(|(_, tokens)| *tokens);
+        self.model_context_tokens.or_else(known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_that_is_set_comes_before_one_that_is_known() {
+        let mut generation = Generation::default();
+        assert_eq!(generation.price("gpt-4").unwrap().completion_usd_per_million, 60.0);
+        assert_eq!(generation.price("gpt-4-0613"), None);
+        let price = Price { prompt_usd_per_million: 1.0, completion_usd_per_million: 2.0 };
+        generation.prices.insert("gpt-4".into(), price);
+        assert_eq!(generation.price("gpt-4"), Some(price));
+    }
+
+    #[test]
+    fn a_context_is_known_by_the_family_and_set_for_the_rest() {
+        let mut generation = Generation::default();
+        for (model, tokens) in [
+            ("gpt-4-0613", Some(8_192)),
+            ("gpt-4-turbo-preview", Some(128_000)),
+            ("openai/gpt-4o-mini", Some(128_000)),
+            ("my-own", None),
+        ] {
+            assert_eq!(generation.window_tokens(model), tokens, "{model}");
+        }
+        generation.model_context_tokens = Some(4_096);
+        assert_eq!(generation.window_tokens("gpt-4o"), Some(4_096));
     }
 }

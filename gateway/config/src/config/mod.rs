@@ -24,7 +24,7 @@ pub use self::{
     chunking::Chunking,
     database::{Database, TlsMode},
     embedding::{Embedding, EmbeddingProvider},
-    generation::{DEFAULT_PROMPT_TEMPLATE, Generation, GenerationProvider},
+    generation::{DEFAULT_PROMPT_TEMPLATE, Generation, GenerationProvider, Price},
     index::{HnswParameters, Index, IndexMode, IvfFlatParameters},
     limits::{Limits, Rate, RateLimit},
     logging::Logging,

@@ -38,6 +38,10 @@ const NAMES: &[(&str, &str)] = &[
     ("vector_embedding_generation_time_seconds", "vector.embedding.generation_time"),
     ("vector_search_results_count", "vector.search.results_count"),
     ("vector_search_similarity_avg", "vector.search.similarity_avg"),
+    ("rag_answers", "rag.answers"),
+    ("rag_citations_dropped", "rag.citations.dropped"),
+    ("rag_condense_failures", "rag.condense.failures"),
+    ("rag_llm_cost_usd", "rag.llm.cost_usd"),
 ];
 
 /// For a Service of one pod: the check asks the Service.

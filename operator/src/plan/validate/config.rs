@@ -3,7 +3,7 @@
 
 use ragline_config::{
     CacheMode, Config, ConfigError, EmbeddingProvider, ExpansionMethod, FusionMethod, GenerationProvider, HnswParameters,
-    IndexMode, IvfFlatParameters, OpenAiCompatible, RateLimit, RerankProvider, SearchMode, Seconds, TlsMode,
+    IndexMode, IvfFlatParameters, OpenAiCompatible, Price, RateLimit, RerankProvider, SearchMode, Seconds, TlsMode,
     index::{DistanceMetric, ElementType, HNSW_EF_CONSTRUCTION, HNSW_M, Quantization},
     ports,
 };
@@ -285,11 +285,15 @@ fn generation(spec: Option<&spec::Generation>, config: &mut Config, problems: &m
         retry_attempts: _,
         prompt_template: _,
         context_tokens: _,
+        prices,
+        model_context_tokens,
     } = generation;
     take!(generation => config.generation; max_tokens, retry_attempts, prompt_template, context_tokens);
     take_seconds!(generation => config.generation; timeout_seconds);
     config.generation.temperature = temperature.map_or(config.generation.temperature, narrow);
     config.generation.top_p = top_p.map_or(config.generation.top_p, narrow);
+    config.generation.prices = prices.iter().flatten().map(|(model, price)| (model.clone(), self::price(price))).collect();
+    config.generation.model_context_tokens = *model_context_tokens;
     problems.require(
         builtin.is_none() || open_ai_compatible.is_none(),
         "spec.generation",
@@ -302,6 +306,11 @@ fn generation(spec: Option<&spec::Generation>, config: &mut Config, problems: &m
             config.generation.provider = GenerationProvider::OpenAiCompatible(server);
         }
     }
+}
+
+fn price(price: &spec::Price) -> Price {
+    let spec::Price { prompt_usd_per_million, completion_usd_per_million } = *price;
+    Price { prompt_usd_per_million, completion_usd_per_million }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a number of a few digits; the configuration holds single precision")]

@@ -1,0 +1,204 @@
+//! Support: whether a passage bears out a statement. By figures and shared words where they decide, else by meaning. Pure but for the
+//! embedder; gateway/README.md tells how well it judges.
+
+use std::{collections::BTreeSet, ops::Range};
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::{
+    evidence::sentences,
+    terms::{cosine, terms},
+};
+use crate::traits::{
+    embedder::{EmbedError, Embedder},
+    generator::NumberedPassage,
+};
+
+/// Sentences in a row that may bear a statement out together.
+const IN_A_ROW: usize = 3;
+/// From this share of a statement's words in a row of sentences on, they say it.
+const ENOUGH_WORDS: f32 = 0.55;
+/// Rows that a statement is compared with by meaning, those that share most words.
+const MOST_ROWS: usize = 4;
+/// What the best row must reach: its cosine, and its share of words times [`WORDS_WEIGHT`].
+const ENOUGH: f32 = 0.8;
+const WORDS_WEIGHT: f32 = 0.5;
+/// Of a passage without sentences, such as a table.
+const MOST_CHARS: usize = 600;
+
+/// A passage that statements are held against.
+#[derive(Debug)]
+pub struct Ground {
+    number: u32,
+    sentences: Vec<String>,
+    terms: Vec<BTreeSet<String>>,
+    /// Of the title, which names what the passage is about.
+    title: BTreeSet<String>,
+    figures: BTreeSet<u64>,
+}
+
+/// A row of sentences with the share of a statement's words that it has.
+#[derive(Debug)]
+struct Row {
+    sentences: Range<usize>,
+    words: f32,
+}
+
+impl Ground {
+    pub fn new(passage: &NumberedPassage) -> Self {
+        let NumberedPassage { number, title, text } = passage;
+        let mut found = sentences(text);
+        if found.is_empty() {
+            let lines = text.lines().filter(|line| !line.trim().is_empty());
+            found = lines.map(|line| line.chars().take(MOST_CHARS).collect()).collect();
+        }
+        let mut figures = figures(text, true);
+        figures.extend(self::figures(title, true));
+        let terms = found.iter().map(|sentence| self::terms(sentence)).collect();
+        Self { number: *number, sentences: found, terms, title: self::terms(title), figures }
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The rows of sentences, those first that share most words with a statement.
+    fn rows(&self, statement: &BTreeSet<String>) -> Vec<Row> {
+        let last = self.sentences.len().saturating_sub(IN_A_ROW);
+        let mut rows: Vec<Row> = (0..=last)
+            .map(|begin| {
+                let sentences = begin..(begin + IN_A_ROW).min(self.sentences.len());
+                let has = |term: &&String| {
+                    self.title.contains(*term) || self.terms[sentences.clone()].iter().any(|t| t.contains(*term))
+                };
+                let words = statement.iter().filter(has).count() as f32 / statement.len().max(1) as f32;
+                Row { sentences, words }
+            })
+            .collect();
+        rows.sort_by(|a, b| b.words.total_cmp(&a.words));
+        rows.truncate(MOST_ROWS);
+        rows
+    }
+}
+
+/// For each statement with its passage, whether the passage bears it out. At most one request to the model.
+///
+/// # Errors
+/// The embedder's, where words did not decide.
+pub async fn judge(claims: &[(&str, &Ground)], embedder: &dyn Embedder) -> Result<Vec<bool>, EmbedError> {
+    let mut verdicts = Vec::with_capacity(claims.len());
+    let mut open: Vec<(usize, Vec<f32>, Range<usize>)> = Vec::new();
+    let mut texts: Vec<String> = Vec::new();
+    for (index, (statement, ground)) in claims.iter().enumerate() {
+        let words: BTreeSet<String> = terms(statement).into_iter().filter(|term| !is_figure(term)).collect();
+        let right = figures(statement, false).is_subset(&ground.figures);
+        let rows = ground.rows(&words);
+        let best = rows.first().map_or(0.0, |row| row.words);
+        // Without words there is nothing to judge.
+        verdicts.push(right && (words.is_empty() || best >= ENOUGH_WORDS));
+        if right && !words.is_empty() && best < ENOUGH_WORDS {
+            let begin = texts.len();
+            texts.push(statement.trim().to_owned());
+            texts.extend(rows.iter().map(|row| ground.sentences[row.sentences.clone()].join(" ")));
+            open.push((index, rows.iter().map(|row| row.words).collect(), begin..texts.len()));
+        }
+    }
+    if open.is_empty() {
+        return Ok(verdicts);
+    }
+    let vectors = embedder.embed_batch(&texts).await?;
+    for (index, words, range) in open {
+        let Some((statement, rows)) = vectors.get(range).and_then(<[_]>::split_first) else { continue };
+        let reached =
+            rows.iter().zip(words).map(|(row, words)| cosine(statement, row).unwrap_or_default() + WORDS_WEIGHT * words);
+        verdicts[index] = reached.fold(0.0, f32::max) >= ENOUGH;
+    }
+    Ok(verdicts)
+}
+
+fn is_figure(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_digit())
+}
+
+const UNITS: [&str; 20] = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+];
+const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+
+/// The whole numbers of a text: of `3.14` those before and behind the point, of `1,008` the one, of `16MB` the 16; with `spelled` those in
+/// words below a hundred as well.
+fn figures(text: &str, spelled: bool) -> BTreeSet<u64> {
+    let mut found = BTreeSet::new();
+    let mut tens = None;
+    for word in text.unicode_words().map(str::to_lowercase) {
+        if is_figure(&word) {
+            let parts = word.split(|c: char| !c.is_ascii_digit() && c != ',');
+            found.extend(parts.filter_map(|part| part.replace(',', "").parse::<u64>().ok()));
+        }
+        if spelled {
+            let unit = match word.as_str() {
+                "once" => Some(1),
+                "twice" => Some(2),
+                word => (0..).zip(UNITS).find(|(_, name)| *name == word).map(|(number, _)| number),
+            };
+            found.extend(unit);
+            found.extend(tens.zip(unit.filter(|unit| *unit < 10)).map(|(tens, unit): (u64, u64)| tens + unit));
+            tens = (2..).zip(TENS).find(|(_, name)| *name == word).map(|(number, _)| number * 10);
+            found.extend(tens);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::retrieve_fixture::Model;
+
+    const TEXT: &str = "Ambrose Tull was the first keeper and served for thirty-one years. He was paid forty pounds a year. The lens has \
+        1,008 prisms and was made in Paris. It is cleaned twice a day.";
+
+    async fn borne_out(statement: &str) -> bool {
+        let passage = NumberedPassage { number: 1, title: "lighthouse.md, Keepers".into(), text: TEXT.into() };
+        judge(&[(statement, &Ground::new(&passage))], &Model::default()).await.unwrap()[0]
+    }
+
+    #[test]
+    fn figures_are_the_same_in_digits_and_words() {
+        let found = |text| figures(text, true).into_iter().collect::<Vec<_>>();
+        assert_eq!(found("thirty-one of 1,008, twice, 16MB or 3.5; sixty"), [2, 3, 5, 16, 30, 31, 60, 1008].map(|n: u64| n));
+        assert_eq!(figures("thirty-one of 31 and 00:25", false), BTreeSet::from([0, 25, 31]));
+    }
+
+    #[tokio::test]
+    async fn what_a_passage_says_is_borne_out_and_another_figure_is_not() {
+        for (statement, expected) in [
+            ("Ambrose Tull, the first keeper, served 31 years", true),
+            ("Ambrose Tull, the first keeper, served 44 years", false),
+            ("The lens consists of 1008 prisms from Paris", true),
+            ("The lens consists of 1250 prisms from Paris", false),
+            ("Yes, 40", true),
+        ] {
+            assert_eq!(borne_out(statement).await, expected, "{statement}");
+        }
+    }
+}
