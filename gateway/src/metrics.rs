@@ -52,6 +52,8 @@ pub struct Metrics {
     pub ingest_documents: CounterVec,
     pub ingest_chunks: IntCounter,
     pub documents_stale: IntGauge,
+    /// Label `provider`: who gave no answer.
+    pub rag_generation_failures: IntCounterVec,
 }
 
 impl Metrics {
@@ -131,6 +133,11 @@ impl Metrics {
             )?,
             ingest_chunks: counter("ragline_ingest_chunks_total", "Chunks stored.")?,
             documents_stale: int_gauge("ragline_documents_stale", "Documents that were cut with other settings than these.")?,
+            rag_generation_failures: counters(
+                "rag_generation_failures_total",
+                "Times that a language model gave no answer and the next was asked, where one stands in for another.",
+                &["provider"],
+            )?,
         })
     }
 
