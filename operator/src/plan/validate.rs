@@ -2,6 +2,7 @@
 
 mod config;
 mod gateway;
+mod providers;
 mod secrets;
 mod sizing;
 

@@ -7,7 +7,7 @@ use ragline_config::ports;
 use serde_json::{Value, json};
 
 /// Metrics of the gateway under the names that dashboards of Datadog know. Counters are named without their `_total`.
-const NAMES: [(&str, &str); 27] = [
+const NAMES: [(&str, &str); 28] = [
     ("postgresql_bgwriter_buffers_alloc", "postgresql.bgwriter.buffers_alloc"),
     ("postgresql_connections_active", "postgresql.connections.active"),
     ("postgresql_index_scans", "postgresql.index.scans"),
@@ -35,6 +35,7 @@ const NAMES: [(&str, &str); 27] = [
     ("vector_embedding_generation_time_seconds", "vector.embedding.generation_time"),
     ("vector_search_results_count", "vector.search.results_count"),
     ("vector_search_similarity_avg", "vector.search.similarity_avg"),
+    ("rag_generation_failures", "rag.generation.failures"),
 ];
 
 /// For a Service of one pod: the check asks the Service.
