@@ -58,8 +58,11 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new(
-        "(has(self.embedding) && has(self.embedding.openAiCompatible)) \
-         == (has(oldSelf.embedding) && has(oldSelf.embedding.openAiCompatible))"
+        "(has(self.embedding) ? [has(self.embedding.openAiCompatible), has(self.embedding.openAi), has(self.embedding.azureOpenAi), \
+         has(self.embedding.openRouter), has(self.embedding.textEmbeddingsInference)] : [false, false, false, false, false]) \
+         == (has(oldSelf.embedding) ? [has(oldSelf.embedding.openAiCompatible), has(oldSelf.embedding.openAi), \
+         has(oldSelf.embedding.azureOpenAi), has(oldSelf.embedding.openRouter), has(oldSelf.embedding.textEmbeddingsInference)] \
+         : [false, false, false, false, false])"
     )
     .message("the embedding model cannot change, since stored vectors of two models cannot be compared: make a new pipeline"),
     validation = Rule::new(

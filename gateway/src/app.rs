@@ -84,7 +84,7 @@ impl App {
         let cache = around(cache);
         let store = connect(&settings)?;
         let embedder = models::embedder(&settings, Arc::clone(&cache))?;
-        let generator = models::generator(&settings, Arc::clone(&embedder))?;
+        let generator = models::generator(&settings, Arc::clone(&embedder), &metrics)?;
         let retriever = Retriever {
             embedder: Arc::clone(&embedder),
             searcher: Arc::new(store.clone()),

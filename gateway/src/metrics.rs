@@ -77,6 +77,8 @@ pub struct Metrics {
     rag_llm_cost_usd: CounterVec,
     /// The workspaces that have a label of their own.
     priced: Arc<Mutex<BTreeSet<i32>>>,
+    /// Label `provider`: who gave no answer.
+    pub rag_generation_failures: IntCounterVec,
 }
 
 impl Metrics {
@@ -184,6 +186,11 @@ impl Metrics {
                 )?,
             )?,
             priced: Arc::default(),
+            rag_generation_failures: counters(
+                "rag_generation_failures_total",
+                "Times that a language model gave no answer and the next was asked, where one stands in for another.",
+                &["provider"],
+            )?,
         })
     }
 

@@ -3,18 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use ragline_config::{CacheMode, Config, ConfigError, EmbeddingProvider, GenerationProvider, Seconds, env};
+use ragline_config::{CacheMode, Config, ConfigError, EmbeddingProvider, GenerationProvider, Seconds, addresses, env};
 use secrecy::SecretString;
 use url::Url;
 
+pub use self::provider_key::ProviderKey;
 use self::secret::Secret;
 
+mod provider_key;
 pub mod secret;
-
-/// OpenRouter's API, which speaks OpenAI's.
-const OPENROUTER_URL: &str = "https://openrouter.ai/api/v1";
-/// OpenAI's own API.
-const OPENAI_URL: &str = "https://api.openai.com/v1";
 
 /// Everything that a command needs to know about its surroundings.
 #[derive(Clone, Debug)]
@@ -32,10 +29,13 @@ pub struct Secrets {
     pub database_replica_urls: Option<Secret>,
     pub postgres_password: Option<Secret>,
     pub valkey_password: Option<Secret>,
-    pub embedding_api_key: Option<Secret>,
-    pub generation_api_key: Option<Secret>,
+    pub embedding_api_key: ProviderKey,
+    pub generation_api_key: ProviderKey,
     pub rerank_api_key: Option<Secret>,
     pub api_key: Option<Secret>,
+    /// Of the providers that stand in, in their order.
+    pub fallback_api_keys: Vec<ProviderKey>,
+    pub short_api_key: ProviderKey,
 }
 
 /// Why the settings cannot be used. Each says what to change.
@@ -132,11 +132,10 @@ impl Settings {
 impl Secrets {
     fn find(config: &Config, lookup: &impl Fn(&str) -> Option<String>) -> Self {
         let find = |name: &str| Secret::find(name, lookup);
-        let provider_key = |own: &str, base_url: Option<&Url>| {
-            let routed = base_url.is_some_and(|url| url.as_str().starts_with(OPENROUTER_URL));
-            let router_key = || find(env::OPENROUTER_API_KEY).filter(|_| routed);
-            find(own).or_else(router_key).or_else(|| find(env::OPENAI_API_KEY))
-        };
+        let generation = &config.generation;
+        let own = env::GENERATION_FALLBACK_API_KEYS;
+        let fallbacks = own.into_iter().zip(&generation.fallbacks);
+        let short = generation.short_questions.as_ref();
         Self {
             database_url: find(env::DATABASE_URL),
             database_owner_url: find(env::DATABASE_OWNER_URL),
@@ -144,25 +143,15 @@ impl Secrets {
             database_replica_urls: find(env::DATABASE_REPLICA_URLS),
             postgres_password: find(env::POSTGRES_PASSWORD),
             valkey_password: find(env::VALKEY_PASSWORD).or_else(|| find(env::UPSTASH_REDIS_REST_TOKEN)),
-            embedding_api_key: provider_key(env::EMBEDDING_API_KEY, embedding_url(config)),
-            generation_api_key: provider_key(env::GENERATION_API_KEY, generation_url(config)),
+            embedding_api_key: ProviderKey::of_embedding(&config.embedding.provider, lookup),
+            generation_api_key: ProviderKey::of_generation(env::GENERATION_API_KEY, &generation.provider, lookup),
             rerank_api_key: find(env::RERANK_API_KEY),
             api_key: find(env::API_KEY),
+            fallback_api_keys: fallbacks.map(|(own, provider)| ProviderKey::of_generation(own, provider, lookup)).collect(),
+            short_api_key: short.map_or_else(ProviderKey::default, |short| {
+                ProviderKey::of_generation(env::GENERATION_SHORT_API_KEY, &short.provider, lookup)
+            }),
         }
-    }
-}
-
-fn embedding_url(config: &Config) -> Option<&Url> {
-    match &config.embedding.provider {
-        EmbeddingProvider::Builtin { .. } => None,
-        EmbeddingProvider::OpenAiCompatible(server) => Some(&server.base_url),
-    }
-}
-
-fn generation_url(config: &Config) -> Option<&Url> {
-    match &config.generation.provider {
-        GenerationProvider::Builtin | GenerationProvider::Disabled => None,
-        GenerationProvider::OpenAiCompatible(server) => Some(&server.base_url),
     }
 }
 
@@ -201,8 +190,12 @@ fn overlay(config: &mut Config, lookup: &impl Fn(&str) -> Option<String>) -> Res
         if let EmbeddingProvider::OpenAiCompatible(server) = &mut config.embedding.provider {
             route(&mut server.base_url);
         }
-        if let GenerationProvider::OpenAiCompatible(server) = &mut config.generation.provider {
-            route(&mut server.base_url);
+        let generation = &mut config.generation;
+        let short = generation.short_questions.as_mut().map(|short| &mut short.provider);
+        for provider in std::iter::once(&mut generation.provider).chain(&mut generation.fallbacks).chain(short) {
+            if let GenerationProvider::OpenAiCompatible(server) = provider {
+                route(&mut server.base_url);
+            }
         }
     }
     Ok(())
@@ -232,8 +225,8 @@ fn overlay_valkey(config: &mut Config, lookup: &impl Fn(&str) -> Option<String>)
 
 /// Sends requests that would go to OpenAI to OpenRouter.
 fn route(base_url: &mut Url) {
-    if base_url.as_str().trim_end_matches('/') == OPENAI_URL {
-        *base_url = Url::parse(OPENROUTER_URL).expect("the constant is a URL");
+    if base_url.as_str().trim_end_matches('/') == addresses::OPENAI {
+        *base_url = Url::parse(addresses::OPENROUTER).expect("the constant is a URL");
     }
 }
 

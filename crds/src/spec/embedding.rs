@@ -4,17 +4,21 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The model that turns text into vectors, and how requests to it are made. Name at most one of `builtin` and
-/// `openAiCompatible`; with neither, the built-in model is used. Model and dimensions cannot be changed later.
+use super::{AzureOpenAiEmbedding, HostedEmbedding, TextEmbeddingsInferenceEmbedding};
+
+/// The model that turns text into vectors, and how requests to it are made. Name at most one provider; with none, the built-in model
+/// is used. Provider, model and dimensions cannot be changed later.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!(has(self.builtin) && has(self.openAiCompatible))")
-    .message("name only one of builtin and openAiCompatible"))]
+#[x_kube(validation = Rule::new(
+    "[has(self.builtin), has(self.openAiCompatible), has(self.openAi), has(self.azureOpenAi), has(self.openRouter), \
+     has(self.textEmbeddingsInference)].filter(named, named).size() <= 1"
+).message("name only one provider"))]
 pub struct Embedding {
     /// all-MiniLM-L6-v2 inside the gateway: 384 dimensions, English, no key and no network needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub builtin: Option<BuiltinEmbedding>,
-    /// A server that speaks OpenAI's embeddings API: OpenAI itself, OpenRouter, vLLM, Ollama, Text Embeddings Inference.
+    /// A server that speaks OpenAI's embeddings API: vLLM, Ollama and many more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_ai_compatible: Option<OpenAiCompatibleEmbedding>,
     /// Texts in one request, 1 to 2048. A server that refuses so many answers with an error that the ingestion job shows.
@@ -41,6 +45,18 @@ pub struct Embedding {
     /// Keep embeddings in the cache, so that the same text is not embedded again. Default: `true`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub use_cache: Option<bool>,
+    /// A model of OpenAI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_ai: Option<HostedEmbedding>,
+    /// A model in Azure OpenAI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure_open_ai: Option<AzureOpenAiEmbedding>,
+    /// A model behind OpenRouter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_router: Option<HostedEmbedding>,
+    /// A model behind a Text Embeddings Inference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_embeddings_inference: Option<TextEmbeddingsInferenceEmbedding>,
 }
 
 /// The model inside the gateway.

@@ -6,19 +6,29 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Empty, SecretKeyRef};
+use super::{AzureOpenAiModel, Empty, GeminiModel, HostedModel, SecretKeyRef, ShortQuestions, Writer};
 
-/// What writes answers, and its parameters. Name at most one of `builtin` and `openAiCompatible`; with neither, the built-in
-/// one is used. All but `contextTokens` concern language models only.
+/// What writes answers, and its parameters. Name at most one provider; with none, the built-in one is used. All but `contextTokens`
+/// concern language models only.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!(has(self.builtin) && has(self.openAiCompatible))")
-    .message("name only one of builtin and openAiCompatible"))]
+#[x_kube(
+    validation = Rule::new(
+        "[has(self.builtin), has(self.openAiCompatible), has(self.openAi), has(self.azureOpenAi), has(self.anthropic), \
+         has(self.gemini), has(self.openRouter)].filter(named, named).size() <= 1"
+    )
+    .message("name only one provider"),
+    validation = Rule::new(
+        "!has(self.fallbacks) && !has(self.shortQuestions) || has(self.openAiCompatible) || has(self.openAi) \
+         || has(self.azureOpenAi) || has(self.anthropic) || has(self.gemini) || has(self.openRouter)"
+    )
+    .message("fallbacks and shortQuestions need a language model that they stand in for")
+)]
 pub struct Generation {
     /// The best sentences of the found passages, cited. It is no language model; it needs no key and no network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub builtin: Option<Empty>,
-    /// A language model behind a server that speaks OpenAI's chat API: OpenAI itself, OpenRouter, vLLM, Ollama.
+    /// A language model behind a server that speaks OpenAI's chat API: vLLM, Ollama and many more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_ai_compatible: Option<OpenAiCompatibleGeneration>,
     /// How freely the model words its answer, 0 to 2; low values keep to the facts. Default: `0.2`.
@@ -33,12 +43,13 @@ pub struct Generation {
     #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
-    /// Seconds that one request to the model may take, 1 to 600. A question that takes longer is answered with 503.
-    /// Default: `60`.
+    /// Seconds that a model may take until the first words of an answer, and between any two, 1 to 600; the whole may take ten times as
+    /// long. A question that takes longer goes to the next of `fallbacks`, else it is answered with 503. Default: `60`.
     #[schemars(range(min = 1, max = 600))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u64>,
-    /// Tries after the first, for refusals that may pass (429, 5xx, a lost connection), 0 to 10. Default: `3`.
+    /// Tries after the first, for refusals that may pass (429, 5xx, a lost connection), 0 to 10. A server's Retry-After is honoured. A
+    /// model that another stands in for is tried once more at most. Default: `3`.
     #[schemars(range(min = 0, max = 10))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_attempts: Option<u32>,
@@ -67,6 +78,29 @@ pub struct Generation {
     #[schemars(range(min = 1_024, max = 10_000_000))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_context_tokens: Option<u32>,
+    /// A language model of OpenAI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_ai: Option<HostedModel>,
+    /// A language model in Azure OpenAI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure_open_ai: Option<AzureOpenAiModel>,
+    /// A language model of Anthropic, which is told the temperature (1 at most) and no `topP`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anthropic: Option<HostedModel>,
+    /// A language model of Google's Gemini API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gemini: Option<GeminiModel>,
+    /// A language model behind OpenRouter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_router: Option<HostedModel>,
+    /// What stands in for the language model, at most 4: asked in this order when those before have not written a word. Whoever was down
+    /// or full rests for a while; `rag_generation_failures_total` counts it. An answer that breaks off in its midst is an error. Default: none.
+    #[schemars(length(max = 4))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallbacks: Option<Vec<Writer>>,
+    /// A cheaper model for short questions. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short_questions: Option<ShortQuestions>,
 }
 
 /// A server that speaks OpenAI's chat API.
@@ -79,6 +113,10 @@ pub struct OpenAiCompatibleGeneration {
     /// Name of the model as the server knows it, as in `gpt-4.1-mini`.
     #[schemars(length(min = 1, max = 256))]
     pub model: String,
+    /// Whether the model refuses `temperature` and `topP` and wants its most tokens as `max_completion_tokens`, as OpenAI's own that think
+    /// before they write. Default: found out by the model's first refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<bool>,
     /// The key of the Secret, in the namespace of the pipeline, that holds the server's API key. Leave it out for a server
     /// that needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

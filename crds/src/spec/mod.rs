@@ -12,6 +12,7 @@ mod index;
 mod ingest;
 mod network;
 mod postgres;
+mod provider;
 mod redaction;
 mod resources;
 mod search;
@@ -28,6 +29,10 @@ pub use index::{DistanceMetric, ElementType, Hnsw, Index, IndexMode, IvfFlat, Ma
 pub use ingest::{Chunking, Dataset, DeletionPolicy};
 pub use network::{Ingress, LabelMatch, NetworkPolicy, ParentRef, Peer, Route};
 pub use postgres::{CloudNativePg, ExternalPostgres, ManagedPostgres, Postgres, Storage, StorageEncryption, TlsMode};
+pub use provider::{
+    AzureOpenAiEmbedding, AzureOpenAiModel, GeminiModel, HostedEmbedding, HostedModel, ShortQuestions,
+    TextEmbeddingsInferenceEmbedding, Writer,
+};
 pub use redaction::Redaction;
 pub use resources::{Quantities, Quantity, Resources};
 pub use search::{Expansion, ExpansionMethod, Fusion, FusionMethod, Rerank, RerankProvider, Search, SearchMode};

@@ -31,7 +31,7 @@ pub const UPSTASH_REDIS_REST_URL: &str = "UPSTASH_REDIS_REST_URL";
 pub const UPSTASH_REDIS_REST_TOKEN: &str = "UPSTASH_REDIS_REST_TOKEN";
 /// Key of OpenAI or of another OpenAI-compatible server, for embeddings and generation.
 pub const OPENAI_API_KEY: &str = "OPENAI_API_KEY";
-/// Key of OpenRouter; without OPENAI_API_KEY and without a base URL it selects OpenRouter.
+/// Key of OpenRouter; without OPENAI_API_KEY it sends what would go to OpenAI as an OpenAI-compatible server to OpenRouter.
 pub const OPENROUTER_API_KEY: &str = "OPENROUTER_API_KEY";
 /// Key for embeddings alone; wins over OPENAI_API_KEY.
 pub const EMBEDDING_API_KEY: &str = "RAGLINE_EMBEDDING_API_KEY";
@@ -55,6 +55,22 @@ pub const API_KEY: &str = "RAGLINE_API_KEY";
 pub const MODEL_DIR: &str = "RAGLINE_MODEL_DIR";
 /// Address to listen on, `host:port`.
 pub const LISTEN: &str = "RAGLINE_LISTEN";
+
+/// Key of Azure OpenAI, for embeddings and generation.
+pub const AZURE_OPENAI_API_KEY: &str = "AZURE_OPENAI_API_KEY";
+/// Key of Anthropic.
+pub const ANTHROPIC_API_KEY: &str = "ANTHROPIC_API_KEY";
+/// Key of Gemini.
+pub const GEMINI_API_KEY: &str = "GEMINI_API_KEY";
+/// Keys of the providers that stand in, in their order; each wins over the provider's own variable.
+pub const GENERATION_FALLBACK_API_KEYS: [&str; 4] = [
+    "RAGLINE_GENERATION_FALLBACK_1_API_KEY",
+    "RAGLINE_GENERATION_FALLBACK_2_API_KEY",
+    "RAGLINE_GENERATION_FALLBACK_3_API_KEY",
+    "RAGLINE_GENERATION_FALLBACK_4_API_KEY",
+];
+/// Key for short questions alone; wins over the provider's own variable.
+pub const GENERATION_SHORT_API_KEY: &str = "RAGLINE_GENERATION_SHORT_API_KEY";
 
 /// The suffix under which a secret variable may name a file instead of holding the value.
 pub const FILE_SUFFIX: &str = "_FILE";

@@ -1,6 +1,7 @@
 //! What operator and gateway must agree on: the configuration file, names of environment variables, ports, paths, and the
 //! pure policies that both apply. No I/O, no clock, no Kubernetes, no SQL in here.
 
+pub mod addresses;
 mod config;
 mod duration;
 pub mod env;
@@ -13,10 +14,11 @@ mod schema;
 mod validate;
 
 pub use config::{
-    Auth, Cache, CacheMode, Chunking, Config, DEFAULT_PROMPT_TEMPLATE, Database, Embedding, EmbeddingProvider, Expansion,
-    ExpansionMethod, Fusion, FusionMethod, Generation, GenerationProvider, HnswParameters, Index, IndexMode, IvfFlatParameters,
-    Limits, Logging, Oidc, OpenAiCompatible, Price, Rate, RateLimit, Redaction, Rerank, RerankProvider, Search, SearchMode,
-    Server, SimilarityCache, TlsMode,
+    Auth, AzureOpenAi, Cache, CacheMode, Chunking, Config, DEFAULT_MAX_WORDS, DEFAULT_PROMPT_TEMPLATE, DEFAULT_WINDOW_TOKENS,
+    Database, Embedding, EmbeddingProvider, Expansion, ExpansionMethod, Fusion, FusionMethod, Generation, GenerationProvider,
+    HnswParameters, HostedModel, Index, IndexMode, IvfFlatParameters, Limits, Logging, MOST_FALLBACKS, Oidc, OpenAiCompatible,
+    Price, Rate, RateLimit, Redaction, Rerank, RerankProvider, Search, SearchMode, Server, ShortQuestions, SimilarityCache,
+    TextEmbeddingsInference, TlsMode,
 };
 pub use duration::Seconds;
 pub use report::{BuildReport, INDEX_REPORT_PATH, IndexReport, RelationReport, TierCounts};

@@ -1,9 +1,11 @@
 //! Reading and checking the configuration file. A problem names the field by its path and says how to mend it.
 
 use crate::{
-    Config, EmbeddingProvider, ExpansionMethod, GenerationProvider, IndexMode, RerankProvider,
+    Config, ExpansionMethod, IndexMode, RerankProvider,
     index::{ElementType, Quantization},
 };
+
+mod providers;
 
 /// Dimensions of a `vector` that pgvector can index.
 const MOST_INDEXED_VECTOR: u32 = 2_000;
@@ -89,17 +91,8 @@ impl Config {
         require((1..=64).contains(&self.embedding.concurrent_requests), "embedding.concurrentRequests", "must be 1 to 64");
         require(self.embedding.retry_attempts <= 10, "embedding.retryAttempts", "must be at most 10");
         require((1..=600).contains(&self.embedding.timeout_seconds.0), "embedding.timeoutSeconds", "must be 1 to 600");
-        if let EmbeddingProvider::OpenAiCompatible(server) = &self.embedding.provider {
-            require(
-                server.dimensions.is_some_and(|d| (1..=4_000).contains(&d)),
-                "embedding.openAiCompatible.dimensions",
-                "must be given, 1 to 4000",
-            );
-            require(is_http(&server.base_url), "embedding.openAiCompatible.baseUrl", "must begin with http:// or https://");
-        }
-        if let GenerationProvider::OpenAiCompatible(server) = &self.generation.provider {
-            require(is_http(&server.base_url), "generation.openAiCompatible.baseUrl", "must begin with http:// or https://");
-        }
+        providers::embedding(&self.embedding.provider, &mut require);
+        providers::generation(&self.generation, &mut require);
         let chunking = &self.chunking;
         require((64..=8_192).contains(&chunking.max_tokens), "chunking.maxTokens", "must be 64 to 8192");
         require(
@@ -124,10 +117,9 @@ impl Config {
         require((1..=50).contains(&expansion.terms), "search.expansion.terms", "must be 1 to 50");
         require((1..=5).contains(&expansion.queries), "search.expansion.queries", "must be 1 to 5");
         require(
-            expansion.method != ExpansionMethod::Generator
-                || matches!(self.generation.provider, GenerationProvider::OpenAiCompatible(_)),
+            expansion.method != ExpansionMethod::Generator || self.generation.provider.is_language_model(),
             "search.expansion.method",
-            "generator needs a language model: set generation.openAiCompatible",
+            "generator needs a language model: set generation.openAiCompatible or another provider",
         );
         require((0.8..=1.0).contains(&self.cache.similarity.threshold), "cache.similarity.threshold", "must be 0.8 to 1");
         let rerank = &self.rerank;
@@ -171,10 +163,7 @@ impl Config {
             "exactBelow, smallBelow and mediumBelow must not decrease",
         );
         let indexed = index.mode != IndexMode::None && index.quantization == Quantization::None;
-        let dimensions = match &self.embedding.provider {
-            EmbeddingProvider::OpenAiCompatible(server) => server.dimensions.unwrap_or_default(),
-            EmbeddingProvider::Builtin { .. } => 0,
-        };
+        let dimensions = self.embedding.provider.dimensions().unwrap_or_default();
         require(
             !(indexed && index.element_type == ElementType::Vector && dimensions > MOST_INDEXED_VECTOR),
             "index.elementType",

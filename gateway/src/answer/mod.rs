@@ -180,18 +180,6 @@ impl Answerer {
         };
         tally.asked = Some(Instant::now());
         let span = tracing::debug_span!("generate", stage = "generate");
-        let generated = self.generator.generate(&generation).instrument(span).await.map_err(AnswerError::Generate)?;
-        let text = self.retriever.redacted(generated.text.trim());
-        let checked = citations::check(&text, &known);
-        let citations = checked
-            .numbers
-            .iter()
-            .filter_map(|&number| {
-                let source = context.matches.get(number as usize - 1)?;
-                Some(Citation { number, source: source.clone() })
-            })
-            .collect();
-        Ok(Reply { text: checked.text, citations, ending: generated.ending })
         let pieces = match self.generator.write(&generation).instrument(span).await {
             Ok(pieces) => pieces,
             Err(error) => {

@@ -7,15 +7,13 @@ use tracing::Instrument;
 use super::{
     DONT_KNOW,
     citations::{self, Checked, Marker},
-    retrieve::Retriever,
     request::{AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, Citation, Mark},
+    retrieve::Retriever,
     sentence::Held,
     support::{self, Ground},
     tally::{Ended, Tally, Told},
 };
-use crate::traits::{
-    generator::{Ending, GenerateError, Piece, Pieces, Usage},
-};
+use crate::traits::generator::{Ending, GenerateError, Piece, Pieces, Usage};
 
 /// What an answer is called for once its model says so itself.
 const DECLINED: [&str; 3] = ["i don't know", "i do not know", "i don\u{2019}t know"];
@@ -148,7 +146,8 @@ impl Writing {
         let claims = claims(&markers, &self.grounds);
         let stated: Vec<(&str, &Ground)> = claims.iter().map(|claim| (claim.statement, claim.ground)).collect();
         // A model that is away hinders no answer; what words do not bear out is then let stand.
-        let borne_out = support::judge(&stated, self.retriever.embedder.as_ref()).await.unwrap_or_else(|_| vec![true; claims.len()]);
+        let borne_out =
+            support::judge(&stated, self.retriever.embedder.as_ref()).await.unwrap_or_else(|_| vec![true; claims.len()]);
         let kept: Vec<(usize, u32)> =
             claims.iter().zip(&borne_out).filter(|(_, yes)| **yes).map(|(c, _)| (c.marker, c.ground.number())).collect();
         let named: usize = markers.iter().map(|marker| marker.numbers.len()).sum();

@@ -49,7 +49,11 @@ impl WorkerSettings {
             // One text after the other: small groups keep the progress fresh.
             EmbeddingProvider::Builtin { .. } => 64,
             // Enough to keep every permitted request busy.
-            EmbeddingProvider::OpenAiCompatible(_) => {
+            EmbeddingProvider::OpenAiCompatible(_)
+            | EmbeddingProvider::OpenAi(_)
+            | EmbeddingProvider::AzureOpenAi(_)
+            | EmbeddingProvider::OpenRouter(_)
+            | EmbeddingProvider::TextEmbeddingsInference(_) => {
                 (config.embedding.batch_size.saturating_mul(config.embedding.concurrent_requests) as usize).clamp(64, 512)
             }
         };

@@ -77,28 +77,55 @@ fn the_cache_and_the_query_log_can_be_switched_off() {
     assert_eq!(config.logging.level, "debug");
 }
 
+/// The settings of a configuration file.
+fn load_file(text: &str, variables: &[(&str, &str)]) -> Settings {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let find = |name: &str| variables.iter().find(|(k, _)| *k == name).map(|(_, v)| (*v).to_owned());
+    Settings::load(Some(file.path()), find).unwrap()
+}
+
 #[test]
 fn an_openai_key_serves_both_providers_unless_one_has_its_own() {
-    let settings = load(&[("OPENAI_API_KEY", "sk-1"), ("RAGLINE_GENERATION_API_KEY", "sk-2")]).unwrap();
-    assert_eq!(secret(&settings.secrets.embedding_api_key), "sk-1");
-    assert_eq!(secret(&settings.secrets.generation_api_key), "sk-2");
+    let text = "embedding:\n  provider:\n    openAi: {model: m, dimensions: 3}\n\
+                generation:\n  provider:\n    openAiCompatible: {baseUrl: 'http://models/v1', model: m}\n";
+    let settings = load_file(text, &[("OPENAI_API_KEY", "sk-1"), ("RAGLINE_GENERATION_API_KEY", "sk-2")]);
+    assert_eq!(secret(&settings.secrets.embedding_api_key.secret), "sk-1");
+    assert_eq!(secret(&settings.secrets.generation_api_key.secret), "sk-2");
 }
 
 #[test]
 fn an_openrouter_key_alone_selects_openrouter() {
-    let file = tempfile::NamedTempFile::new().unwrap();
     let text = "generation:\n  provider:\n    openAiCompatible:\n      baseUrl: https://api.openai.com/v1\n      model: m\n";
-    std::fs::write(file.path(), text).unwrap();
-    let path = Some(file.path());
-    let with = |keys: &'static [(&str, &str)]| {
-        Settings::load(path, |name| keys.iter().find(|(k, _)| *k == name).map(|(_, v)| (*v).to_owned())).unwrap()
-    };
-    let routed = with(&[("OPENROUTER_API_KEY", "sk-or-1")]);
-    assert_eq!(generation_url(&routed.config).unwrap().as_str(), OPENROUTER_URL);
-    assert_eq!(secret(&routed.secrets.generation_api_key), "sk-or-1");
-    let direct = with(&[("OPENROUTER_API_KEY", "sk-or-1"), ("OPENAI_API_KEY", "sk-1")]);
-    assert_eq!(generation_url(&direct.config).unwrap().as_str(), OPENAI_URL);
-    assert_eq!(secret(&direct.secrets.generation_api_key), "sk-1");
+    let address = |settings: &Settings| settings.config.generation.provider.base_url().unwrap().to_string();
+    let routed = load_file(text, &[("OPENROUTER_API_KEY", "sk-or-1")]);
+    assert_eq!(address(&routed), addresses::OPENROUTER);
+    assert_eq!(secret(&routed.secrets.generation_api_key.secret), "sk-or-1");
+    let direct = load_file(text, &[("OPENROUTER_API_KEY", "sk-or-1"), ("OPENAI_API_KEY", "sk-1")]);
+    assert_eq!(address(&direct), addresses::OPENAI);
+    assert_eq!(secret(&direct.secrets.generation_api_key.secret), "sk-1");
+}
+
+#[test]
+fn every_provider_finds_its_own_key_and_a_place_may_have_another() {
+    let text = "generation:\n  provider:\n    anthropic: {model: m}\n  fallbacks:\n  - gemini: {model: m}\n  \
+                - azureOpenAi: {endpoint: 'https://x', deployment: d}\n  - openAiCompatible: {baseUrl: 'http://models/v1', model: m}\n  \
+                shortQuestions: {provider: {openRouter: {model: m}}}\n";
+    let variables = [
+        ("ANTHROPIC_API_KEY", "a"),
+        ("GEMINI_API_KEY", "g"),
+        ("AZURE_OPENAI_API_KEY", "z"),
+        ("RAGLINE_GENERATION_FALLBACK_2_API_KEY", "z2"),
+        ("OPENROUTER_API_KEY", "r"),
+        ("OPENAI_API_KEY", "o"),
+    ];
+    let secrets = load_file(text, &variables).secrets;
+    let found = |key: &ProviderKey| key.secret.is_some().then(|| secret(&key.secret));
+    assert_eq!(found(&secrets.generation_api_key).as_deref(), Some("a"));
+    let others: Vec<_> = secrets.fallback_api_keys.iter().map(found).collect();
+    assert_eq!(others, [Some("g".into()), Some("z2".into()), None], "a key meant for OpenAI does not reach the last");
+    assert_eq!(found(&secrets.short_api_key).as_deref(), Some("r"));
+    assert_eq!(secrets.generation_api_key.variables, ["RAGLINE_GENERATION_API_KEY", "ANTHROPIC_API_KEY"]);
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub trait Embedder: Send + Sync + std::fmt::Debug {
     /// The model's name, as it is stored with each embedding space.
     fn model_name(&self) -> &str;
 
-    /// The value of the metric label `provider`: `builtin` or `openai_compatible`.
+    /// The value of the metric label `provider`, one of a closed set, as in `openai_compatible`.
     fn provider(&self) -> &'static str;
 
     fn tokenizer(&self) -> &dyn Tokenizer;
@@ -49,8 +49,8 @@ pub trait Embedder: Send + Sync + std::fmt::Debug {
 /// Why no vector came back.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbedError {
-    #[error("the embedding server at {host} refuses the key; set OPENAI_API_KEY or RAGLINE_EMBEDDING_API_KEY to a valid one")]
-    Unauthorized { host: String },
+    #[error("the embedding server at {host} refuses the key; set {variables} to a valid one")]
+    Unauthorized { host: String, variables: String },
     #[error("the embedding server at {host} is limiting requests")]
     RateLimited { host: String, retry_after: Option<Duration> },
     #[error("the embedding server at {host} did not answer within {timeout:?}")]

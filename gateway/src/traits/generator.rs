@@ -33,6 +33,12 @@ pub struct Turn {
     pub text: String,
 }
 
+/// The turns that providers take whose conversations begin with the user and hold no empty text.
+pub fn conversation(history: &[Turn]) -> impl Iterator<Item = &Turn> {
+    let said = |turn: &&Turn| !turn.text.trim().is_empty();
+    history.iter().filter(said).skip_while(|turn| turn.speaker == Speaker::Assistant)
+}
+
 /// Everything a generator may use.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GenerationRequest {
@@ -140,8 +146,8 @@ pub trait Generator: Send + Sync + std::fmt::Debug {
 pub enum GenerateError {
     #[error("generation is switched off; set generation in the pipeline to have answers")]
     Disabled,
-    #[error("the generation server at {host} refuses the key; set OPENAI_API_KEY or RAGLINE_GENERATION_API_KEY to a valid one")]
-    Unauthorized { host: String },
+    #[error("the generation server at {host} refuses the key; set {variables} to a valid one")]
+    Unauthorized { host: String, variables: String },
     #[error("the generation server at {host} is limiting requests")]
     RateLimited { host: String, retry_after: Option<Duration> },
     #[error("the generation server at {host} did not answer within {timeout:?}")]
@@ -158,4 +164,22 @@ pub enum GenerateError {
     Malformed { host: String, what: String },
     #[error("the sentences could not be embedded")]
     Embed(#[source] EmbedError),
+}
+
+impl GenerateError {
+    /// Whether a model refused how freely it was told to word its answer, or the name under which it was told how long it may be.
+    pub fn concerns_sampling(&self) -> bool {
+        let Self::Refused { status: 400, message, .. } = self else { return false };
+        ["temperature", "top_p", "max_tokens", "max_completion_tokens"].iter().any(|name| message.contains(name))
+    }
+
+    /// Whether the same model may answer the same question later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::RateLimited { .. } | Self::TimedOut { .. } | Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } => *status >= 500,
+            Self::Embed(error) => error.is_transient(),
+            Self::Disabled | Self::Unauthorized { .. } | Self::Malformed { .. } => false,
+        }
+    }
 }

@@ -223,7 +223,7 @@ async fn what_is_behind_the_gateway_fails_with_a_code_of_its_own() {
         (AnswerError::Search(StoreError::Failed { action: "x", source: "y".into() }), 500, "internal_error"),
         (AnswerError::Embed(EmbedError::Unreachable { host: host(), source: "x".into() }), 503, "embedding_unavailable"),
         (AnswerError::Embed(EmbedError::RateLimited { host: host(), retry_after: None }), 429, "provider_rate_limited"),
-        (AnswerError::Embed(EmbedError::Unauthorized { host: host() }), 503, "embedding_misconfigured"),
+        (AnswerError::Embed(EmbedError::Unauthorized { host: host(), variables: String::new() }), 503, "embedding_misconfigured"),
         (
             AnswerError::Embed(EmbedError::Refused { host: host(), status: 500, message: "m".into() }),
             503,
@@ -235,7 +235,11 @@ async fn what_is_behind_the_gateway_fails_with_a_code_of_its_own() {
             503,
             "generation_unavailable",
         ),
-        (AnswerError::Generate(GenerateError::Unauthorized { host: host() }), 503, "generation_misconfigured"),
+        (
+            AnswerError::Generate(GenerateError::Unauthorized { host: host(), variables: String::new() }),
+            503,
+            "generation_misconfigured",
+        ),
     ];
     for (failure, status, code) in cases {
         *api.answering.failure.lock().unwrap() = Some(failure);

@@ -158,7 +158,12 @@ async fn a_file_whose_reading_never_ends_fails_alone() {
 #[tokio::test]
 async fn a_provider_that_is_away_is_waited_for_and_the_reason_is_shown() {
     let bench = bench(WorkerSettings { most_delay: Duration::from_secs(1), ..settings() });
-    bench.embedder.failures.lock().unwrap().extend([unreachable(), EmbedError::Unauthorized { host: "models".into() }]);
+    bench
+        .embedder
+        .failures
+        .lock()
+        .unwrap()
+        .extend([unreachable(), EmbedError::Unauthorized { host: "models".into(), variables: String::new() }]);
     let job = bench.upload(&[("a.txt", "one")]).await;
     let waiting = bench.until(job, |job| job.items[0].reason.is_some()).await;
     let reason = waiting.items[0].reason.clone().unwrap();

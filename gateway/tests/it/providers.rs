@@ -1,5 +1,9 @@
-//! Embedding and generation providers: the built-in model against reference vectors, the OpenAI-compatible ones against a fake.
+//! Embedding and generation providers: the built-in model against reference vectors, the others against fakes.
 
 mod builtin;
+mod embedding;
 mod fake;
+mod fallback;
 mod openai;
+mod stream_fake;
+mod streams;

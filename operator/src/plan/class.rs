@@ -3,10 +3,11 @@
 use ragline_crds::{
     RagPipeline, RagPipelineClass, RagPipelineSpec,
     class::{ClassImages, ClassLimits, ClassModels},
-    spec::{Quantity, SecretKeyRef},
+    spec::Quantity,
 };
 
 use super::{
+    models::{self, ModelServer},
     pipeline::Pipeline,
     quantity::bytes,
     validate::{Problem, Refusal},
@@ -147,32 +148,25 @@ fn fill_models(spec: &mut RagPipelineSpec, models: &ClassModels, problems: &mut 
         let same = |one: &String| one.trim_end_matches('/') == value.trim_end_matches('/');
         list.as_ref().is_none_or(|list| list.iter().any(same))
     };
-    let mut check = |field: &str, base_url: &str, model: Option<&str>, secret: &mut Option<SecretKeyRef>| {
-        if !allowed(allowed_base_urls, base_url) {
+    for server in models::servers(spec.embedding.as_mut(), spec.generation.as_mut(), spec.rerank.as_mut()) {
+        let ModelServer { field, address_field, model_field, base_url, model, secret_ref: secret, variable: _, folder: _ } =
+            server;
+        if !allowed(allowed_base_urls, &base_url) {
             let list = allowed_base_urls.as_deref().unwrap_or_default().join(", ");
             let message =
                 format!("must be one of: {}", if list.is_empty() { "none, only built-in models are allowed" } else { &list });
-            problems.push(Problem { field: format!("{field}.baseUrl"), message });
+            problems.push(Problem { field: format!("{field}.{address_field}"), message });
         }
         if let Some(model) = model.filter(|model| !allowed(allowed_models, model)) {
             let list = allowed_models.as_deref().unwrap_or_default().join(", ");
             problems.push(Problem {
-                field: format!("{field}.model"),
+                field: format!("{field}.{model_field}"),
                 message: format!("{model} is not allowed; use one of: {list}"),
             });
         }
         if secret.is_none() {
             secret.clone_from(secret_ref);
         }
-    };
-    if let Some(server) = spec.embedding.as_mut().and_then(|embedding| embedding.open_ai_compatible.as_mut()) {
-        check("spec.embedding.openAiCompatible", &server.base_url, Some(&server.model), &mut server.secret_ref);
-    }
-    if let Some(server) = spec.generation.as_mut().and_then(|generation| generation.open_ai_compatible.as_mut()) {
-        check("spec.generation.openAiCompatible", &server.base_url, Some(&server.model), &mut server.secret_ref);
-    }
-    if let Some(rerank) = &mut spec.rerank {
-        check("spec.rerank", &rerank.base_url, rerank.model.as_deref(), &mut rerank.secret_ref);
     }
 }
 
@@ -265,6 +259,14 @@ mod tests {
             (json!({"gateway": {"image": "own:1"}}), "spec.gateway.image: cannot be named here"),
             (generation("https://other.example/v1", "m"), "must be one of: https://m.example/v1"),
             (generation("https://m.example/v1", "n"), "n is not allowed; use one of: m"),
+            (json!({"generation": {"anthropic": {"model": "m"}}}), "spec.generation.anthropic.baseUrl: must be one of"),
+            (
+                json!({"generation": {
+                    "openAiCompatible": {"baseUrl": "https://m.example/v1", "model": "m"},
+                    "fallbacks": [{"openAi": {"model": "m"}}],
+                }}),
+                "spec.generation.fallbacks[0].openAi.baseUrl",
+            ),
         ];
         for (spec, words) in cases {
             let refusal = outcome(spec.clone(), class.clone()).unwrap_err();

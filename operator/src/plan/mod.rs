@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod encryption;
 pub mod gate;
 pub mod manifest;
+pub mod models;
 pub mod names;
 pub mod objects;
 pub mod observed;

@@ -84,7 +84,7 @@ impl Pipeline {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct UserSecret {
     /// Path of the field that names it, as in `spec.embedding.openAiCompatible.secretRef`.
-    pub field: &'static str,
+    pub field: String,
     /// Name of the folder that it is mounted in.
     pub folder: &'static str,
     /// The environment variable that the gateway reads; with the suffix for files it names the mounted file. `None`: the

@@ -3,6 +3,7 @@
 mod config;
 mod gateway;
 mod identity;
+mod providers;
 mod secrets;
 mod sizing;
 

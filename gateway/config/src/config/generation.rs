@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::OpenAiCompatible;
-use crate::Seconds;
+use url::Url;
+
+use super::{AzureOpenAi, HostedModel, OpenAiCompatible};
+use crate::{Seconds, addresses, env};
+
+/// Providers that may stand in, one after the other.
+pub const MOST_FALLBACKS: usize = env::GENERATION_FALLBACK_API_KEYS.len();
 
 /// The model that writes answers, and its parameters.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -27,6 +32,11 @@ pub struct Generation {
     pub prices: BTreeMap<String, Price>,
     /// Tokens that the model reads and writes at most; `None`: what is known of the model, else unbounded.
     pub model_context_tokens: Option<u32>,
+    /// Asked in this order when the ones before give no answer.
+    pub fallbacks: Vec<GenerationProvider>,
+    /// A cheaper model for short questions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub short_questions: Option<ShortQuestions>,
 }
 
 /// What a million tokens cost in US dollars.
@@ -35,6 +45,23 @@ pub struct Generation {
 pub struct Price {
     pub prompt_usd_per_million: f64,
     pub completion_usd_per_million: f64,
+}
+
+/// A cheaper model for short questions.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ShortQuestions {
+    pub provider: GenerationProvider,
+    /// It is asked questions of at most so many words that follow no conversation, 1 to 100.
+    #[serde(default = "default_max_words")]
+    pub max_words: u32,
+}
+
+/// Words of a short question where no other number is named.
+pub const DEFAULT_MAX_WORDS: u32 = 12;
+
+fn default_max_words() -> u32 {
+    DEFAULT_MAX_WORDS
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -46,6 +73,53 @@ pub enum GenerationProvider {
     OpenAiCompatible(OpenAiCompatible),
     /// Retrieve only: questions are refused with `generation_disabled`.
     Disabled,
+    OpenAi(HostedModel),
+    AzureOpenAi(AzureOpenAi),
+    Anthropic(HostedModel),
+    Gemini(HostedModel),
+    OpenRouter(HostedModel),
+}
+
+impl GenerationProvider {
+    /// The value of metric labels.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Builtin => "builtin",
+            Self::Disabled => "disabled",
+            Self::OpenAiCompatible(_) => "openai_compatible",
+            Self::OpenAi(_) => "openai",
+            Self::AzureOpenAi(_) => "azure_openai",
+            Self::Anthropic(_) => "anthropic",
+            Self::Gemini(_) => "gemini",
+            Self::OpenRouter(_) => "openrouter",
+        }
+    }
+
+    /// Where the model is asked; `None` inside the gateway.
+    pub fn base_url(&self) -> Option<Url> {
+        match self {
+            Self::Builtin | Self::Disabled => None,
+            Self::OpenAiCompatible(server) => Some(server.base_url.clone()),
+            Self::OpenAi(model) => model.address(addresses::OPENAI),
+            Self::Anthropic(model) => model.address(addresses::ANTHROPIC),
+            Self::Gemini(model) => model.address(addresses::GEMINI),
+            Self::OpenRouter(model) => model.address(addresses::OPENROUTER),
+            Self::AzureOpenAi(azure) => Some(azure.endpoint.clone()),
+        }
+    }
+
+    /// Whether it is a language model.
+    pub fn is_language_model(&self) -> bool {
+        self.base_url().is_some()
+    }
+}
+
+impl Generation {
+    /// Every provider that may be asked.
+    pub fn providers(&self) -> impl Iterator<Item = &GenerationProvider> + Clone {
+        let short = self.short_questions.as_ref().map(|short| &short.provider);
+        std::iter::once(&self.provider).chain(&self.fallbacks).chain(short)
+    }
 }
 
 /// The system description's example prompt.
@@ -65,6 +139,8 @@ impl Default for Generation {
             context_tokens: 6_000,
             prices: BTreeMap::new(),
             model_context_tokens: None,
+            fallbacks: Vec::new(),
+            short_questions: None,
         }
     }
 }

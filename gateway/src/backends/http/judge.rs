@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Characters of a server's own message that are passed on.
 const MESSAGE_CHARS: usize = 300;
@@ -39,6 +40,12 @@ pub enum Refusal {
     TooLarge {
         limit: usize,
     },
+    /// A stream ended before the answer did.
+    BrokenOff,
+    /// The server said something that its documentation does not know.
+    Malformed(String),
+    /// The answer ended without a word of text.
+    Wordless(&'static str),
 }
 
 impl Refusal {
@@ -51,8 +58,8 @@ impl Refusal {
     /// Whether the same request may succeed later.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::RateLimited { .. } | Self::TimedOut | Self::Transport(_) | Self::Failing { .. } => true,
-            Self::Unauthorized | Self::Denied { .. } | Self::TooLarge { .. } => false,
+            Self::RateLimited { .. } | Self::TimedOut | Self::Transport(_) | Self::Failing { .. } | Self::BrokenOff => true,
+            Self::Unauthorized | Self::Denied { .. } | Self::TooLarge { .. } | Self::Malformed(_) | Self::Wordless(_) => false,
         }
     }
 
@@ -60,26 +67,45 @@ impl Refusal {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } | Self::Failing { retry_after, .. } => *retry_after,
-            Self::Unauthorized | Self::TimedOut | Self::Transport(_) | Self::Denied { .. } | Self::TooLarge { .. } => None,
+            Self::Unauthorized
+            | Self::TimedOut
+            | Self::Transport(_)
+            | Self::Denied { .. }
+            | Self::TooLarge { .. }
+            | Self::BrokenOff
+            | Self::Malformed(_)
+            | Self::Wordless(_) => None,
         }
     }
 }
 
 /// Judges a reply.
 pub fn judge(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Verdict {
+    match status {
+        200..=299 => Verdict::Taken,
+        _ => Verdict::Refused(refused(status, retry_after, body)),
+    }
+}
+
+/// What an error means, in a reply of this status or in a stream as one of it.
+pub fn refused(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Refusal {
     let error = || serde_json::from_slice::<Envelope>(body).map(|envelope| envelope.error).ok();
     let message = || message(body);
-    Verdict::Refused(match status {
-        200..=299 => return Verdict::Taken,
+    match status {
+        // OpenRouter says 403 also of a text that a model's owner does not want, and gives the reasons.
+        403 if error().is_some_and(|error| error.is_moderation()) => Refusal::Denied { status, message: message() },
+        // Gemini says 400 of a key that it does not know.
+        400 if error().is_some_and(|error| error.detail("reason") == Some("API_KEY_INVALID")) => Refusal::Unauthorized,
         401 | 403 => Refusal::Unauthorized,
         // OpenAI says 429 also when the account has no money left, which no waiting mends.
         429 if error().is_some_and(|error| error.code() == Some("insufficient_quota")) => {
             Refusal::Denied { status, message: message() }
         }
-        429 => Refusal::RateLimited { retry_after },
+        // Gemini asks for patience in the body.
+        429 => Refusal::RateLimited { retry_after: retry_after.or_else(|| error()?.retry_delay()) },
         408 | 409 | 425 | 500..=599 => Refusal::Failing { status, message: message(), retry_after },
         _ => Refusal::Denied { status, message: message() },
-    })
+    }
 }
 
 #[derive(Deserialize)]
@@ -95,7 +121,13 @@ enum ErrorBody {
         #[serde(default)]
         message: String,
         #[serde(default)]
-        code: Option<serde_json::Value>,
+        code: Option<Value>,
+        /// Google's.
+        #[serde(default)]
+        details: Value,
+        /// OpenRouter's.
+        #[serde(default)]
+        metadata: Value,
     },
     Text(String),
 }
@@ -103,9 +135,25 @@ enum ErrorBody {
 impl ErrorBody {
     fn code(&self) -> Option<&str> {
         match self {
-            Self::Object { code, .. } => code.as_ref().and_then(serde_json::Value::as_str),
+            Self::Object { code, .. } => code.as_ref().and_then(Value::as_str),
             Self::Text(_) => None,
         }
+    }
+
+    fn is_moderation(&self) -> bool {
+        matches!(self, Self::Object { metadata, .. } if metadata.get("reasons").is_some())
+    }
+
+    /// A text of the first detail that has it.
+    fn detail(&self, name: &str) -> Option<&str> {
+        let Self::Object { details, .. } = self else { return None };
+        details.as_array()?.iter().find_map(|detail| detail.get(name)?.as_str())
+    }
+
+    /// As in `34.5s`.
+    fn retry_delay(&self) -> Option<Duration> {
+        let seconds = self.detail("retryDelay")?.strip_suffix('s')?.parse().ok()?;
+        Duration::try_from_secs_f64(seconds).ok()
     }
 }
 
@@ -149,11 +197,33 @@ mod tests {
             ),
             (400, r#"{"error":{"message":"too long","code":400}}"#, r#"Refused(Denied { status: 400, message: "too long" })"#),
             (404, "<html>", r#"Refused(Denied { status: 404, message: "<html>" })"#),
+            (
+                529,
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+                r#"Refused(Failing { status: 529, message: "Overloaded", retry_after: Some(7s) })"#,
+            ),
+            (
+                403,
+                r#"{"error":{"code":403,"message":"flagged","metadata":{"reasons":["violence"]}}}"#,
+                r#"Refused(Denied { status: 403, message: "flagged" })"#,
+            ),
+            (
+                400,
+                r#"{"error":{"code":400,"message":"API key not valid.","details":[{"reason":"API_KEY_INVALID"}]}}"#,
+                "Refused(Unauthorized)",
+            ),
             (302, "", r#"Refused(Denied { status: 302, message: "no message" })"#),
         ];
         for (status, body, expected) in cases {
             assert_eq!(format!("{:?}", judge(*status, wait, body.as_bytes())), *expected);
         }
+    }
+
+    #[test]
+    fn a_wait_that_is_asked_for_in_the_body_is_found() {
+        let body = br#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"@type":"x"},{"retryDelay":"34.5s"}]}}"#;
+        assert_eq!(refused(429, None, body).retry_after(), Some(Duration::from_millis(34_500)));
+        assert_eq!(refused(429, Some(Duration::from_secs(1)), body).retry_after(), Some(Duration::from_secs(1)));
     }
 
     #[test]

@@ -1,39 +1,88 @@
 //! Requests to model servers: one client with deadlines, bounded replies and tries that follow what the server says. What a reply
 //! means is decided in [`judge`], when to try again in [`backoff`]; nothing else here decides.
+//!
+//! What providers speak is written out by the modules beside this one, on purpose. `genai`, `rig` and `async-openai` were looked at: each
+//! brings a client of its own, so that keys could not be rotated, replies not be bounded and `Retry-After` not be honoured as here,
+//! and what is used of a provider's API fits on one page. Only the framing of event streams comes from a library, `sse-stream`.
 
+pub mod answer;
 pub mod backoff;
+pub mod credentials;
+mod error;
+mod events;
 pub mod judge;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use ragline_config::{Embedding, Generation};
 use reqwest::{Method, header};
-use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use url::Url;
 
 use self::{
     backoff::Backoff,
+    credentials::Credentials,
     judge::{Refusal, Verdict},
 };
 
-/// Gives the API key as it is now; asked before each request, so a rotated key takes effect.
-pub type KeySource = Arc<dyn Fn() -> Option<SecretString> + Send + Sync>;
-
 /// A connection must stand after this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Wait before an answer is asked for again.
+const GENERATION_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// The longest wait where somebody else can be asked.
+const SHORT_WAIT: Duration = Duration::from_secs(2);
+/// Bytes of an answer with all that a stream repeats around each word; one of 20,000 tokens fits.
+const ANSWER_BYTES: usize = 16 << 20;
+/// Bytes of one number in a JSON reply, generously.
+const BYTES_PER_NUMBER: usize = 32;
+/// Bytes of a reply around its numbers.
+const BYTES_BESIDE: usize = 1 << 20;
 
 /// How requests to one server are made.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// One request may take this long, its reply included.
+    /// One request may take this long, its reply included. A reply that comes in pieces: until the first, and between two.
     pub timeout: Duration,
     /// Tries after the first.
     pub retries: u32,
     /// Wait before the first retry; doubles each time.
     pub retry_delay: Duration,
+    /// A server that asks for a longer wait is given up.
+    pub longest_wait: Duration,
     /// Bytes of a reply.
     pub reply_bytes: usize,
+}
+
+impl Policy {
+    /// How embeddings are asked for.
+    pub fn embedding(settings: &Embedding) -> Self {
+        let numbers = settings.batch_size as usize * settings.provider.dimensions().unwrap_or_default() as usize;
+        Self {
+            timeout: settings.timeout_seconds.into(),
+            retries: settings.retry_attempts,
+            retry_delay: settings.retry_delay_seconds.into(),
+            longest_wait: backoff::LONGEST_WAIT,
+            reply_bytes: BYTES_BESIDE + numbers * BYTES_PER_NUMBER,
+        }
+    }
+
+    /// How answers are asked for.
+    pub fn generation(settings: &Generation) -> Self {
+        Self {
+            timeout: settings.timeout_seconds.into(),
+            retries: settings.retry_attempts,
+            retry_delay: GENERATION_RETRY_DELAY,
+            longest_wait: backoff::LONGEST_WAIT,
+            reply_bytes: ANSWER_BYTES,
+        }
+    }
+
+    /// The same where somebody else can be asked: one more try at most, and no long wait before it.
+    #[must_use]
+    pub fn impatient(self) -> Self {
+        Self { retries: self.retries.min(1), longest_wait: SHORT_WAIT, ..self }
+    }
 }
 
 /// A model server.
@@ -42,7 +91,7 @@ pub struct ModelServer {
     client: reqwest::Client,
     base: Url,
     host: String,
-    key: KeySource,
+    credentials: Credentials,
     policy: Policy,
 }
 
@@ -79,7 +128,7 @@ impl ModelServer {
     ///
     /// # Errors
     /// The client cannot be made.
-    pub fn new(base: Url, key: KeySource, policy: Policy) -> Result<Self, ClientError> {
+    pub fn new(base: Url, credentials: impl Into<Credentials>, policy: Policy) -> Result<Self, ClientError> {
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT.min(policy.timeout))
             // A redirect would carry the key to a host that nobody configured.
@@ -89,7 +138,7 @@ impl ModelServer {
             .map_err(ClientError)?;
         let host = base.host_str().unwrap_or_default().to_owned();
         let host = base.port().map_or(host.clone(), |port| format!("{host}:{port}"));
-        Ok(Self { client, base, host, key, policy })
+        Ok(Self { client, base, host, credentials: credentials.into(), policy })
     }
 
     /// The host, for messages.
@@ -120,7 +169,7 @@ impl ModelServer {
     }
 
     async fn call(&self, method: &Method, path: &str, body: Option<Bytes>) -> Result<Bytes, CallError> {
-        let mut backoff = Backoff::new(self.policy.retries, self.policy.retry_delay);
+        let mut backoff = self.backoff();
         loop {
             let refusal = match self.attempt(method, path, body.clone()).await {
                 Ok(bytes) => return Ok(bytes),
@@ -140,23 +189,27 @@ impl ModelServer {
     }
 
     async fn exchange(&self, method: &Method, path: &str, body: Option<Bytes>) -> Result<Bytes, Refusal> {
-        let url = format!("{}/{path}", self.base.as_str().trim_end_matches('/'));
-        let mut request = self.client.request(method.clone(), url);
-        if let Some(key) = (self.key)() {
-            request = request.bearer_auth(key.expose_secret());
-        }
-        if let Some(body) = body {
-            request = request.header(header::CONTENT_TYPE, "application/json").body(body);
-        }
-        let reply = request.send().await.map_err(Refusal::transport)?;
+        let reply = self.send(method, path, body).await?;
         let status = reply.status().as_u16();
-        let header = reply.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let retry_after = header.and_then(|value| backoff::retry_after(value, std::time::SystemTime::now()));
+        let retry_after = backoff::asked(reply.headers(), std::time::SystemTime::now());
         let bytes = self.body(reply).await?;
         match judge::judge(status, retry_after, &bytes) {
             Verdict::Taken => Ok(bytes),
             Verdict::Refused(refusal) => Err(refusal),
         }
+    }
+
+    async fn send(&self, method: &Method, path: &str, body: Option<Bytes>) -> Result<reqwest::Response, Refusal> {
+        let url = format!("{}/{path}", self.base.as_str().trim_end_matches('/'));
+        let mut request = self.credentials.sign(self.client.request(method.clone(), url));
+        if let Some(body) = body {
+            request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+        }
+        request.send().await.map_err(Refusal::transport)
+    }
+
+    fn backoff(&self) -> Backoff {
+        Backoff::new(self.policy.retries, self.policy.retry_delay, self.policy.longest_wait)
     }
 
     async fn body(&self, mut reply: reqwest::Response) -> Result<Bytes, Refusal> {
@@ -180,6 +233,9 @@ impl ModelServer {
                 CallError::Refused { status, message }
             }
             Refusal::TooLarge { limit } => CallError::Malformed(format!("it is larger than {limit} bytes")),
+            Refusal::BrokenOff => CallError::Unreachable("the answer broke off".into()),
+            Refusal::Malformed(what) => CallError::Malformed(what),
+            Refusal::Wordless(why) => CallError::Malformed(why.to_owned()),
         }
     }
 }

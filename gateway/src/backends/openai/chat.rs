@@ -1,34 +1,47 @@
-//! Answers from an OpenAI-compatible server, by `POST {baseUrl}/chat/completions`.
+//! Answers by `POST {base}/chat/completions`, as they are written.
+//! <https://platform.openai.com/docs/api-reference/chat/create>
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use ragline_config::{Generation, OpenAiCompatible, Seconds};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::{chat_events::ChatEvents, endpoint::Endpoint};
 use crate::{
-    backends::http::{CallError, ClientError, KeySource, ModelServer, Policy},
-    traits::generator::{Ending, Finish, GenerateError, Generated, GenerationRequest, Generator, Pieces, Usage},
+    backends::http::{CallError, ClientError, ModelServer, Policy, answer, credentials::Credentials},
+    traits::generator::{GenerateError, GenerationRequest, Generator, Pieces, Speaker, Turn},
 };
-
-/// Bytes of a reply; an answer of 100,000 tokens fits.
-const REPLY_BYTES: usize = 4 << 20;
-/// Wait before the first retry.
-const RETRY_DELAY: Seconds = Seconds(1);
 
 /// A chat model.
 #[derive(Debug)]
 pub struct ChatGenerator {
     server: ModelServer,
-    model: String,
+    endpoint: Endpoint,
+    /// Whether the model has said that it takes neither temperature nor top-p.
+    reasons: AtomicBool,
 }
 
 #[derive(Serialize)]
 struct Request<'a> {
     model: &'a str,
-    messages: [Message<'a>; 2],
-    temperature: f32,
-    max_tokens: u32,
-    top_p: f32,
+    messages: Vec<Message<'a>>,
+    #[serde(flatten)]
+    parameters: Parameters,
     stream: bool,
+    stream_options: StreamOptions,
+}
+
+/// What models take that write at once, and what those take that think first.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Parameters {
+    Sampling { temperature: f32, max_tokens: u32, top_p: f32 },
+    Reasoning { max_completion_tokens: u32 },
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
 }
 
 #[derive(Serialize)]
@@ -37,93 +50,67 @@ struct Message<'a> {
     content: &'a str,
 }
 
-#[derive(Deserialize)]
-struct Reply {
-    choices: Vec<Choice>,
-    #[serde(default)]
-    usage: Option<ReplyUsage>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    message: ReplyMessage,
-}
-
-#[derive(Deserialize)]
-struct ReplyMessage {
-    #[serde(default)]
-    content: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct ReplyUsage {
-    #[serde(default)]
-    prompt_tokens: u64,
-    #[serde(default)]
-    completion_tokens: u64,
-}
-
 impl ChatGenerator {
     /// # Errors
     /// No HTTP client can be made.
-    pub fn new(server: &OpenAiCompatible, settings: &Generation, key: KeySource) -> Result<Self, ClientError> {
-        let policy = Policy {
-            timeout: settings.timeout_seconds.into(),
-            retries: settings.retry_attempts,
-            retry_delay: RETRY_DELAY.into(),
-            reply_bytes: REPLY_BYTES,
-        };
-        Ok(Self { server: ModelServer::new(server.base_url.clone(), key, policy)?, model: server.model.clone() })
+    pub fn new(endpoint: Endpoint, credentials: impl Into<Credentials>, policy: Policy) -> Result<Self, ClientError> {
+        let server = ModelServer::new(endpoint.base.clone(), credentials, policy)?;
+        let reasons = AtomicBool::new(endpoint.reasoning.unwrap_or_default());
+        Ok(Self { server, endpoint, reasons })
     }
 
-    fn error(&self, error: CallError) -> GenerateError {
-        let host = self.server.host().to_owned();
-        match error {
-            CallError::Unauthorized => GenerateError::Unauthorized { host },
-            CallError::RateLimited { retry_after } => GenerateError::RateLimited { host, retry_after },
-            CallError::TimedOut(timeout) => GenerateError::TimedOut { host, timeout },
-            CallError::Unreachable(source) => GenerateError::Unreachable { host, source },
-            CallError::Refused { status, message } => GenerateError::Refused { host, status, message },
-            CallError::Malformed(what) => GenerateError::Malformed { host, what },
-        }
+    async fn ask(&self, request: &GenerationRequest, reasons: bool) -> Result<Pieces, GenerateError> {
+        let GenerationRequest { system, history, prompt, question: _, passages: _, temperature, max_tokens, top_p } = request;
+        let system = Message { role: "system", content: system };
+        let prompt = Message { role: "user", content: prompt };
+        let parameters = if reasons {
+            Parameters::Reasoning { max_completion_tokens: *max_tokens }
+        } else {
+            Parameters::Sampling { temperature: *temperature, max_tokens: *max_tokens, top_p: *top_p }
+        };
+        let body = Request {
+            model: &self.endpoint.asked,
+            messages: [system].into_iter().chain(history.iter().map(message)).chain([prompt]).collect(),
+            parameters,
+            stream: true,
+            stream_options: StreamOptions { include_usage: true },
+        };
+        let path = self.endpoint.path("chat/completions");
+        answer::write(&self.server, &path, &body, &self.endpoint.model, ChatEvents::default).await
     }
+}
+
+fn message(Turn { speaker, text }: &Turn) -> Message<'_> {
+    let role = match speaker {
+        Speaker::User => "user",
+        Speaker::Assistant => "assistant",
+    };
+    Message { role, content: text }
 }
 
 #[async_trait]
 impl Generator for ChatGenerator {
     async fn write(&self, request: &GenerationRequest) -> Result<Pieces, GenerateError> {
-        let GenerationRequest { system, history: _, prompt, question: _, passages: _, temperature, max_tokens, top_p } = request;
-        let body = Request {
-            model: &self.model,
-            messages: [Message { role: "system", content: system }, Message { role: "user", content: prompt }],
-            temperature: *temperature,
-            max_tokens: *max_tokens,
-            top_p: *top_p,
-            stream: false,
-        };
-        let reply = self.server.post("chat/completions", &body).await.map_err(|error| self.error(error))?;
-        let malformed = |what: String| GenerateError::Malformed { host: self.server.host().to_owned(), what };
-        let reply: Reply = serde_json::from_slice(&reply).map_err(|error| malformed(error.to_string()))?;
-        let choice = reply.choices.into_iter().next().ok_or_else(|| malformed("it has no choices".into()))?;
-        let text = choice.message.content.filter(|text| !text.trim().is_empty());
-        let text = text.ok_or_else(|| malformed("its first choice has no text".into()))?;
-        let usage = reply.usage.map_or_else(Usage::default, |usage| Usage {
-            prompt_tokens: usage.prompt_tokens,
-            completion_tokens: usage.completion_tokens,
-        });
-        let ending = Ending { model: self.model.clone(), usage, finish: Finish::Stop };
-        Ok(Generated { text, ending }.into_pieces())
+        let reasons = self.reasons.load(Ordering::Relaxed);
+        match self.ask(request, reasons).await {
+            Err(error) if !reasons && self.endpoint.reasoning.is_none() && error.concerns_sampling() => {
+                let pieces = self.ask(request, true).await?;
+                self.reasons.store(true, Ordering::Relaxed);
+                Ok(pieces)
+            }
+            written => written,
+        }
     }
 
     fn model_name(&self) -> &str {
-        &self.model
+        &self.endpoint.model
     }
 
     async fn health(&self) -> Result<(), GenerateError> {
-        match self.server.get("models").await {
+        match self.server.get(&self.endpoint.path("models")).await {
             // Not every server lists its models; one that says so is there and took the key.
             Ok(_) | Err(CallError::Refused { status: 404 | 405, .. }) => Ok(()),
-            Err(error) => Err(self.error(error)),
+            Err(error) => Err(self.server.generate_error(error)),
         }
     }
 }

@@ -1,26 +1,24 @@
-//! Embeddings from an OpenAI-compatible server: batches of the configured size, several under way at once.
+//! Embeddings from a server that speaks OpenAI's API: batches of the configured size, several under way at once.
+//! <https://platform.openai.com/docs/api-reference/embeddings/create>
 
 use async_trait::async_trait;
 use futures::stream::{StreamExt, TryStreamExt};
-use ragline_config::{Embedding, OpenAiCompatible};
+use ragline_config::Embedding;
 use serde::{Deserialize, Serialize};
 
-use super::tokenizer::Cl100k;
+use super::{endpoint::Endpoint, tokenizer::Cl100k};
 use crate::{
-    backends::http::{CallError, ClientError, KeySource, ModelServer, Policy},
+    backends::http::{CallError, ClientError, ModelServer, Policy, credentials::Credentials},
     traits::embedder::{EmbedError, Embedder, Tokenizer, Vector},
 };
-
-/// Bytes of one number in a JSON reply, generously.
-const BYTES_PER_NUMBER: usize = 32;
-/// Bytes of a reply around its numbers.
-const BYTES_BESIDE: usize = 1 << 20;
 
 /// An embedding model behind `POST {baseUrl}/embeddings`.
 #[derive(Debug)]
 pub struct OpenAiEmbedder {
     server: ModelServer,
-    model: String,
+    endpoint: Endpoint,
+    /// See [`Embedder::provider`].
+    provider: &'static str,
     dimensions: u32,
     /// OpenAI's third generation can be asked for shorter vectors; others refuse the parameter.
     asks_dimensions: bool,
@@ -49,31 +47,28 @@ struct Item {
 }
 
 impl OpenAiEmbedder {
+    /// An embedder that `settings.provider` names, asked at this endpoint.
+    ///
     /// # Errors
     /// No HTTP client can be made.
-    pub fn new(server: &OpenAiCompatible, settings: &Embedding, key: KeySource) -> Result<Self, ClientError> {
-        let dimensions = server.dimensions.unwrap_or_default();
-        let batch_size = settings.batch_size as usize;
-        let policy = Policy {
-            timeout: settings.timeout_seconds.into(),
-            retries: settings.retry_attempts,
-            retry_delay: settings.retry_delay_seconds.into(),
-            reply_bytes: BYTES_BESIDE + batch_size * dimensions as usize * BYTES_PER_NUMBER,
-        };
+    pub fn new(endpoint: Endpoint, settings: &Embedding, credentials: impl Into<Credentials>) -> Result<Self, ClientError> {
+        let policy = Policy::embedding(settings);
         Ok(Self {
-            server: ModelServer::new(server.base_url.clone(), key, policy)?,
-            asks_dimensions: server.model.contains("text-embedding-3"),
-            model: server.model.clone(),
-            dimensions,
-            batch_size,
+            server: ModelServer::new(endpoint.base.clone(), credentials, policy)?,
+            provider: settings.provider.label(),
+            dimensions: settings.provider.dimensions().unwrap_or_default(),
+            asks_dimensions: endpoint.model.contains("text-embedding-3"),
+            batch_size: settings.batch_size as usize,
             concurrent_requests: settings.concurrent_requests as usize,
+            endpoint,
         })
     }
 
     async fn request(&self, input: &[String]) -> Result<Vec<Vector>, EmbedError> {
         let dimensions = self.asks_dimensions.then_some(self.dimensions);
-        let request = Request { model: &self.model, input, encoding_format: "float", dimensions };
-        let body = self.server.post("embeddings", &request).await.map_err(|error| self.error(error))?;
+        let request = Request { model: &self.endpoint.asked, input, encoding_format: "float", dimensions };
+        let path = self.endpoint.path("embeddings");
+        let body = self.server.post(&path, &request).await.map_err(|error| self.server.embed_error(error))?;
         let reply: Reply = serde_json::from_slice(&body).map_err(|error| self.malformed(error.to_string()))?;
         self.vectors(reply, input.len())
     }
@@ -84,7 +79,7 @@ impl OpenAiEmbedder {
         for Item { index, mut embedding } in reply.data {
             let found = u32::try_from(embedding.len()).unwrap_or(u32::MAX);
             if found != self.dimensions {
-                return Err(EmbedError::WrongDimensions { model: self.model.clone(), expected: self.dimensions, found });
+                return Err(EmbedError::WrongDimensions { model: self.endpoint.model.clone(), expected: self.dimensions, found });
             }
             if !normalise(&mut embedding) {
                 return Err(self.malformed(format!("vector {index} has no direction")));
@@ -102,22 +97,10 @@ impl OpenAiEmbedder {
     fn malformed(&self, what: String) -> EmbedError {
         EmbedError::Malformed { host: self.server.host().to_owned(), what }
     }
-
-    fn error(&self, error: CallError) -> EmbedError {
-        let host = self.server.host().to_owned();
-        match error {
-            CallError::Unauthorized => EmbedError::Unauthorized { host },
-            CallError::RateLimited { retry_after } => EmbedError::RateLimited { host, retry_after },
-            CallError::TimedOut(timeout) => EmbedError::TimedOut { host, timeout },
-            CallError::Unreachable(source) => EmbedError::Unreachable { host, source },
-            CallError::Refused { status, message } => EmbedError::Refused { host, status, message },
-            CallError::Malformed(what) => EmbedError::Malformed { host, what },
-        }
-    }
 }
 
 /// Scales to norm 1. `false` for a vector without direction.
-fn normalise(vector: &mut [f32]) -> bool {
+pub(in crate::backends) fn normalise(vector: &mut [f32]) -> bool {
     let norm = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
     if !norm.is_normal() {
         return false;
@@ -150,11 +133,11 @@ impl Embedder for OpenAiEmbedder {
     }
 
     fn model_name(&self) -> &str {
-        &self.model
+        &self.endpoint.model
     }
 
     fn provider(&self) -> &'static str {
-        "openai_compatible"
+        self.provider
     }
 
     fn tokenizer(&self) -> &dyn Tokenizer {
@@ -166,10 +149,10 @@ impl Embedder for OpenAiEmbedder {
     }
 
     async fn health(&self) -> Result<(), EmbedError> {
-        match self.server.get("models").await {
+        match self.server.get(&self.endpoint.path("models")).await {
             // Not every server lists its models; one that says so is there and took the key.
             Ok(_) | Err(CallError::Refused { status: 404 | 405, .. }) => Ok(()),
-            Err(error) => Err(self.error(error)),
+            Err(error) => Err(self.server.embed_error(error)),
         }
     }
 }

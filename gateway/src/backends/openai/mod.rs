@@ -1,8 +1,12 @@
-//! Servers that speak OpenAI's API: embeddings and chat. Both go through [`super::http`].
+//! Servers that speak OpenAI's API: OpenAI itself, Azure OpenAI, OpenRouter, vLLM, Ollama and many more. Both embeddings and chat go
+//! through [`super::http`].
 
 mod chat;
-mod embeddings;
-mod tokenizer;
+mod chat_events;
+pub(super) mod embeddings;
+mod endpoint;
+pub(super) mod tokenizer;
 
 pub use chat::ChatGenerator;
 pub use embeddings::OpenAiEmbedder;
+pub use endpoint::Endpoint;

@@ -6,7 +6,7 @@ use crate::traits::embedder::Tokenizer;
 
 /// The vocabulary is part of the program.
 #[derive(Debug)]
-pub(super) struct Cl100k;
+pub(in crate::backends) struct Cl100k;
 
 impl Tokenizer for Cl100k {
     fn offsets(&self, text: &str) -> Vec<Range<usize>> {

@@ -9,7 +9,7 @@ use url::Url;
 
 use self::wire::Dialect;
 use crate::{
-    backends::http::{CallError, ClientError, KeySource, ModelServer, Policy},
+    backends::http::{CallError, ClientError, ModelServer, Policy, backoff, credentials::KeySource},
     traits::reranker::{RerankError, Reranker},
 };
 
@@ -45,6 +45,7 @@ impl HttpReranker {
             timeout: settings.timeout_seconds.into(),
             retries: RETRIES,
             retry_delay: RETRY_DELAY,
+            longest_wait: backoff::LONGEST_WAIT,
             reply_bytes: BYTES_BESIDE + candidates as usize * BYTES_PER_DOCUMENT,
         };
         let server = ModelServer::new(base, key, policy)?;

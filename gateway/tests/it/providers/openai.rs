@@ -5,10 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ragline_config::{Embedding, Generation, OpenAiCompatible, Seconds};
+use ragline_config::{Embedding, EmbeddingProvider, Generation, OpenAiCompatible, Seconds};
 use ragline_gateway::{
     backends::{
-        http::KeySource,
+        http::{
+            Policy,
+            credentials::{Credentials, KeySource, Scheme},
+        },
         openai::{ChatGenerator, OpenAiEmbedder},
     },
     traits::{
@@ -28,13 +31,26 @@ fn key(key: &'static str) -> KeySource {
 }
 
 fn server(fake: &Fake) -> OpenAiCompatible {
-    OpenAiCompatible { base_url: fake.base_url.clone(), model: "text-embedding-3-small".into(), dimensions: Some(DIMENSIONS) }
+    OpenAiCompatible {
+        base_url: fake.base_url.clone(),
+        model: "text-embedding-3-small".into(),
+        dimensions: Some(DIMENSIONS),
+        reasoning: None,
+    }
+}
+
+/// An embedder of a server.
+fn embedder_of(server: OpenAiCompatible, settings: Embedding, key: KeySource) -> OpenAiEmbedder {
+    let settings = Embedding { provider: EmbeddingProvider::OpenAiCompatible(server.clone()), ..settings };
+    let credentials =
+        Credentials { key, scheme: Scheme::Bearer, variables: "RAGLINE_EMBEDDING_API_KEY or OPENAI_API_KEY".into() };
+    OpenAiEmbedder::new((&server).into(), &settings, credentials).unwrap()
 }
 
 /// An embedder that does not wait between tries.
 fn embedder(fake: &Fake) -> OpenAiEmbedder {
     let settings = Embedding { retry_delay_seconds: Seconds(0), timeout_seconds: Seconds(20), ..Embedding::default() };
-    OpenAiEmbedder::new(&server(fake), &settings, key(KEY)).unwrap()
+    embedder_of(server(fake), settings, key(KEY))
 }
 
 fn limited() -> Mishap {
@@ -49,7 +65,7 @@ fn limited() -> Mishap {
 async fn texts_go_out_in_batches_of_100_five_at_once_and_come_back_in_order() {
     let fake = Fake::gathering(5, DIMENSIONS as usize, []).await;
     let texts: Vec<String> = (0..1_050).map(|n| "x".repeat(1 + n)).collect();
-    let embedder = OpenAiEmbedder::new(&server(&fake), &Embedding::default(), key(KEY)).unwrap();
+    let embedder = embedder_of(server(&fake), Embedding::default(), key(KEY));
     let vectors = embedder.embed_batch(&texts).await.unwrap();
     for (text, found) in texts.iter().zip(&vectors) {
         let expected: Vec<f32> = vector(text, DIMENSIONS as usize).iter().map(|x| x / 2.0).collect();
@@ -94,7 +110,7 @@ async fn the_wait_that_the_server_asks_for_is_kept() {
 async fn a_server_that_hangs_is_left_after_the_time_out() {
     let fake = Fake::start(DIMENSIONS as usize, vec![Mishap::Hang; 9]).await;
     let settings = Embedding { retry_attempts: 0, timeout_seconds: Seconds(1), ..Embedding::default() };
-    let embedder = OpenAiEmbedder::new(&server(&fake), &settings, key(KEY)).unwrap();
+    let embedder = embedder_of(server(&fake), settings, key(KEY));
     let error = embedder.embed("question").await.unwrap_err();
     assert!(matches!(error, EmbedError::TimedOut { timeout, .. } if timeout == Duration::from_secs(1)), "{error}");
 }
@@ -107,7 +123,7 @@ async fn a_wrong_key_is_told_at_once_and_a_rotated_one_is_taken_up() {
         let current = Arc::clone(&current);
         Arc::new(move || Some(SecretString::from(*current.lock().unwrap())))
     };
-    let embedder = OpenAiEmbedder::new(&server(&fake), &Embedding::default(), source).unwrap();
+    let embedder = embedder_of(server(&fake), Embedding::default(), source);
     for error in [embedder.embed("question").await.map(drop).unwrap_err(), embedder.health().await.unwrap_err()] {
         assert!(matches!(error, EmbedError::Unauthorized { .. }), "{error}");
         assert!(error.to_string().contains("OPENAI_API_KEY"), "{error}");
@@ -152,7 +168,7 @@ async fn a_server_that_is_not_there_is_told_by_host() {
     drop(listener);
     server.base_url.set_port(Some(port)).unwrap();
     let settings = Embedding { retry_delay_seconds: Seconds(0), ..Embedding::default() };
-    let error = OpenAiEmbedder::new(&server, &settings, key(KEY)).unwrap().embed("question").await.unwrap_err();
+    let error = embedder_of(server, settings, key(KEY)).embed("question").await.unwrap_err();
     assert!(matches!(&error, EmbedError::Unreachable { host, .. } if *host == format!("127.0.0.1:{port}")), "{error}");
 }
 
@@ -170,13 +186,14 @@ fn question() -> GenerationRequest {
 }
 
 fn generator(fake: &Fake, retry_attempts: u32) -> ChatGenerator {
-    let server = OpenAiCompatible { base_url: fake.base_url.clone(), model: "gpt-4o-mini".into(), dimensions: None };
+    let server =
+        OpenAiCompatible { base_url: fake.base_url.clone(), model: "gpt-4o-mini".into(), dimensions: None, reasoning: None };
     let settings = Generation { retry_attempts, timeout_seconds: Seconds(1), ..Generation::default() };
-    ChatGenerator::new(&server, &settings, key(KEY)).unwrap()
+    ChatGenerator::new((&server).into(), key(KEY), Policy::generation(&settings)).unwrap()
 }
 
 #[tokio::test]
-async fn a_chat_request_carries_messages_and_parameters_and_brings_text_and_usage() {
+async fn a_chat_server_that_does_not_stream_is_read_as_well() {
     let fake = Fake::start(1, []).await;
     let answer = generator(&fake, 3).generate(&question()).await.unwrap();
     assert_eq!(answer.text, "It is 5432 [1].");
@@ -187,7 +204,8 @@ async fn a_chat_request_carries_messages_and_parameters_and_brings_text_and_usag
             {"role": "system", "content": "Answer from the sources."},
             {"role": "user", "content": "Context: [1] ... Question: which port?"},
         ],
-        "temperature": 0.25, "max_tokens": 1_000, "top_p": 0.5, "stream": false,
+        "temperature": 0.25, "max_tokens": 1_000, "top_p": 0.5, "stream": true,
+        "stream_options": {"include_usage": true},
     });
     assert_eq!(*fake.requests.lock().unwrap(), [expected]);
 }

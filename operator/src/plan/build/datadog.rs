@@ -42,6 +42,7 @@ const NAMES: &[(&str, &str)] = &[
     ("rag_citations_dropped", "rag.citations.dropped"),
     ("rag_condense_failures", "rag.condense.failures"),
     ("rag_llm_cost_usd", "rag.llm.cost_usd"),
+    ("rag_generation_failures", "rag.generation.failures"),
 ];
 
 /// For a Service of one pod: the check asks the Service.

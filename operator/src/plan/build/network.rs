@@ -13,7 +13,7 @@ use k8s_openapi::{
         util::intstr::IntOrString,
     },
 };
-use ragline_config::{Config, EmbeddingProvider, GenerationProvider, ports};
+use ragline_config::{Config, GenerationProvider, ports};
 use ragline_crds::spec::{LabelMatch, Peer};
 
 use super::{cloud_native_pg::CLUSTER_LABEL, meta};
@@ -137,16 +137,10 @@ fn database(pipeline: &Pipeline) -> Option<NetworkPolicyEgressRule> {
 
 /// The ports of the servers that embed, write answers and order what was found.
 fn models(config: &Config) -> BTreeSet<u16> {
-    let embedding = match &config.embedding.provider {
-        EmbeddingProvider::OpenAiCompatible(server) => Some(&server.base_url),
-        EmbeddingProvider::Builtin { .. } => None,
-    };
-    let generation = match &config.generation.provider {
-        GenerationProvider::OpenAiCompatible(server) => Some(&server.base_url),
-        _ => None,
-    };
-    let servers = [embedding, generation, config.rerank.base_url.as_ref()];
-    servers.into_iter().flatten().map(|url| url.port_or_known_default().unwrap_or(HTTPS)).collect()
+    let embedding = config.embedding.provider.base_url();
+    let generation = config.generation.providers().filter_map(GenerationProvider::base_url);
+    let servers = embedding.into_iter().chain(generation).chain(config.rerank.base_url.clone());
+    servers.map(|url| url.port_or_known_default().unwrap_or(HTTPS)).collect()
 }
 
 /// The port of the identity provider's keys; where the issuer tells where they are, its own and the usual one.

@@ -20,7 +20,7 @@ pub(super) fn secrets(pipeline: &Pipeline, observed: &Observed) -> Judgement {
         None if pipeline.secrets.is_empty() => Judgement::new(Truth::True, Reason::Resolved, "The spec names no Secret."),
         None => Judgement::new(Truth::True, Reason::Resolved, "All Secrets that the spec names are there."),
         Some(SecretProblem::NotFound(named)) => {
-            let (field, name, key) = (named.field, &named.secret.name, &named.secret.key);
+            let (field, name, key) = (&named.field, &named.secret.name, &named.secret.key);
             let message = format!(
                 "{field} names Secret {name}, which does not exist. Make it: kubectl -n {} create secret generic {name} --from-literal={key}=…",
                 pipeline.namespace
@@ -28,7 +28,7 @@ pub(super) fn secrets(pipeline: &Pipeline, observed: &Observed) -> Judgement {
             Judgement::new(Truth::False, Reason::SecretNotFound, &message).stalled()
         }
         Some(SecretProblem::KeyMissing(named)) => {
-            let (field, name, key) = (named.field, &named.secret.name, &named.secret.key);
+            let (field, name, key) = (&named.field, &named.secret.name, &named.secret.key);
             let message = format!("{field} names key {key} of Secret {name}, which is missing or empty. Add it to the Secret.");
             Judgement::new(Truth::False, Reason::SecretKeyMissing, &message).stalled()
         }

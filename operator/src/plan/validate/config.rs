@@ -2,8 +2,8 @@
 //! that the two cannot part.
 
 use ragline_config::{
-    CacheMode, Config, ConfigError, EmbeddingProvider, ExpansionMethod, FusionMethod, GenerationProvider, HnswParameters,
-    IndexMode, IvfFlatParameters, OpenAiCompatible, Price, RateLimit, RerankProvider, SearchMode, Seconds, TlsMode,
+    CacheMode, Config, ConfigError, ExpansionMethod, FusionMethod, GenerationProvider, HnswParameters, IndexMode,
+    IvfFlatParameters, Price, RateLimit, RerankProvider, SearchMode, Seconds, TlsMode,
     index::{DistanceMetric, ElementType, HNSW_EF_CONSTRUCTION, HNSW_M, Quantization},
     ports,
 };
@@ -12,7 +12,7 @@ use ragline_crds::{
     spec::{self, LogLevel},
 };
 
-use super::{Problem, Problems, identity, secrets};
+use super::{Problem, Problems, identity, providers, secrets};
 use crate::plan::names;
 
 /// Overwrites `$to.$field` where the spec names it.
@@ -241,33 +241,9 @@ fn database(spec: &RagPipelineSpec, config: &mut Config) {
 
 fn embedding(spec: Option<&spec::Embedding>, config: &mut Config, problems: &mut Problems) {
     let Some(embedding) = spec else { return };
-    let spec::Embedding {
-        builtin,
-        open_ai_compatible,
-        batch_size: _,
-        concurrent_requests: _,
-        retry_attempts: _,
-        retry_delay_seconds: _,
-        timeout_seconds: _,
-        use_cache: _,
-    } = embedding;
     take!(embedding => config.embedding; batch_size, concurrent_requests, retry_attempts, use_cache);
     take_seconds!(embedding => config.embedding; retry_delay_seconds, timeout_seconds);
-    problems.require(
-        builtin.is_none() || open_ai_compatible.is_none(),
-        "spec.embedding",
-        "name only one of builtin and openAiCompatible",
-    );
-    if let Some(server) = open_ai_compatible {
-        let spec::OpenAiCompatibleEmbedding { base_url, model, dimensions, secret_ref: _ } = server;
-        let field = "spec.embedding.openAiCompatible.baseUrl";
-        if let Some(server) = open_ai(field, base_url, model, Some(*dimensions), problems) {
-            config.embedding.provider = EmbeddingProvider::OpenAiCompatible(server);
-        }
-    } else {
-        let model_directory = builtin.as_ref().and_then(|builtin| builtin.model_directory.clone()).map(Into::into);
-        config.embedding.provider = EmbeddingProvider::Builtin { model_directory };
-    }
+    config.embedding.provider = providers::embedding(embedding, problems);
 }
 
 fn generation(spec: Option<&spec::Generation>, config: &mut Config, problems: &mut Problems) {
@@ -275,37 +251,16 @@ fn generation(spec: Option<&spec::Generation>, config: &mut Config, problems: &m
         config.generation.provider = GenerationProvider::Disabled;
         return;
     };
-    let spec::Generation {
-        builtin,
-        open_ai_compatible,
-        temperature,
-        max_tokens: _,
-        top_p,
-        timeout_seconds: _,
-        retry_attempts: _,
-        prompt_template: _,
-        context_tokens: _,
-        prices,
-        model_context_tokens,
-    } = generation;
     take!(generation => config.generation; max_tokens, retry_attempts, prompt_template, context_tokens);
     take_seconds!(generation => config.generation; timeout_seconds);
-    config.generation.temperature = temperature.map_or(config.generation.temperature, narrow);
-    config.generation.top_p = top_p.map_or(config.generation.top_p, narrow);
-    config.generation.prices = prices.iter().flatten().map(|(model, price)| (model.clone(), self::price(price))).collect();
-    config.generation.model_context_tokens = *model_context_tokens;
-    problems.require(
-        builtin.is_none() || open_ai_compatible.is_none(),
-        "spec.generation",
-        "name only one of builtin and openAiCompatible",
-    );
-    if let Some(server) = open_ai_compatible {
-        let spec::OpenAiCompatibleGeneration { base_url, model, secret_ref: _ } = server;
-        let field = "spec.generation.openAiCompatible.baseUrl";
-        if let Some(server) = open_ai(field, base_url, model, None, problems) {
-            config.generation.provider = GenerationProvider::OpenAiCompatible(server);
-        }
-    }
+    config.generation.temperature = generation.temperature.map_or(config.generation.temperature, narrow);
+    config.generation.top_p = generation.top_p.map_or(config.generation.top_p, narrow);
+    config.generation.provider = providers::generation(generation, problems);
+    config.generation.fallbacks = providers::fallbacks(generation, problems);
+    config.generation.short_questions = providers::short_questions(generation, problems);
+    let prices = generation.prices.iter().flatten();
+    config.generation.prices = prices.map(|(model, price)| (model.clone(), self::price(price))).collect();
+    config.generation.model_context_tokens = generation.model_context_tokens;
 }
 
 fn price(price: &spec::Price) -> Price {
@@ -316,20 +271,6 @@ fn price(price: &spec::Price) -> Price {
 #[expect(clippy::cast_possible_truncation, reason = "a number of a few digits; the configuration holds single precision")]
 fn narrow(number: f64) -> f32 {
     number as f32
-}
-
-fn open_ai(
-    field: &str,
-    base_url: &str,
-    model: &str,
-    dimensions: Option<u32>,
-    problems: &mut Problems,
-) -> Option<OpenAiCompatible> {
-    let Ok(base_url) = base_url.parse() else {
-        problems.require(false, field, "must be an address, as in https://api.openai.com/v1");
-        return None;
-    };
-    Some(OpenAiCompatible { base_url, model: model.to_owned(), dimensions })
 }
 
 fn level_name(level: LogLevel) -> &'static str {

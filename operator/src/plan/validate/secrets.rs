@@ -6,7 +6,7 @@ use ragline_config::{env, paths};
 use ragline_crds::{RagPipelineSpec, spec::SecretKeyRef};
 
 use crate::plan::{
-    names,
+    models, names,
     pipeline::{SecretUser, UserSecret},
 };
 
@@ -17,18 +17,17 @@ const OIDC_CA: &str = "oidc-ca";
 
 /// All of them, in the order in which they are missed.
 pub(super) fn secrets(spec: &RagPipelineSpec) -> Vec<UserSecret> {
-    let mut found = Vec::new();
-    let mut add = |field, folder, variable, user, secret: Option<SecretKeyRef>| {
-        found.extend(secret.map(|secret| UserSecret { field, folder, variable, user, secret }));
+    let (mut embedding, mut generation, mut rerank) = (spec.embedding.clone(), spec.generation.clone(), spec.rerank.clone());
+    let servers = models::servers(embedding.as_mut(), generation.as_mut(), rerank.as_mut()).into_iter();
+    let keys = servers.filter_map(|server| {
+        let field = format!("{}.secretRef", server.field);
+        let (folder, variable, user) = (server.folder, Some(server.variable), SecretUser::Serving);
+        server.secret_ref.take().map(|secret| UserSecret { field, folder, variable, user, secret })
+    });
+    let mut found: Vec<_> = keys.collect();
+    let mut add = |field: &str, folder, variable, user, secret: Option<SecretKeyRef>| {
+        found.extend(secret.map(|secret| UserSecret { field: field.to_owned(), folder, variable, user, secret }));
     };
-    let embedding = spec.embedding.as_ref().and_then(|embedding| embedding.open_ai_compatible.as_ref()?.secret_ref.clone());
-    let generation = spec.generation.as_ref().and_then(|generation| generation.open_ai_compatible.as_ref()?.secret_ref.clone());
-    let rerank = spec.rerank.as_ref().and_then(|rerank| rerank.secret_ref.clone());
-    let field = "spec.embedding.openAiCompatible.secretRef";
-    add(field, "embedding-api-key", Some(env::EMBEDDING_API_KEY), SecretUser::Serving, embedding);
-    let field = "spec.generation.openAiCompatible.secretRef";
-    add(field, "generation-api-key", Some(env::GENERATION_API_KEY), SecretUser::Serving, generation);
-    add("spec.rerank.secretRef", "rerank-api-key", Some(env::RERANK_API_KEY), SecretUser::Serving, rerank);
     if let Some(external) = spec.postgres.as_ref().and_then(|postgres| postgres.external.as_ref()) {
         let url = |key: &str| Some(SecretKeyRef { name: external.secret_name.clone(), key: key.to_owned() });
         let field = "spec.postgres.external.secretName";

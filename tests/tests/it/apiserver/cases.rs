@@ -52,13 +52,13 @@ pub(super) fn cases() -> Vec<Case> {
         new(
             "two embedding models",
             json!({"embedding": {"builtin": {}, "openAiCompatible": {"baseUrl": "http://a/v1", "model": "m", "dimensions": 3}}}),
-            Refused("name only one of builtin and openAiCompatible"),
+            Refused("name only one provider"),
         ),
         new("one generator", json!({"generation": {"openAiCompatible": {"baseUrl": "http://a:8000/v1", "model": "m"}}}), Taken),
         new(
             "two generators",
             json!({"generation": {"builtin": {}, "openAiCompatible": {"baseUrl": "http://a/v1", "model": "m"}}}),
-            Refused("name only one of builtin and openAiCompatible"),
+            Refused("name only one provider"),
         ),
         new("a prompt with both places", json!({"generation": {"promptTemplate": "{context} {question}"}}), Taken),
         new(
