@@ -98,6 +98,8 @@ pub(super) fn generation(generation: &spec::Generation, problems: &mut Problems)
         open_router,
         fallbacks: _,
         short_questions: _,
+        prices: _,
+        model_context_tokens: _,
     } = generation;
     let writer = spec::Writer {
         builtin: builtin.clone(),
