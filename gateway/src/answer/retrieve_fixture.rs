@@ -1,11 +1,8 @@
 //! A retriever around a model, a store and a cache that are made up.
 
-use std::{
-    ops::Range,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
@@ -71,7 +68,7 @@ impl Embedder for Model {
     }
 
     fn tokenizer(&self) -> &dyn Tokenizer {
-        &Whole
+        panic!("nothing is cut here")
     }
 
     fn window_tokens(&self) -> Option<usize> {
@@ -80,16 +77,6 @@ impl Embedder for Model {
 
     async fn health(&self) -> Result<(), EmbedError> {
         Ok(())
-    }
-}
-
-/// A text is one token.
-#[derive(Debug)]
-struct Whole;
-
-impl Tokenizer for Whole {
-    fn offsets(&self, text: &str) -> Vec<Range<usize>> {
-        std::iter::once(0..text.len()).collect()
     }
 }
 
