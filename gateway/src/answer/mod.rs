@@ -57,6 +57,7 @@ use self::{
     tally::{Ended, Tally},
     writing::{Writing, Written},
 };
+use crate::redact::Flow;
 use crate::traits::{
     filter::Filter,
     generator::{Ending, GenerateError, Generated, GenerationRequest, Generator, Usage},
@@ -190,7 +191,8 @@ impl Answerer {
         let numbered = (1..).zip(context.matches).take(generation.passages.len());
         Ok(Writing {
             tally,
-            retriever: self.retriever.clone(),
+            embedder: Arc::clone(&self.retriever.embedder),
+            flow: Flow::new(self.retriever.redactor),
             sources: numbered.map(|(number, source)| Citation { number, source }).collect(),
             grounds: generation.passages.iter().map(Ground::new).collect(),
             pieces,
@@ -202,7 +204,8 @@ impl Answerer {
     fn dont_know(&self, tally: Tally) -> Writing {
         Writing {
             tally,
-            retriever: self.retriever.clone(),
+            embedder: Arc::clone(&self.retriever.embedder),
+            flow: Flow::new(self.retriever.redactor),
             sources: Vec::new(),
             grounds: Vec::new(),
             pieces: Generated { text: DONT_KNOW.to_owned(), ending: Ending::default() }.into_pieces(),

@@ -24,61 +24,33 @@ impl Retriever {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use async_trait::async_trait;
-    use ragline_config::{Generation, Logging, Search};
+    use std::sync::Arc;
 
     use crate::{
         answer::{
-            AnswerRequest, Answerer, SearchRequest,
-            retrieve_fixture::{Bench, Model, Shelf, somebody},
+            AnswerRequest, SearchRequest,
+            retrieve_fixture::{Bench, Model, Shelf},
         },
-        traits::generator::{Ending, GenerateError, Generated, GenerationRequest, Generator, Pieces, Speaker, Turn},
+        traits::generator::{Speaker, Turn},
     };
 
     const CARD: &str = "4111 1111 1111 1111";
 
-    /// Tells what it should not, and remembers what it was told.
-    #[derive(Debug, Default)]
-    struct Gossip(Mutex<Vec<GenerationRequest>>);
-
-    #[async_trait]
-    impl Generator for Gossip {
-        async fn write(&self, request: &GenerationRequest) -> Result<Pieces, GenerateError> {
-            self.0.lock().unwrap().push(request.clone());
-            Ok(Generated { text: format!("Ada pays with {CARD} [1]."), ending: Ending::default() }.into_pieces())
-        }
-
-        fn model_name(&self) -> &str {
-            "gossip"
-        }
-
-        async fn health(&self) -> Result<(), GenerateError> {
-            Ok(())
-        }
-    }
-
-    #[tokio::test]
-    async fn neither_the_model_nor_the_reader_sees_a_card() {
-        let gossip = Arc::new(Gossip::default());
-        let answerer = Answerer {
-            retriever: Bench::new(Model::default(), Shelf::default()).retriever,
-            generator: Arc::clone(&gossip) as _,
-            search: Search::default(),
-            generation: Generation::default(),
-            logging: Logging::default(),
-        };
+    #[test]
+    fn neither_the_question_nor_what_was_said_before_names_a_card() {
+        let retriever = Bench::new(Model::default(), Shelf::default()).retriever;
         let request = AnswerRequest {
-            question: format!("Which text 1 has {CARD}?"),
+            question: format!("Who has {CARD}?"),
             history: vec![Turn { speaker: Speaker::User, text: format!("I have {CARD}.") }],
+            instructions: Some(format!("Never say {CARD}.")),
             ..AnswerRequest::default()
         };
-        let outcome = answerer.answer(&somebody(), &request).await.unwrap();
-        assert_eq!(outcome.answer, "Ada pays with [CARD] [1].");
-        let told = format!("{:?}", gossip.0.lock().unwrap());
-        assert!(told.contains("Which text 1 has [CARD]?") && !told.contains(CARD), "{told}");
-        assert_eq!(answerer.retriever.metrics.redacted.with_label_values(&["card"]).get(), 3);
+        let redacted = retriever.redacted_request(&request);
+        assert_eq!(redacted.question, "Who has [CARD]?");
+        assert_eq!(redacted.history[0].text, "I have [CARD].");
+        assert_eq!(redacted.instructions.as_deref(), Some("Never say [CARD]."));
+        assert_eq!(retriever.redacted(&format!("Ada has {CARD} [1].")), "Ada has [CARD] [1].");
+        assert_eq!(retriever.metrics.redacted.with_label_values(&["card"]).get(), 4);
     }
 
     #[tokio::test]

@@ -54,7 +54,7 @@ impl Ground {
         }
         let mut figures = figures(text, true);
         figures.extend(self::figures(title, true));
-        let terms = found.iter().map(|sentence| self::terms(sentence)).collect();
+        let terms = found.iter().map(|sentence| terms(sentence)).collect();
         Self { number: *number, sentences: found, terms, title: self::terms(title), figures }
     }
 

@@ -4,11 +4,12 @@
 use futures::{StreamExt, stream};
 use tracing::Instrument;
 
+use std::sync::Arc;
+
 use super::{
     DONT_KNOW,
     citations::{self, Checked, Marker},
     request::{AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, Citation, Mark},
-    retrieve::Retriever,
     sentence::Held,
     support::{self, Ground},
     tally::{Ended, Tally, Told},
@@ -21,8 +22,9 @@ const DECLINED: [&str; 3] = ["i don't know", "i do not know", "i don\u{2019}t kn
 /// An answer under way.
 pub(super) struct Writing {
     pub(super) tally: Tally,
-    /// Its model compares sentences, its redaction takes out what nobody should read.
-    pub(super) retriever: Retriever,
+    pub(super) embedder: Arc<dyn Embedder>,
+    /// What the generator writes, without what nobody should read.
+    pub(super) flow: Flow,
     /// The passages that may be cited.
     pub(super) sources: Vec<Citation>,
     pub(super) grounds: Vec<Ground>,
@@ -105,11 +107,15 @@ impl Writing {
         let span = tracing::debug_span!(parent: &self.tally.span, "generate", stage = "generate");
         match self.pieces.next().instrument(span).await {
             Some(Ok(Piece::Text(text))) => {
+                let text = self.flow.push(&text);
                 self.written.held.push(&text);
                 Ok(self.written.held.complete())
             }
             Some(Ok(Piece::End(ending))) => {
                 self.written.step = Step::Last(ending);
+                let rest = self.flow.finish();
+                self.written.held.push(&rest);
+                self.tally.metrics.count_redacted(&self.flow.counts());
                 if self.written.answer.is_empty() && self.written.held.text().trim().is_empty() {
                     self.written.held.push(DONT_KNOW);
                 }
@@ -127,7 +133,7 @@ impl Writing {
     async fn let_go(&mut self, sentences: Vec<String>) -> Option<AnswerEvent> {
         let (begin, mark) = (self.written.answer.len(), self.written.marks.len());
         for sentence in sentences {
-            let checked = self.check(&self.retriever.redacted(&sentence)).await;
+            let checked = self.check(&sentence).await;
             self.written.append(checked);
         }
         let text = self.written.answer[begin..].to_owned();
@@ -146,8 +152,7 @@ impl Writing {
         let claims = claims(&markers, &self.grounds);
         let stated: Vec<(&str, &Ground)> = claims.iter().map(|claim| (claim.statement, claim.ground)).collect();
         // A model that is away hinders no answer; what words do not bear out is then let stand.
-        let borne_out =
-            support::judge(&stated, self.retriever.embedder.as_ref()).await.unwrap_or_else(|_| vec![true; claims.len()]);
+        let borne_out = support::judge(&stated, self.embedder.as_ref()).await.unwrap_or_else(|_| vec![true; claims.len()]);
         let kept: Vec<(usize, u32)> =
             claims.iter().zip(&borne_out).filter(|(_, yes)| **yes).map(|(c, _)| (c.marker, c.ground.number())).collect();
         let named: usize = markers.iter().map(|marker| marker.numbers.len()).sum();
@@ -190,7 +195,7 @@ impl Writing {
     /// What a model has read and written that did not come to say so.
     fn estimate(&self) -> Usage {
         let Some(prompt_tokens) = self.tally.prompt_tokens else { return Usage::default() };
-        let tokenizer = self.retriever.embedder.tokenizer();
+        let tokenizer = self.embedder.tokenizer();
         let completion_tokens = tokenizer.count(&self.written.answer) + tokenizer.count(self.written.held.text());
         Usage { prompt_tokens, completion_tokens: completion_tokens as u64 }
     }

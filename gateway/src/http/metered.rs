@@ -49,6 +49,10 @@ impl Answering for Metered {
         let metered = MeteredEvents { events, principal: principal.clone(), shares: self.shares.clone(), unpaid_bytes: 0 };
         Ok(metered.boxed())
     }
+
+    fn model_name(&self) -> Option<&str> {
+        self.inner.model_name()
+    }
 }
 
 fn total(usage: Usage) -> u64 {
@@ -147,6 +151,10 @@ mod tests {
             let found = AnswerEvent::Found { query_id: Uuid::nil(), model: "m".into(), confidence: 1.0, sources: Vec::new() };
             let text = AnswerEvent::Text { text: "x".repeat(40), marks: Vec::new() };
             Ok(stream::iter([found, text].map(Ok)).chain(stream::pending()).boxed())
+        }
+
+        fn model_name(&self) -> Option<&str> {
+            None
         }
     }
 
