@@ -1,10 +1,10 @@
 //! An answer that is being written: pieces of the generator → whole sentences → checked citations → events. It tells of its end once,
 //! also when the model fails or whoever reads it goes away.
 
+use std::sync::Arc;
+
 use futures::{StreamExt, stream};
 use tracing::Instrument;
-
-use std::sync::Arc;
 
 use super::{
     DONT_KNOW,
@@ -14,7 +14,13 @@ use super::{
     support::{self, Ground},
     tally::{Ended, Tally, Told},
 };
-use crate::traits::generator::{Ending, GenerateError, Piece, Pieces, Usage};
+use crate::{
+    redact::Flow,
+    traits::{
+        embedder::Embedder,
+        generator::{Ending, GenerateError, Piece, Pieces, Usage},
+    },
+};
 
 /// What an answer is called for once its model says so itself.
 const DECLINED: [&str; 3] = ["i don't know", "i do not know", "i don\u{2019}t know"];

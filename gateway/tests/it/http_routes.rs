@@ -1,7 +1,5 @@
 //! What the routes answer when all is well, and that the description says so.
 
-use std::path::Path;
-
 use axum::{
     body::Body,
     http::{HeaderValue, header},
