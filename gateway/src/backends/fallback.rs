@@ -91,7 +91,7 @@ impl Generator for FallbackGenerator {
             let model = candidate.generator.model_name();
             let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
             let cause = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-            tracing::warn!(model, provider = candidate.provider, cause, "the model {model} gave no answer");
+            tracing::warn!(provider = candidate.provider, error.cause = %cause, "the model {model} gave no answer");
             last = error;
         }
         Err(last)

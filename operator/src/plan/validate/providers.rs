@@ -185,3 +185,84 @@ fn address<T: FromStr>(field: &str, text: &str, problems: &mut Problems) -> Opti
     problems.require(parsed.is_some(), field, ADDRESS);
     parsed
 }
+
+#[cfg(test)]
+mod tests {
+    use ragline_crds::RagPipeline;
+    use serde_json::{Value, json};
+
+    use crate::plan::{
+        pipeline::{Defaults, Pipeline},
+        validate::validate,
+    };
+
+    fn checked(spec: Value) -> Result<Pipeline, String> {
+        let pipeline = RagPipeline::new("a", serde_json::from_value(spec).unwrap());
+        validate(&pipeline, &Defaults::of_tests()).map_err(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn every_provider_reaches_the_configuration_with_its_secret() {
+        let key = |name: &str| json!({"name": name, "key": "k"});
+        let pipeline = checked(json!({
+            "embedding": {"textEmbeddingsInference": {"baseUrl": "http://tei:8081", "model": "bge", "dimensions": 384}},
+            "generation": {
+                "azureOpenAi": {"endpoint": "https://x.openai.azure.com", "deployment": "large", "secretRef": key("azure")},
+                "fallbacks": [
+                    {"anthropic": {"model": "claude", "secretRef": key("claude")}},
+                    {"openAiCompatible": {"baseUrl": "http://vllm:8000/v1", "model": "m"}},
+                    {"builtin": {}},
+                ],
+                "shortQuestions": {"provider": {"gemini": {"model": "gemini-2.5-flash", "secretRef": key("google")}}},
+            },
+        }))
+        .unwrap();
+        let generation = &pipeline.config.generation;
+        let labels: Vec<_> = generation.providers().map(ragline_config::GenerationProvider::label).collect();
+        assert_eq!(labels, ["azure_openai", "anthropic", "openai_compatible", "builtin", "gemini"]);
+        assert_eq!(pipeline.config.embedding.provider.dimensions(), Some(384));
+        let secrets: Vec<_> =
+            pipeline.secrets.iter().map(|named| (named.field.as_str(), named.variable.unwrap(), named.folder)).collect();
+        assert_eq!(
+            secrets,
+            [
+                ("spec.generation.azureOpenAi.secretRef", "RAGLINE_GENERATION_API_KEY", "generation-api-key"),
+                (
+                    "spec.generation.fallbacks[0].anthropic.secretRef",
+                    "RAGLINE_GENERATION_FALLBACK_1_API_KEY",
+                    "generation-fallback-1-api-key"
+                ),
+                (
+                    "spec.generation.shortQuestions.provider.gemini.secretRef",
+                    "RAGLINE_GENERATION_SHORT_API_KEY",
+                    "generation-short-api-key"
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_no_provider_can_mean_is_named_by_its_field() {
+        let open_ai = json!({"model": "m"});
+        let cases = [
+            (json!({"generation": {"builtin": {}, "openAi": open_ai}}), "spec.generation: name only one provider"),
+            (
+                json!({"generation": {"openAi": open_ai, "fallbacks": [{}]}}),
+                "spec.generation.fallbacks[0]: name exactly one provider",
+            ),
+            (json!({"generation": {"builtin": {}, "fallbacks": [{"openAi": open_ai}]}}), "spec.generation.fallbacks: need"),
+            (
+                json!({"embedding": {"builtin": {}, "openAi": {"model": "m", "dimensions": 3}}}),
+                "spec.embedding: name only one provider",
+            ),
+            (
+                json!({"generation": {"azureOpenAi": {"endpoint": "x", "deployment": "d"}}}),
+                "spec.generation.azureOpenAi.endpoint: must be an address",
+            ),
+        ];
+        for (spec, words) in cases {
+            let refusal = checked(spec.clone()).unwrap_err();
+            assert!(refusal.contains(words), "{spec}: {refusal}");
+        }
+    }
+}
