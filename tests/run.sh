@@ -64,11 +64,13 @@ phase_tests() {
   cargo_tests tests "${workspace[@]}" -- --skip e2e::
 }
 
-# phase_clients: programs of others that speak OpenAI's API.
+# phase_clients: programs of others that speak OpenAI's API and the Model Context Protocol, and requests made from the description.
 phase_clients() {
-  local status=0
-  RAGLINE_BINARIES=${RAGLINE_BINARIES:-$compiled} "$here/clients/run.sh" 2>&1 | tee "$logs/clients.log" || status=$?
-  awk '/^[0-9]+ passed, [0-9]+ failed$/ { print "clients", $1, $3 }' "$logs/clients.log" >>"$logs/results"
+  local script status=0
+  for script in run mcp schemathesis; do
+    RAGLINE_BINARIES=${RAGLINE_BINARIES:-$compiled} "$here/clients/$script.sh" 2>&1 | tee "$logs/clients-$script.log" || status=$?
+    awk -v name="clients-$script" '/^[0-9]+ passed, [0-9]+ failed$/ { print name, $1, $3 }' "$logs/clients-$script.log" >>"$logs/results"
+  done
   return "$status"
 }
 
