@@ -28,8 +28,9 @@ pub(super) struct Checked {
     pub(super) marks: Vec<Mark>,
 }
 
-/// The markers of a sentence. Brackets in program text are none; `in_code` tells whether a block of it is open, before and after.
-pub(super) fn markers(sentence: &str, in_code: &mut bool) -> Vec<Marker> {
+/// The markers of a sentence. Brackets in program text are none; `in_code` tells whether a block of it is open, before and after. A marker
+/// at the beginning belongs to the sentence `before`.
+pub(super) fn markers(sentence: &str, before: &str, in_code: &mut bool) -> Vec<Marker> {
     let mut places: Vec<(Range<usize>, Vec<u32>)> = Vec::new();
     let mut at = 0;
     while let Some(found) = sentence[at..].find(['[', '`']) {
@@ -50,10 +51,10 @@ pub(super) fn markers(sentence: &str, in_code: &mut bool) -> Vec<Marker> {
             }
         }
     }
-    with_statements(sentence, places)
+    with_statements(sentence, before, places)
 }
 
-fn with_statements(sentence: &str, places: Vec<(Range<usize>, Vec<u32>)>) -> Vec<Marker> {
+fn with_statements(sentence: &str, sentence_before: &str, places: Vec<(Range<usize>, Vec<u32>)>) -> Vec<Marker> {
     let mut whole = String::with_capacity(sentence.len());
     let mut end = 0;
     for (place, _) in &places {
@@ -69,6 +70,7 @@ fn with_statements(sentence: &str, places: Vec<(Range<usize>, Vec<u32>)>) -> Vec
         let count = terms(before).len();
         let statement = match found.last() {
             Some(last) if count == 0 => last.statement.clone(),
+            None if before.trim().is_empty() && !sentence_before.is_empty() => sentence_before.to_owned(),
             Some(_) | None if count < LEAST_TERMS => whole.clone(),
             Some(_) | None => before.to_owned(),
         };
@@ -129,7 +131,7 @@ mod tests {
     use super::*;
 
     fn known(text: &str) -> Checked {
-        keep(text, &markers(text, &mut false), |_, number| (1..=3).contains(&number))
+        keep(text, &markers(text, "", &mut false), |_, number| (1..=3).contains(&number))
     }
 
     #[test]
@@ -156,25 +158,27 @@ mod tests {
     #[test]
     fn a_block_of_program_text_has_no_markers() {
         let mut in_code = false;
-        assert!(markers("```sql\n", &mut in_code).is_empty() && in_code);
-        assert!(markers("SELECT a[1];\n", &mut in_code).is_empty() && in_code);
-        assert!(markers("```\n", &mut in_code).is_empty() && !in_code);
-        assert_eq!(markers("So [1].", &mut in_code).len(), 1);
+        assert!(markers("```sql\n", "", &mut in_code).is_empty() && in_code);
+        assert!(markers("SELECT a[1];\n", "", &mut in_code).is_empty() && in_code);
+        assert!(markers("```\n", "", &mut in_code).is_empty() && !in_code);
+        assert_eq!(markers("So [1].", "", &mut in_code).len(), 1);
     }
 
     #[test]
     fn a_marker_bears_out_what_stands_before_it() {
-        let statements = |text: &str| markers(text, &mut false).into_iter().map(|m| m.statement).collect::<Vec<_>>();
+        let statements =
+            |text: &str| markers(text, "It was said.", &mut false).into_iter().map(|m| m.statement).collect::<Vec<_>>();
         let text = "The default port is 5432 [1], and the socket lies under /tmp by default [2][3].";
         let second = ", and the socket lies under /tmp by default ";
         assert_eq!(statements(text), ["The default port is 5432 ", second, second]);
         assert_eq!(statements("According to [1], the port is 5432."), ["According to , the port is 5432."]);
+        assert_eq!(statements("[1][2] Then the port."), ["It was said.", "It was said."]);
     }
 
     proptest! {
         #[test]
         fn without_judgement_nothing_is_lost(text in "([a-z ]|\\[|\\]|[0-9]|,|`|é){0,60}") {
-            let found = markers(&text, &mut false);
+            let found = markers(&text, "", &mut false);
             let checked = keep(&text, &found, |_, _| false);
             prop_assert!(checked.marks.is_empty());
             prop_assert!(keep(&text, &found, |_, _| true).text.len() >= checked.text.len());

@@ -1,4 +1,6 @@
-//! Confidence: whether the passages carry an answer. Decided before anything is written, the same for every generator.
+//! Confidence: whether the passages carry an answer. Decided before anything is written, the same for every generator. It is a
+//! probability: of the questions with a confidence of .8, four in five have passages that answer them. gateway/README.md says how well
+//! that holds.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,10 +35,14 @@ pub struct Features {
     pub coverage: f32,
 }
 
-/// Weights of the features and the constant, which was chosen on the questions of `tests/it/data` and on questions about a text of
-/// another kind.
+/// Weights of the features and the constant, chosen on `tests/it/data/questions.jsonl` and on questions about a text of another kind, and
+/// measured on `confidence.jsonl`, which had no part in it. A logistic regression on 261 questions came to 7.9, 2.0, 6.7, 3.6 and
+/// -11.4 and to no better Brier score on the 212 that it had not seen (.081 to .080), so these stay.
 const WEIGHTS: [f32; 4] = [9.0, 2.0, 3.0, 3.0];
 const CONSTANT: f32 = -10.0;
+
+/// The cosine of the best passage as a share of that of the best sentence, in the mean of 473 questions.
+const PASSAGE_BY_SENTENCE: f32 = 0.88;
 
 /// Assesses the passages of a question.
 ///
@@ -60,12 +66,12 @@ pub async fn features(question: &str, matches: &[Match], embedder: &dyn Embedder
     let Some(best) = evidence.first() else { return Ok(None) };
     let sentence = evidence.iter().map(|e| e.cosine).fold(f32::MIN, f32::max);
     // Found by words alone, no passage has a cosine; that of its best sentence stands in.
-    let passage = matches.iter().filter_map(|m| m.similarity).reduce(f32::max).unwrap_or(sentence);
+    let passage = matches.iter().filter_map(|m| m.similarity).reduce(f32::max).unwrap_or(sentence * PASSAGE_BY_SENTENCE);
     Ok(Some(Features { sentence, overlap: best.overlap, passage, coverage: coverage(question, &texts) }))
 }
 
 /// The logistic of the weighted features.
-pub fn confidence(features: &Features) -> f32 {
+fn confidence(features: &Features) -> f32 {
     let Features { sentence, overlap, passage, coverage } = *features;
     let sum: f32 = [sentence, overlap, passage, coverage].iter().zip(WEIGHTS).map(|(x, w)| x * w).sum();
     1.0 / (1.0 + (-(sum + CONSTANT)).exp())

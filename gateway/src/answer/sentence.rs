@@ -1,5 +1,4 @@
-//! Text that is being written, held back until a sentence is complete with the markers behind it: only then can be judged what it
-//! cites. Pure.
+//! Text that is being written, held back until a sentence is complete: only then can be judged what it cites. Pure.
 
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -7,6 +6,8 @@ use super::citations::numbers;
 
 /// A run of text that is longer is let go without its end; bounds what is held and how long a reader waits.
 const MOST_CHARS: usize = 1_200;
+/// Characters of a last word that is no abbreviation.
+const LEAST_LAST_WORD: usize = 3;
 /// A bracket that is not closed by then is no marker.
 pub(super) const MOST_MARKER_BYTES: usize = 40;
 
@@ -23,7 +24,7 @@ impl Held {
         &self.0
     }
 
-    /// Takes the sentences that are complete, each with the markers behind it.
+    /// Takes the sentences that are complete, each with the markers behind it that are there.
     pub(super) fn complete(&mut self) -> Vec<String> {
         let mut sentences = Vec::new();
         let mut taken = 0;
@@ -55,10 +56,22 @@ fn ends(text: &str) -> Vec<usize> {
         match behind(&text[border..]) {
             Some(markers) if ends.last().is_none_or(|&last| border + markers > last) => ends.push(border + markers),
             Some(_) => {}
-            None => break,
+            None => return ends,
         }
     }
+    let last = ends.last().copied().unwrap_or_default();
+    if is_ended(&text[last..]) {
+        ends.push(text.len());
+    }
     ends
+}
+
+/// Whether a full stop and a space end the text, so that nobody need wait for the next word. A marker that comes after all stands at the
+/// beginning of the next sentence. What may be an abbreviation or the number of an item waits.
+fn is_ended(text: &str) -> bool {
+    let said = text.trim_end();
+    let Some(said) = said.strip_suffix(['.', '!', '?']).filter(|_| said.len() < text.len()) else { return false };
+    said.ends_with(']') || said.chars().rev().take_while(|c| c.is_alphanumeric()).count() >= LEAST_LAST_WORD
 }
 
 /// The bytes of the markers that stand at the beginning; `None` while it depends on what follows.
@@ -108,16 +121,31 @@ mod tests {
 
     #[test]
     fn a_sentence_waits_for_the_markers_behind_it() {
-        let cases: [(&str, &[&str]); 6] = [
+        let cases: [(&str, &[&str]); 7] = [
             ("It is so [1]. And so [2]. Yes", &["It is so [1]. ", "And so [2]. ", "Yes"]),
             ("It is so. [1] [2, 3] Then this.", &["It is so. [1] [2, 3]", " Then this."]),
             ("It costs 3.14 [1].", &["It costs 3.14 [1]."]),
+            ("It is known. [1] Then e.g. this.", &["It is known. ", "[1] Then e.g. this."]),
             ("One line\nAnother [2]\n", &["One line\n", "Another [2]\n"]),
             ("So it is. [See] There", &["So it is. ", "[See] There"]),
             ("本文です。[1]次です。", &["本文です。[1]", "次です。"]),
         ];
         for (text, expected) in cases {
             assert_eq!(let_go(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_sentence_that_ended_waits_for_no_other() {
+        let complete = |text: &str| {
+            let mut held = Held::default();
+            held.push(text);
+            held.complete().len()
+        };
+        for (text, sentences) in
+            [("It is so [1]. ", 1), ("So is Rome! ", 1), ("It is so [1].", 0), ("Ask Dr. ", 0), ("It is so. [1", 0)]
+        {
+            assert_eq!(complete(text), sentences, "{text}");
         }
     }
 

@@ -17,11 +17,11 @@ use crate::traits::{
 /// Sentences in a row that may bear a statement out together.
 const IN_A_ROW: usize = 3;
 /// From this share of a statement's words in a row of sentences on, they say it.
-const ENOUGH_WORDS: f32 = 0.55;
+const ENOUGH_WORDS: f32 = 0.65;
 /// Rows that a statement is compared with by meaning, those that share most words.
 const MOST_ROWS: usize = 4;
 /// What the best row must reach: its cosine, and its share of words times [`WORDS_WEIGHT`].
-const ENOUGH: f32 = 0.8;
+const ENOUGH: f32 = 0.85;
 const WORDS_WEIGHT: f32 = 0.5;
 /// Of a passage without sentences, such as a table.
 const MOST_CHARS: usize = 600;
@@ -52,10 +52,10 @@ impl Ground {
             let lines = text.lines().filter(|line| !line.trim().is_empty());
             found = lines.map(|line| line.chars().take(MOST_CHARS).collect()).collect();
         }
-        let mut figures = figures(text, true);
-        figures.extend(self::figures(title, true));
-        let terms = found.iter().map(|sentence| terms(sentence)).collect();
-        Self { number: *number, sentences: found, terms, title: self::terms(title), figures }
+        let mut known = figures(text, true);
+        known.extend(figures(title, true));
+        let sets = found.iter().map(|sentence| terms(sentence)).collect();
+        Self { number: *number, sentences: found, terms: sets, title: terms(title), figures: known }
     }
 
     pub(super) fn number(&self) -> u32 {
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn figures_are_the_same_in_digits_and_words() {
         let found = |text| figures(text, true).into_iter().collect::<Vec<_>>();
-        assert_eq!(found("thirty-one of 1,008, twice, 16MB or 3.5; sixty"), [2, 3, 5, 16, 30, 31, 60, 1008].map(|n: u64| n));
+        assert_eq!(found("thirty-one of 1,008, twice, 16MB or 3.5; sixty"), [1, 2, 3, 5, 16, 30, 31, 60, 1008].map(|n: u64| n));
         assert_eq!(figures("thirty-one of 31 and 00:25", false), BTreeSet::from([0, 25, 31]));
     }
 

@@ -50,6 +50,8 @@ pub(super) struct Written {
     spaces: String,
     marks: Vec<Mark>,
     in_code: bool,
+    /// The sentence before, without its markers.
+    before: String,
     /// The model says that it does not know.
     declined: bool,
 }
@@ -148,7 +150,10 @@ impl Writing {
 
     /// The sentence with the markers that name a passage which bears it out.
     async fn check(&mut self, sentence: &str) -> Checked {
-        let markers = citations::markers(sentence, &mut self.written.in_code);
+        let before = std::mem::take(&mut self.written.before);
+        let markers = citations::markers(sentence, &before, &mut self.written.in_code);
+        let said = citations::keep(sentence, &markers, |_, _| false).text;
+        self.written.before = if said.trim().is_empty() { before } else { said };
         if self.written.answer.is_empty() {
             self.written.declined = declines(sentence);
         }
@@ -209,13 +214,12 @@ impl Writing {
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        match self.written.step {
-            Step::Done => {}
-            Step::Found | Step::Text | Step::Last(_) => {
-                let usage = self.estimate();
-                self.tally.tell(Ended::Abandoned, usage);
-            }
-        }
+        let usage = match &self.written.step {
+            Step::Done => return,
+            Step::Last(ending) => ending.usage,
+            Step::Found | Step::Text => self.estimate(),
+        };
+        self.tally.tell(Ended::Abandoned, usage);
     }
 }
 
@@ -232,8 +236,10 @@ impl Written {
             self.answer.push_str(visible);
             self.chars += visible.chars().count();
         }
-        if !self.answer.is_empty() {
-            self.spaces.push_str(&shown[visible.len()..]);
+        // Where a marker was taken out between two spaces, one stays.
+        let spaces = &shown[visible.len()..];
+        if !self.answer.is_empty() && (self.spaces.is_empty() || spaces.contains('\n')) {
+            self.spaces.push_str(spaces);
         }
     }
 }

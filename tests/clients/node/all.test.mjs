@@ -135,6 +135,8 @@ check('responses: whole, as a stream, kept and deleted', () => withStore(async (
   assert.equal((await all(client.responses.inputItems.list(whole.id))).length, 1);
   const next = await client.responses.create({ model, input: 'And the garden?', previous_response_id: whole.id });
   assert.equal(next.previous_response_id, whole.id);
+  const background = await client.responses.create({ model, input: question, background: true });
+  assert.ok(['cancelled', 'completed'].includes((await client.responses.cancel(background.id)).status));
   await client.responses.delete(whole.id);
   await assert.rejects(client.responses.retrieve(whole.id), OpenAI.NotFoundError);
 }));

@@ -1,5 +1,7 @@
 """`client.responses`, with file_search."""
 
+import time
+
 import openai
 import pytest
 
@@ -58,6 +60,19 @@ def test_a_response_is_kept_continued_and_deleted(client: openai.OpenAI) -> None
     client.responses.delete(first.id)
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(first.id)
+
+
+def test_a_response_in_the_background_is_waited_for_or_cancelled(client: openai.OpenAI) -> None:
+    made = client.responses.create(model=MODEL, input=QUESTION, background=True)
+    for _ in range(300):
+        if made.status not in ("queued", "in_progress"):
+            break
+        time.sleep(0.1)
+        made = client.responses.retrieve(made.id)
+    assert made.status == "completed" and "three months" in made.output_text
+    other = client.responses.create(model=MODEL, input=QUESTION, background=True)
+    # It may have been quicker than we were.
+    assert client.responses.cancel(other.id).status in ("cancelled", "completed")
 
 
 def test_a_response_that_is_not_kept_cannot_be_read(client: openai.OpenAI) -> None:

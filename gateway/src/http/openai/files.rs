@@ -74,7 +74,8 @@ pub(crate) struct FileView {
     bytes: u64,
     /// Seconds since 1970.
     created_at: i64,
-    /// Seconds since 1970; null when it stays.
+    /// Seconds since 1970; absent when it stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
     filename: String,
     #[schema(example = "assistants")]
@@ -82,7 +83,6 @@ pub(crate) struct FileView {
     /// `processed`: it can be put into vector stores at once.
     #[schema(example = "processed")]
     status: &'static str,
-    status_details: Option<String>,
 }
 
 impl From<StoredFile> for FileView {
@@ -97,7 +97,6 @@ impl From<StoredFile> for FileView {
             filename,
             purpose,
             status: "processed",
-            status_details: None,
         }
     }
 }

@@ -131,6 +131,8 @@ pub(crate) struct VectorStoreView {
     /// `in_progress` while a file is on its way, `completed`, or `expired`.
     #[schema(example = "completed")]
     status: &'static str,
+    /// Absent when it stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
     expires_after: Option<StoreExpiry>,
     /// Seconds since 1970.
     expires_at: Option<i64>,
