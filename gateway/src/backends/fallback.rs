@@ -101,6 +101,10 @@ impl Generator for FallbackGenerator {
         self.first.generator.model_name()
     }
 
+    fn follows_instructions(&self) -> bool {
+        self.first.generator.follows_instructions()
+    }
+
     async fn health(&self) -> Result<(), GenerateError> {
         let Err(error) = self.first.generator.health().await else { return Ok(()) };
         for other in &self.others {

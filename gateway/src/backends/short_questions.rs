@@ -37,6 +37,10 @@ impl Generator for ByLength {
         self.other.model_name()
     }
 
+    fn follows_instructions(&self) -> bool {
+        self.other.follows_instructions()
+    }
+
     async fn health(&self) -> Result<(), GenerateError> {
         self.other.health().await
     }

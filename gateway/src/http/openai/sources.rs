@@ -63,6 +63,8 @@ pub(crate) struct RaglineView {
     confidence: f32,
     /// Whether the passages came from the cache.
     cache_hit: bool,
+    /// What the answer cost by the price table; null when its model has no price.
+    cost_usd: Option<f64>,
     /// How the passages were found.
     #[schema(example = "hybrid")]
     mode: &'static str,
@@ -77,6 +79,7 @@ impl RaglineView {
             grounded: outcome.grounded,
             confidence: outcome.confidence,
             cache_hit: outcome.cache_hit,
+            cost_usd: outcome.cost_usd,
             mode: outcome.mode.label(),
             citations: outcome.citations.iter().cloned().map(Into::into).collect(),
         }
