@@ -7,7 +7,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::ConnectionArgs;
+use super::{ConnectionArgs, events::Events};
 use crate::http::error::{ErrorBody, ErrorCode};
 
 /// A connection must be there by then.
@@ -48,6 +48,14 @@ pub(super) struct Unreachable {
     source: reqwest::Error,
 }
 
+impl Refusal {
+    /// What went wrong after the gateway had begun to answer.
+    pub(super) fn late(ErrorBody { error }: ErrorBody) -> Self {
+        let (code, message) = (error.code, error.message);
+        Self { status: code.status(), code: Some(code), retry_after: None, message, request: String::new() }
+    }
+}
+
 impl Api {
     /// Prepares the connection; nothing is sent yet.
     pub(super) fn open(arguments: &ConnectionArgs) -> anyhow::Result<Self> {
@@ -86,15 +94,26 @@ impl Api {
 
     /// Sends and reads the answer.
     pub(super) async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
+        let response = self.accepted(request).await?;
+        let body = self.bounded(response).await?;
+        serde_json::from_slice(&body).context("the gateway's answer cannot be read; is the address that of a gateway?")
+    }
+
+    /// Sends, and leaves the answer to be read as it comes.
+    pub(super) async fn stream(&self, request: RequestBuilder) -> anyhow::Result<Events<'_>> {
+        Ok(Events::new(self, self.accepted(request).await?))
+    }
+
+    /// Sends; what is not taken is an error.
+    async fn accepted(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         let response = request.send().await.map_err(|error| self.unreachable(error))?;
         let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
         let request_id = header_text(&response, "x-request-id");
         let retry_after = header_text(&response, "retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs);
         let body = self.bounded(response).await?;
-        if status.is_success() {
-            return serde_json::from_slice(&body)
-                .context("the gateway's answer cannot be read; is the address that of a gateway?");
-        }
         let request = request_id.map(|id| format!(", request {id}")).unwrap_or_default();
         let (code, message) = match serde_json::from_slice::<ErrorBody>(&body) {
             Ok(ErrorBody { error }) => (Some(error.code), error.message),
@@ -107,7 +126,7 @@ impl Api {
         self.base.join(path).expect("the paths are constants, ids and names")
     }
 
-    fn unreachable(&self, error: reqwest::Error) -> anyhow::Error {
+    pub(super) fn unreachable(&self, error: reqwest::Error) -> anyhow::Error {
         let what = if error.is_connect() {
             format!("the gateway at {} cannot be reached; is it running, and is --url or RAGLINE_URL right?", self.base)
         } else {

@@ -5,6 +5,7 @@ mod api;
 mod args;
 mod ask;
 mod eval;
+mod events;
 mod exit;
 mod files;
 mod ingest;

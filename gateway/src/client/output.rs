@@ -46,6 +46,11 @@ impl Output {
         self.write(&line)
     }
 
+    /// Prints a piece of a line that goes on.
+    pub(super) fn part(&mut self, text: &str) -> io::Result<()> {
+        self.write(&harmless(text))
+    }
+
     /// Prints a value as indented JSON.
     pub(super) fn json(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(value)?;

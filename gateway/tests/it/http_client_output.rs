@@ -144,3 +144,20 @@ async fn help_tells_of_the_exit_status_and_shells_can_complete() {
         assert!(said.code == 0 && said.output.contains("rechunk") && said.output.contains("no-wait"), "{shell} cannot complete");
     }
 }
+
+#[tokio::test]
+async fn an_answer_is_printed_as_it_is_written_and_what_was_written_stands() {
+    let error = json!({"error": {"message": "the provider is busy", "type": "rate_limit_error", "param": null, "code": "provider_rate_limited"}});
+    let body = format!(
+        "event: found\ndata: {{\"sources\": []}}\n\n: still here\n\nevent: text\ndata: {{\"text\": \"So it \"}}\n\n\
+         event: text\ndata: {{\"text\": \"is [1].\"}}\n\nevent: error\ndata: {error}\n\n"
+    );
+    let server = wiremock::MockServer::start().await;
+    let asks = wiremock::matchers::body_partial_json(json!({"question": "Is it?", "stream": true}));
+    let answer = wiremock::ResponseTemplate::new(200).set_body_raw(body, "text/event-stream");
+    wiremock::Mock::given(asks).respond_with(answer).mount(&server).await;
+    let said = says(&server.uri(), FIRST_KEY, &["ask", "Is", "it?"]).await;
+    assert_eq!(said.output, "So it is [1].\n", "{said:?}");
+    assert!(said.error.contains("the provider is busy (provider_rate_limited)"), "{said:?}");
+    assert_ne!(said.code, 0);
+}
