@@ -84,6 +84,7 @@ async fn a_response_has_openais_fields() {
         made(&api, json!({"instructions": "Be brief.", "metadata": metadata, "temperature": 0.3, "max_output_tokens": 9})).await;
     let keys: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
+        "access_programs",
         "background",
         "completed_at",
         "created_at",

@@ -48,7 +48,11 @@ pub(crate) struct ResponseView {
     pub(super) top_p: Option<f64>,
     #[schema(example = "auto")]
     truncation: &'static str,
+    /// Absent until it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) usage: Option<ResponseUsageView>,
+    /// Always null: there are no such programs here, but clients' types want the field.
+    access_programs: Option<()>,
     /// Beyond OpenAI's API, once it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ragline: Option<RaglineView>,
@@ -203,6 +207,7 @@ impl ResponseView {
             top_p: None,
             truncation: "auto",
             usage: None,
+            access_programs: None,
             ragline: None,
         }
     }
