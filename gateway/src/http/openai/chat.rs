@@ -126,7 +126,7 @@ pub(crate) struct StreamOptionsBody {
 /// The workspace of the key is searched with the last message of the user, and the answer is written from what was found, with markers
 /// `[n]`. `annotations` say where each marker stands and what it names; `ragline` has the passages themselves. What the workspace does
 /// not carry is answered "I don't know". With `stream`, each event is a chunk, the first with `ragline.sources`, the last but the usage
-/// with `annotations` and `ragline`; then `[DONE]`. A failure while it is written comes as an event with `error`.
+/// with `ragline` and, in it, `annotations`; then `[DONE]`. A failure while it is written comes as an event with `error`.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "openai", request_body = CompletionBody,
     responses((status = 200, content((CompletionView = "application/json"), (ChunkView = "text/event-stream"))),
         (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]

@@ -103,7 +103,15 @@ pub(crate) struct ChunkView {
 #[serde(untagged)]
 pub(crate) enum ChunkRaglineView {
     Found(FoundView),
-    Whole(RaglineView),
+    Whole(WholeView),
+}
+
+/// What the last chunk has of the whole answer. OpenAI's types know no annotations of a delta, so they stand here.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WholeView {
+    #[serde(flatten)]
+    ragline: RaglineView,
+    annotations: Vec<AnnotationView>,
 }
 
 /// The next piece.
@@ -124,9 +132,6 @@ pub(crate) struct DeltaView {
     role: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<String>,
-    /// Those of the whole answer, in the last event.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    annotations: Vec<AnnotationView>,
 }
 
 impl CompletionView {
@@ -210,7 +215,7 @@ impl Writer for ChunkWriter {
         match part {
             AnswerEvent::Found { query_id, model, confidence, sources } => {
                 self.model = model;
-                let delta = DeltaView { role: Some("assistant"), content: Some(String::new()), ..DeltaView::default() };
+                let delta = DeltaView { role: Some("assistant"), content: Some(String::new()) };
                 let found = FoundView::of(query_id, confidence, sources);
                 vec![self.chunk(delta, None, Some(ChunkRaglineView::Found(found)))]
             }
@@ -219,9 +224,9 @@ impl Writer for ChunkWriter {
             }
             AnswerEvent::End(outcome) => {
                 self.model.clone_from(&outcome.model);
-                let delta = DeltaView { annotations: annotations(&outcome), ..DeltaView::default() };
-                let whole = ChunkRaglineView::Whole(RaglineView::of(&outcome));
-                let mut events = vec![self.chunk(delta, Some(reason(outcome.finish)), Some(whole))];
+                let whole = WholeView { ragline: RaglineView::of(&outcome), annotations: annotations(&outcome) };
+                let whole = ChunkRaglineView::Whole(whole);
+                let mut events = vec![self.chunk(DeltaView::default(), Some(reason(outcome.finish)), Some(whole))];
                 if self.includes_usage {
                     events.push(self.event(Vec::new(), Some(usage(outcome.usage)), None));
                 }
