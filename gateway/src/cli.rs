@@ -123,7 +123,7 @@ impl Cli {
             Command::Keys(command) => return client::keys(command).await,
             Command::CheckConfig => check_config(&settings()?)?,
             Command::Openapi => print(&serde_json::to_string_pretty(&http::routes::openapi())?)?,
-            Command::Verify { json } => return run_verify(settings()?, json).await,
+            Command::Verify { json } => return Box::pin(run_verify(settings()?, json)).await,
             Command::Completions { shell } => print(&completions(shell))?,
         }
         Ok(ExitCode::SUCCESS)
