@@ -136,7 +136,9 @@ mod tests {
 
     #[test]
     fn a_number_without_a_passage_is_taken_out() {
-        let cases: [(&str, &str, &[(u32, usize)]); 10] = [
+        /// What is said, what is left of it, the markers with their places.
+        type Case<'a> = (&'a str, &'a str, &'a [(u32, usize)]);
+        let cases: [Case<'_>; 10] = [
             ("It is so [1].", "It is so [1].", &[(1, 9)]),
             ("So [7]. And [2].", "So. And [2].", &[(2, 8)]),
             ("Both [1, 2, 9].", "Both [1, 2].", &[(1, 5), (2, 5)]),
