@@ -114,3 +114,33 @@ async fn every_error_code_has_an_example_under_its_status() {
         assert_eq!(example["code"], code.word().as_str());
     }
 }
+
+/// Names of what is described, in the sources: two of one name would be one in the description, whichever came last.
+fn described(folder: &std::path::Path, names: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            described(&path, names);
+            continue;
+        }
+        let mut derives = false;
+        for line in std::fs::read_to_string(&path).unwrap().lines() {
+            derives |= line.trim_start().starts_with("#[derive(") && line.contains("ToSchema");
+            let name = line.split_once("struct ").or_else(|| line.split_once("enum ")).map(|(_, name)| name);
+            if let (true, Some(name)) = (derives, name.filter(|_| !line.trim_start().starts_with("//"))) {
+                names.push(name.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned());
+                derives = false;
+            }
+        }
+    }
+}
+
+#[test]
+fn no_two_things_that_are_described_have_one_name() {
+    let mut names = Vec::new();
+    described(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/http")), &mut names);
+    assert!(names.len() > 60, "only {} were found", names.len());
+    names.sort();
+    let doubled: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone()).collect();
+    assert_eq!(doubled, [] as [String; 0]);
+}

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    sources::{FoundView, RaglineView, address, named},
+    sources::{ChatFoundView, RaglineView, address, named},
     stream::{Writer, data},
 };
 use crate::{
@@ -36,7 +36,7 @@ pub(crate) struct CompletionView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChoiceView {
     index: u32,
-    message: MessageView,
+    message: ChatMessageView,
     /// `stop`, or `length` where the answer was cut off at its most tokens.
     #[schema(example = "stop")]
     finish_reason: &'static str,
@@ -46,7 +46,7 @@ pub(crate) struct ChoiceView {
 
 /// What the model says.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct MessageView {
+pub(crate) struct ChatMessageView {
     #[schema(example = "assistant")]
     role: &'static str,
     #[schema(example = "The notice period is three months [1].")]
@@ -102,7 +102,7 @@ pub(crate) struct ChunkView {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum ChunkRaglineView {
-    Found(FoundView),
+    Found(ChatFoundView),
     Whole(WholeView),
 }
 
@@ -136,8 +136,12 @@ pub(crate) struct DeltaView {
 
 impl CompletionView {
     pub(super) fn of(id: String, created: i64, outcome: &AnswerOutcome) -> Self {
-        let message =
-            MessageView { role: "assistant", content: outcome.answer.clone(), refusal: None, annotations: annotations(outcome) };
+        let message = ChatMessageView {
+            role: "assistant",
+            content: outcome.answer.clone(),
+            refusal: None,
+            annotations: annotations(outcome),
+        };
         Self {
             id,
             object: "chat.completion",
@@ -216,7 +220,7 @@ impl Writer for ChunkWriter {
             AnswerEvent::Found { query_id, model, confidence, sources } => {
                 self.model = model;
                 let delta = DeltaView { role: Some("assistant"), content: Some(String::new()) };
-                let found = FoundView::of(query_id, confidence, sources);
+                let found = ChatFoundView::of(query_id, confidence, sources);
                 vec![self.chunk(delta, None, Some(ChunkRaglineView::Found(found)))]
             }
             AnswerEvent::Text { text, marks: _ } => {

@@ -88,14 +88,14 @@ impl RaglineView {
 
 /// What is known before a word is written.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct FoundView {
+pub(crate) struct ChatFoundView {
     query_id: String,
     confidence: f32,
     /// The passages that the answer may cite.
     sources: Vec<CitationView>,
 }
 
-impl FoundView {
+impl ChatFoundView {
     pub(super) fn of(query_id: uuid::Uuid, confidence: f32, sources: Vec<Citation>) -> Self {
         Self { query_id: query_id.to_string(), confidence, sources: sources.into_iter().map(Into::into).collect() }
     }

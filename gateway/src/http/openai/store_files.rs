@@ -190,7 +190,7 @@ impl StoreFileQuery {
 pub(crate) struct FileContentView {
     #[schema(example = "vector_store.file_content.page")]
     object: &'static str,
-    data: Vec<TextView>,
+    data: Vec<StoredTextView>,
     has_more: bool,
     /// The `page` of the next request.
     next_page: Option<String>,
@@ -198,13 +198,13 @@ pub(crate) struct FileContentView {
 
 /// A text.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TextView {
+pub(crate) struct StoredTextView {
     #[schema(example = "text")]
     pub(super) r#type: &'static str,
     pub(super) text: String,
 }
 
-impl From<String> for TextView {
+impl From<String> for StoredTextView {
     fn from(text: String) -> Self {
         Self { r#type: "text", text }
     }

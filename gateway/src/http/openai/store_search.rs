@@ -11,7 +11,7 @@ use super::{
     Table,
     attributes::shown,
     file_reference,
-    store_files::{TextView, expired},
+    store_files::{StoredTextView, expired},
     vector_stores::find,
 };
 use crate::{
@@ -113,7 +113,7 @@ pub(crate) struct StoreResultView {
     score: f32,
     #[schema(value_type = Object)]
     attributes: Metadata,
-    content: Vec<TextView>,
+    content: Vec<StoredTextView>,
 }
 
 impl From<Match> for StoreResultView {

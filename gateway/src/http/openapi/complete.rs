@@ -115,7 +115,24 @@ fn finish(response: &mut Object, examples: &Examples) {
     }
     if let Some(content) = response.get_mut("content") {
         examples.fill(content, true);
+        if let Some(events) = content.get_mut("text/event-stream") {
+            let data = events["schema"].take();
+            events["schema"] = event(&data);
+        }
     }
+}
+
+/// One of the events of a stream, whose data are a text that holds the JSON.
+fn event(data: &Value) -> Value {
+    json!({
+        "type": "object",
+        "description": "An event of the stream; the last of OpenAI's streams has the data `[DONE]`.",
+        "required": ["data"],
+        "properties": {
+            "event": {"type": "string"},
+            "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+        }
+    })
 }
 
 fn doubled_ids(api: &Value) -> BTreeSet<String> {

@@ -58,13 +58,13 @@ impl Examples {
     }
 
     fn example(&self, schema: &Value, whole: bool, depth: usize) -> Option<Value> {
-        let depth = depth.checked_sub(1)?;
         let given = schema.get("example").or_else(|| schema.get("examples").and_then(|examples| examples.get(0)));
         if let Some(given) = given.or_else(|| schema.get("const")).or_else(|| schema.get("default")) {
             return Some(given.clone());
         }
         if schema.get("$ref").is_some() {
-            return self.example(self.resolved(schema)?, whole, depth);
+            // What refers to itself does so by a reference.
+            return self.example(self.resolved(schema)?, whole, depth.checked_sub(1)?);
         }
         if let Some(one) = schema.get("enum").and_then(|words| words.get(0)) {
             return Some(one.clone());

@@ -40,8 +40,8 @@ pub(crate) struct ResponseView {
     pub(super) previous_response_id: Option<ResponseId>,
     /// Null: the pipeline's.
     pub(super) temperature: Option<f64>,
-    text: TextView,
-    #[schema(value_type = Object)]
+    text: TextFormView,
+    /// `auto`, or what was asked for.
     pub(super) tool_choice: Value,
     tools: Vec<FileSearchBody>,
     /// Null: the pipeline's.
@@ -75,7 +75,7 @@ pub(crate) struct IncompleteView {
 
 /// The form of the answer.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TextView {
+pub(crate) struct TextFormView {
     format: FormatView,
 }
 
@@ -201,7 +201,7 @@ impl ResponseView {
             parallel_tool_calls: true,
             previous_response_id: None,
             temperature: None,
-            text: TextView { format: FormatView { kind: "text" } },
+            text: TextFormView { format: FormatView { kind: "text" } },
             tool_choice: "auto".into(),
             tools: tool.into_iter().collect(),
             top_p: None,
