@@ -27,7 +27,7 @@ async fn keys(database: u32) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_question_logs_exactly_the_described_fields_and_no_text_of_it() {
+async fn a_question_logs_the_described_fields_with_its_outcome_and_cost_and_no_text_of_it() {
     let database = database().await;
     let gateway = serve(&database, &[]).await;
     gateway.ingest("orchard.txt", "The gate of the orchard is opened at seven in the morning. It is closed at dusk.").await;
@@ -47,8 +47,10 @@ async fn a_question_logs_exactly_the_described_fields_and_no_text_of_it() {
         "tokens_used",
         "workspace_id",
     ];
+    let beside = ["outcome", "cost_usd"];
     let of_every_line = ["timestamp", "level", "message", "target"];
-    assert_eq!(fields, described.into_iter().chain(of_every_line).collect());
+    assert_eq!(fields, described.into_iter().chain(beside).chain(of_every_line).collect());
+    assert_eq!((&lines[0]["outcome"], &lines[0]["cost_usd"]), (&json!("grounded"), &json!(0.0)));
     assert_eq!(lines[0]["query_id"], answer["id"]);
     assert_eq!(lines[0]["num_results"], json!(1));
     assert!(!gateway.log().contains("orchard is opened") && !gateway.log().contains(QUESTION), "{}", gateway.log());
