@@ -24,8 +24,8 @@ const MOST_CHARS: usize = 600;
 /// Questions of the user that the rule looks back at, and words that it takes from each.
 const MOST_BACK: usize = 3;
 const MOST_WORDS: usize = 12;
-/// A question with at most so many terms is not complete by itself.
-const FEW_TERMS: usize = 2;
+/// A question with at most so many terms is not complete by itself; two may well be, as in "When are invoices due?".
+const FEW_TERMS: usize = 1;
 /// Words that stand for something that was said before.
 const REFERRING: [&str; 22] = [
     "it",

@@ -167,7 +167,7 @@ async fn a_failure_before_the_first_word_is_a_status_and_a_later_one_an_event() 
     refused(&reply, 429, "provider_rate_limited", None);
     assert_eq!(
         (&reply.headers["retry-after"], &reply.headers["retry-after-ms"]),
-        (&"1".parse().unwrap(), &"1500".parse().unwrap())
+        (&"2".parse().unwrap(), &"1500".parse().unwrap())
     );
     *api.answering.breaks.lock().unwrap() = Some(limited());
     let sent = events(&api.router, post(PATH, ask(json!({"stream": true})))).await;
