@@ -57,7 +57,6 @@ use self::{
     tally::{Ended, Tally},
     writing::{Writing, Written},
 };
-use crate::redact::Flow;
 use crate::traits::{
     filter::Filter,
     generator::{Ending, GenerateError, Generated, GenerationRequest, Generator, Usage},
@@ -192,7 +191,7 @@ impl Answerer {
         Ok(Writing {
             tally,
             embedder: Arc::clone(&self.retriever.embedder),
-            flow: Flow::new(self.retriever.redactor),
+            redactor: self.retriever.redactor,
             sources: numbered.map(|(number, source)| Citation { number, source }).collect(),
             grounds: generation.passages.iter().map(Ground::new).collect(),
             pieces,
@@ -205,7 +204,7 @@ impl Answerer {
         Writing {
             tally,
             embedder: Arc::clone(&self.retriever.embedder),
-            flow: Flow::new(self.retriever.redactor),
+            redactor: self.retriever.redactor,
             sources: Vec::new(),
             grounds: Vec::new(),
             pieces: Generated { text: DONT_KNOW.to_owned(), ending: Ending::default() }.into_pieces(),

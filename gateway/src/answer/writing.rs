@@ -15,7 +15,7 @@ use super::{
     tally::{Ended, Tally, Told},
 };
 use crate::{
-    redact::Flow,
+    redact::Redactor,
     traits::{
         embedder::Embedder,
         generator::{Ending, GenerateError, Piece, Pieces, Usage},
@@ -29,8 +29,8 @@ const DECLINED: [&str; 3] = ["i don't know", "i do not know", "i don\u{2019}t kn
 pub(super) struct Writing {
     pub(super) tally: Tally,
     pub(super) embedder: Arc<dyn Embedder>,
-    /// What the generator writes, without what nobody should read.
-    pub(super) flow: Flow,
+    /// Takes out of each sentence what nobody should read.
+    pub(super) redactor: Redactor,
     /// The passages that may be cited.
     pub(super) sources: Vec<Citation>,
     pub(super) grounds: Vec<Ground>,
@@ -115,15 +115,11 @@ impl Writing {
         let span = tracing::debug_span!(parent: &self.tally.span, "generate", stage = "generate");
         match self.pieces.next().instrument(span).await {
             Some(Ok(Piece::Text(text))) => {
-                let text = self.flow.push(&text);
                 self.written.held.push(&text);
                 Ok(self.written.held.complete())
             }
             Some(Ok(Piece::End(ending))) => {
                 self.written.step = Step::Last(ending);
-                let rest = self.flow.finish();
-                self.written.held.push(&rest);
-                self.tally.metrics.count_redacted(&self.flow.counts());
                 if self.written.answer.is_empty() && self.written.held.text().trim().is_empty() {
                     self.written.held.push(DONT_KNOW);
                 }
@@ -141,7 +137,9 @@ impl Writing {
     async fn let_go(&mut self, sentences: Vec<String>) -> Option<AnswerEvent> {
         let (begin, mark) = (self.written.answer.len(), self.written.marks.len());
         for sentence in sentences {
-            let checked = self.check(&sentence).await;
+            let redacted = self.redactor.redact(&sentence);
+            self.tally.metrics.count_redacted(&redacted.counts);
+            let checked = self.check(&redacted.text).await;
             self.written.append(checked);
         }
         let text = self.written.answer[begin..].to_owned();
