@@ -241,6 +241,6 @@ mod tests {
         }
         metrics.count_cost(WorkspaceId(7), 0.0);
         let cost = |label: &str| metrics.rag_llm_cost_usd.with_label_values(&[label]).get();
-        assert_eq!((cost("3"), cost("7"), cost("other")), (1.0, 0.5, 75.5));
+        assert_eq!(["3", "7", "other"].map(cost), [1.0, 0.5, 75.5]);
     }
 }

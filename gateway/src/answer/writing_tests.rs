@@ -1,3 +1,5 @@
+//! An answer as it is written: its events, its citations, its end.
+
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;

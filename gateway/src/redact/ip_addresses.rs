@@ -47,7 +47,7 @@ fn is_address(run: Run<'_>, at: usize) -> bool {
         return false;
     }
     let before = run.before(at);
-    // A product and its version, as in `nginx/1.2.3.4`, `lib-1.2.3.4`, `lib==1.2.3.4` or `^1.2.3.4`.
+    // A product and its version, as in `nginx/10.2.3.4`, `lib-10.2.3.4`, `lib==10.2.3.4` or `^10.2.3.4`.
     let mut last = before.chars().rev();
     let (last, second) = (last.next(), last.next());
     let is_product = match last {
@@ -67,7 +67,7 @@ fn is_address(run: Run<'_>, at: usize) -> bool {
     }
 }
 
-/// Whether a heading begins with it: `26.3.3.1. Backing up`.
+/// Whether a heading begins with it: `10.3.3.1. Backing up`.
 fn is_section(before: &str, behind: &str, octets: [u8; 4]) -> bool {
     let begins_line = before.trim_start_matches(['#', '*', ' ', '\t']).is_empty();
     let title = behind.strip_prefix('.').unwrap_or(behind).strip_prefix(' ').unwrap_or_default();
