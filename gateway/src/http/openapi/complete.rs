@@ -130,7 +130,10 @@ fn event(data: &Value) -> Value {
         "required": ["data"],
         "properties": {
             "event": {"type": "string"},
-            "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+            "data": {"anyOf": [
+                {"const": "[DONE]"},
+                {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+            ]}
         }
     })
 }

@@ -108,7 +108,7 @@ pub(crate) async fn delete(
 
 /// Cancels a response that is written in the background. One that has ended stays as it is.
 #[utoipa::path(post, path = "/v1/responses/{id}/cancel", tag = "openai", params(("id" = ResponseId, Path)),
-    responses((status = 200, body = ResponseView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = ResponseView), (status = 400, body = ErrorBody), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn cancel(
     State(state): State<Arc<ApiState>>,
     Caller(principal): Caller,

@@ -42,6 +42,7 @@ pub(crate) struct ResponseView {
     pub(super) temperature: Option<f64>,
     text: TextFormView,
     /// `auto`, or what was asked for.
+    #[schema(example = "auto")]
     pub(super) tool_choice: Value,
     tools: Vec<FileSearchBody>,
     /// Null: the pipeline's.
