@@ -1,5 +1,5 @@
 # A gateway of its own for clients that are tried against it, what they need from PyPI, and the counting of checks. To be sourced, with
-# `name` set, which names the folder in target/ that holds the logs.
+# `name` set, which names the folder in target/ that holds the logs, and `documents`, what the gateway takes in; default: README.md.
 #
 #   RAGLINE_URL, RAGLINE_API_KEY    a running gateway that may be filled with nonsense; default: one of its own, removed afterwards
 #   RAGLINE_BINARIES=DIR            take ragline-gateway from DIR; default: cargo build --release
@@ -45,7 +45,7 @@ python() { PYTHONPATH=$packages PYTHONDONTWRITEBYTECODE=1 timeout 1200 python3 "
 
 ready() { curl --silent --fail --max-time 2 --output /dev/null "$RAGLINE_URL/readyz"; }
 
-# gateway_present: a running gateway with one document, and RAGLINE_URL and RAGLINE_API_KEY for those who ask it.
+# gateway_present: a running gateway with the documents, and RAGLINE_URL and RAGLINE_API_KEY for those who ask it.
 gateway_present() {
   local port program
   if [ -n "${RAGLINE_URL:-}" ]; then
@@ -78,7 +78,7 @@ gateway_present() {
   env -u DATABASE_BOOTSTRAP_URL "$program" serve >"$logs/gateway.log" 2>&1 &
   gateway=$!
   wait_for 60 "the gateway" "$logs/gateway.log" ready
-  "$program" ingest --quiet "$repository/README.md" >"$logs/ingest.log" 2>&1 || fail "a document was not taken in" "$logs/ingest.log"
+  "$program" ingest --quiet "${documents:-$repository/README.md}" >"$logs/ingest.log" 2>&1 || fail "a document was not taken in" "$logs/ingest.log"
 }
 
 # check NAME COMMAND...

@@ -9,71 +9,13 @@
 #
 #   RAGLINE_BINARIES=DIR    take ragline-gateway from DIR; default: cargo build --release
 set -euo pipefail
+name=clients
 here=$(cd "$(dirname "$0")" && pwd)
-repository=$(cd "$here/../.." && pwd)
-# shellcheck source=tests/cluster/lib/steps.sh
-. "$repository/tests/cluster/lib/steps.sh"
+documents=$here/documents
+# shellcheck source=tests/clients/gateway.sh
+. "$here/gateway.sh"
 # shellcheck source=tests/clients/packages.sh
 . "$here/packages.sh"
-logs=$repository/target/clients
-cache=${RAGLINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ragline}
-gateway='' passed=0 failed=0
-
-finish() {
-  local status=$?
-  trap - EXIT
-  trap '' INT TERM
-  if [ -n "$gateway" ]; then
-    kill "$gateway" 2>/dev/null || true
-    wait "$gateway" 2>/dev/null || true
-  fi
-  "$repository/tests/servers/servers.sh" remove "$logs/servers" >"$logs/remove.log" 2>&1 ||
-    { echo "error: the servers were not stopped; see $logs/remove.log" >&2; status=1; }
-  [ "$status" = 0 ] || [ "$failed" != 0 ] || failed=1
-  echo "$passed passed, $failed failed"
-  [ "$failed" = 0 ] && [ "$passed" != 0 ] || status=1
-  exit "$status"
-}
-
-program() {
-  if [ -z "${RAGLINE_BINARIES:-}" ]; then
-    step "building the gateway"
-    (cd "$repository" && cargo build --release --locked -p ragline-gateway)
-    RAGLINE_BINARIES=${CARGO_TARGET_DIR:-$repository/target}/release
-  fi
-  ragline=$RAGLINE_BINARIES/ragline-gateway
-  [ -x "$ragline" ] || fail "there is no program $ragline"
-}
-
-ready() { curl --silent --fail --max-time 2 --output /dev/null "$RAGLINE_URL/readyz"; }
-
-# serve: sets `gateway`, and RAGLINE_URL and RAGLINE_API_KEY for the clients.
-serve() {
-  local port deadline=$((SECONDS + 60))
-  if [ -z "${RAGLINE_MODEL_DIR:-}" ]; then
-    "$repository/tests/servers/fetch_model.sh" "$logs/model"
-    export RAGLINE_MODEL_DIR=$logs/model
-  fi
-  "$repository/tests/servers/servers.sh" remove "$logs/servers" >"$logs/remove.log" 2>&1
-  "$repository/tests/servers/servers.sh" start "$logs/servers"
-  set -a
-  # shellcheck disable=SC1091
-  . "$logs/servers/env"
-  set +a
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-  RAGLINE_API_KEY=rgl_$(od -An -tx1 -N24 /dev/urandom | tr -d ' \n')
-  export RAGLINE_API_KEY RAGLINE_URL=http://127.0.0.1:$port RAGLINE_LISTEN=127.0.0.1:$port RAGLINE_CONFIG=$logs/ragline.yaml
-  printf 'database:\n  tlsMode: disable\nindex:\n  buildInProcess: true\n' >"$RAGLINE_CONFIG"
-  "$ragline" migrate >"$logs/migrate.log" 2>&1 || fail "the schema was not made" "$logs/migrate.log"
-  env -u DATABASE_BOOTSTRAP_URL "$ragline" serve >"$logs/gateway.log" 2>&1 &
-  gateway=$!
-  until ready; do
-    kill -0 "$gateway" 2>/dev/null || fail "the gateway ended" "$logs/gateway.log"
-    [ $SECONDS -lt $deadline ] || fail "the gateway is not ready after 60 s" "$logs/gateway.log"
-    sleep 0.1
-  done
-  "$ragline" ingest --quiet "$here/documents" >"$logs/ingest.log" 2>&1 || fail "the documents were not taken in" "$logs/ingest.log"
-}
 
 # check_python [ARGUMENTS...]: the file with the routes comes last, when all others have walked them.
 check_python() {
@@ -121,13 +63,8 @@ case $which in
   python) shift ;;
   *) fail "usage: run.sh [python [ARGUMENTS]|node]" ;;
 esac
-mkdir -p "$logs"
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 packages_present
-program
-serve
+gateway_present
 case $which in
   python) check_python "$@" ;;
   node) check_node ;;
