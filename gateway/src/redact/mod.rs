@@ -8,7 +8,6 @@ mod cards;
 mod checks;
 mod digits;
 mod emails;
-mod flow;
 mod ibans;
 mod ip_addresses;
 mod keys;
@@ -20,8 +19,6 @@ mod tests;
 use std::{borrow::Cow, ops::Range};
 
 use ragline_config::Redaction;
-
-pub use self::flow::Flow;
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -28,6 +28,7 @@ mod parameters;
 mod responses;
 mod retrieval;
 mod sources;
+mod store_file_content;
 mod store_files;
 mod store_search;
 mod stream;
@@ -45,6 +46,7 @@ pub(super) fn timed() -> Table {
         .merge(files::table())
         .merge(vector_stores::table())
         .merge(store_files::table())
+        .merge(store_file_content::table())
         .merge(file_batches::table())
         .merge(store_search::table())
         .merge(models::table())

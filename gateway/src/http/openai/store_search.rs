@@ -8,11 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Table,
-    attributes::shown,
-    file_reference,
-    store_files::{StoredTextView, expired},
-    vector_stores::find,
+    Table, attributes::shown, file_reference, store_file_content::StoredTextView, store_files::expired, vector_stores::find,
 };
 use crate::{
     answer::SearchRequest,
