@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{OpenAiCompatibleGeneration, Quantity, SecretKeyRef};
+use crate::spec::{Quantity, SecretKeyRef, Writer};
 
 /// Defaults and bounds of the pipelines that name the class, or that name none where the class is the default. Belongs to the
 /// platform team; who makes pipelines needs no right to it.
@@ -92,23 +92,27 @@ pub struct ClassLimits {
     pub cache_memory: Option<Quantity>,
 }
 
-/// The servers of models that pipelines may use.
+/// The servers of models that pipelines may use, whatever they use them for: embedding, generation, what stands in for it, the model
+/// for short questions, reranking. Built-in models are always allowed.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassModels {
-    /// Addresses that a `baseUrl` may have, at most 32. An empty list allows the built-in models only. Default: any.
+    /// Addresses that models may be asked at, at most 32, up to and including the version, as in `https://api.anthropic.com/v1`; of Azure
+    /// OpenAI, the `endpoint`. A provider whose address a pipeline does not name counts as its own one. An empty list allows the built-in
+    /// models only. Default: any.
     #[schemars(length(max = 32), inner(length(min = 1, max = 2048), regex(pattern = r"^https?://[^\s/]+.*$")))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_base_urls: Option<Vec<String>>,
-    /// Names of models that may be asked for at such an address, at most 64. Default: any.
+    /// Names of models that may be asked for at such an address, at most 64; of Azure OpenAI, the names of deployments. Default: any.
     #[schemars(length(max = 64), inner(length(min = 1, max = 256)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_models: Option<Vec<String>>,
-    /// Key of a Secret that the platform distributes to the namespaces of pipelines. It is used where a pipeline names an address and
-    /// no Secret. Left out, none is.
+    /// Key of a Secret that the platform distributes to the namespaces of pipelines. It is used where a pipeline names a provider and
+    /// no Secret; set `allowedBaseUrls` with it, since the key goes wherever the provider is asked. Left out, none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretKeyRef>,
-    /// What writes answers for pipelines that say nothing of `generation`. Left out, they only retrieve.
+    /// What writes answers for pipelines that say nothing of `generation`: exactly one provider. The two lists do not bound it. Left
+    /// out, such pipelines only retrieve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub generation: Option<OpenAiCompatibleGeneration>,
+    pub generation: Option<Writer>,
 }

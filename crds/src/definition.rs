@@ -66,6 +66,12 @@ fn settle(schema: &mut JSONSchemaProps) {
         Some("uint32" | "uint16" | "uint8" | "uint64" | "uint") => Some("int64".into()),
         other => other.map(str::to_owned),
     };
+    if schema.x_kubernetes_int_or_string == Some(true) {
+        // The form in which Kubernetes' own generators write it.
+        let of = |type_: &str| JSONSchemaProps { type_: Some(type_.into()), ..JSONSchemaProps::default() };
+        schema.type_ = None;
+        schema.any_of = Some(vec![of("integer"), of("string")]);
+    }
     let properties = schema.properties.iter_mut().flat_map(|properties| properties.values_mut());
     for child in properties {
         settle(child);

@@ -82,9 +82,9 @@ use crate::{
     .message("index.quantization cannot change (left out, it is None): the index is made of it; make a new pipeline"),
     validation = Rule::new(
         "(has(self.postgres) && has(self.postgres.managed) && has(self.postgres.managed.storage) \
-         && has(self.postgres.managed.storage.size) ? quantity(self.postgres.managed.storage.size) : quantity('10Gi'))\
+         && has(self.postgres.managed.storage.size) ? quantity(string(self.postgres.managed.storage.size)) : quantity('10Gi'))\
          .compareTo(has(oldSelf.postgres) && has(oldSelf.postgres.managed) && has(oldSelf.postgres.managed.storage) \
-         && has(oldSelf.postgres.managed.storage.size) ? quantity(oldSelf.postgres.managed.storage.size) \
+         && has(oldSelf.postgres.managed.storage.size) ? quantity(string(oldSelf.postgres.managed.storage.size)) \
          : quantity('10Gi')) >= 0"
     )
     .message("postgres.managed.storage.size cannot shrink (left out, it is 10Gi): a volume can only grow"),

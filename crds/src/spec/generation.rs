@@ -103,6 +103,41 @@ pub struct Generation {
     pub short_questions: Option<ShortQuestions>,
 }
 
+impl Generation {
+    /// The provider alone.
+    pub fn writer(&self) -> Writer {
+        let Self {
+            builtin,
+            open_ai_compatible,
+            temperature: _,
+            max_tokens: _,
+            top_p: _,
+            timeout_seconds: _,
+            retry_attempts: _,
+            prompt_template: _,
+            context_tokens: _,
+            prices: _,
+            model_context_tokens: _,
+            open_ai,
+            azure_open_ai,
+            anthropic,
+            gemini,
+            open_router,
+            fallbacks: _,
+            short_questions: _,
+        } = self.clone();
+        Writer { builtin, open_ai_compatible, open_ai, azure_open_ai, anthropic, gemini, open_router }
+    }
+}
+
+impl From<Writer> for Generation {
+    /// That provider, and nothing said of its parameters.
+    fn from(writer: Writer) -> Self {
+        let Writer { builtin, open_ai_compatible, open_ai, azure_open_ai, anthropic, gemini, open_router } = writer;
+        Self { builtin, open_ai_compatible, open_ai, azure_open_ai, anthropic, gemini, open_router, ..Self::default() }
+    }
+}
+
 /// A server that speaks OpenAI's chat API.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

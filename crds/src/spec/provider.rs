@@ -69,7 +69,7 @@ pub struct GeminiModel {
     pub secret_ref: Option<SecretKeyRef>,
 }
 
-/// What may write answers in the place of another. Name exactly one provider.
+/// What may write answers in the place of another, or for those who name nothing. Name exactly one provider.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new(

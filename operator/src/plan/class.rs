@@ -3,11 +3,11 @@
 use ragline_crds::{
     RagPipeline, RagPipelineClass, RagPipelineSpec,
     class::{ClassImages, ClassLimits, ClassModels},
-    spec::Quantity,
+    spec::{Generation, Quantity},
 };
 
 use super::{
-    models::{self, ModelServer},
+    models::{self, ModelServer, Provider},
     pipeline::Pipeline,
     quantity::bytes,
     validate::{Problem, Refusal},
@@ -139,33 +139,37 @@ fn images(spec: &mut RagPipelineSpec, class: &RagPipelineClass, problems: &mut V
     }
 }
 
+/// Whether every server of models that the spec names is allowed, and then the class's own where the spec says nothing of it.
 fn fill_models(spec: &mut RagPipelineSpec, models: &ClassModels, problems: &mut Vec<Problem>) {
     let ClassModels { allowed_base_urls, allowed_models, secret_ref, generation } = models;
-    if let (None, Some(server)) = (&spec.generation, generation) {
-        spec.generation.get_or_insert_default().open_ai_compatible = Some(server.clone());
-    }
-    let allowed = |list: &Option<Vec<String>>, value: &str| {
-        let same = |one: &String| one.trim_end_matches('/') == value.trim_end_matches('/');
-        list.as_ref().is_none_or(|list| list.iter().any(same))
-    };
     for server in models::servers(spec.embedding.as_mut(), spec.generation.as_mut(), spec.rerank.as_mut()) {
-        let ModelServer { field, address_field, model_field, base_url, model, secret_ref: secret, variable: _, folder: _ } =
-            server;
-        if !allowed(allowed_base_urls, &base_url) {
-            let list = allowed_base_urls.as_deref().unwrap_or_default().join(", ");
-            let message =
-                format!("must be one of: {}", if list.is_empty() { "none, only built-in models are allowed" } else { &list });
-            problems.push(Problem { field: format!("{field}.{address_field}"), message });
+        let ModelServer { field, provider, base_url, model, secret_ref: _, variable: _, folder: _ } = server;
+        let Provider { name: _, address_field, model_field, own_address: _ } = provider;
+        let same = |one: &String| one.trim_end_matches('/') == base_url.trim_end_matches('/');
+        if let Some(list) = allowed_base_urls.as_ref().filter(|list| !list.iter().any(same)) {
+            let list = list.join(", ");
+            let allowed = if list.is_empty() { "none, only built-in models are allowed" } else { &list };
+            let problem = Problem { field: format!("{field}.{address_field}"), message: format!("must be one of: {allowed}") };
+            problems.push(problem);
         }
-        if let Some(model) = model.filter(|model| !allowed(allowed_models, model)) {
-            let list = allowed_models.as_deref().unwrap_or_default().join(", ");
-            problems.push(Problem {
-                field: format!("{field}.{model_field}"),
-                message: format!("{model} is not allowed; use one of: {list}"),
-            });
+        if let (Some(list), Some(model)) = (allowed_models, model)
+            && !list.contains(&model)
+        {
+            let message = format!("{model} is not allowed; use one of: {}", list.join(", "));
+            problems.push(Problem { field: format!("{field}.{model_field}"), message });
         }
-        if secret.is_none() {
-            secret.clone_from(secret_ref);
+    }
+    if let (None, Some(writer)) = (&spec.generation, generation) {
+        let filled = Generation::from(writer.clone());
+        if filled == Generation::default() {
+            let message = "must name a provider: the class's models.generation names none".to_owned();
+            problems.push(Problem { field: "spec.generation".to_owned(), message });
+        }
+        spec.generation = Some(filled);
+    }
+    for server in models::servers(spec.embedding.as_mut(), spec.generation.as_mut(), spec.rerank.as_mut()) {
+        if server.secret_ref.is_none() {
+            server.secret_ref.clone_from(secret_ref);
         }
     }
 }
@@ -210,13 +214,31 @@ mod tests {
     fn what_the_spec_leaves_out_comes_from_the_class() {
         let class = json!({
             "images": {"gateway": "g:2", "postgres": "p:2"}, "storageClassName": "fast",
-            "models": {"secretRef": {"name": "platform", "key": "k"}, "generation": {"baseUrl": "https://m.example/v1", "model": "m"}},
+            "models": {"secretRef": {"name": "platform", "key": "k"}, "generation": {"anthropic": {"model": "m"}}},
         });
         let checked = outcome(json!({"gateway": {"image": "own:1"}}), class).unwrap();
         assert_eq!(checked.gateway.image, "own:1");
         let postgres = checked.managed_postgres().unwrap();
         assert_eq!((postgres.image.as_str(), postgres.storage_class.as_deref()), ("p:2", Some("fast")));
         assert_eq!(checked.secrets.iter().map(|named| named.secret.name.as_str()).collect::<Vec<_>>(), ["platform"]);
+        assert_eq!(checked.config.generation.provider.label(), "anthropic");
+    }
+
+    #[test]
+    fn the_lists_do_not_bound_what_the_class_itself_fills_in() {
+        let generation = json!({"azureOpenAi": {"endpoint": "https://p.openai.azure.com", "deployment": "d"}});
+        let class = json!({"models": {"allowedBaseUrls": [], "allowedModels": [], "generation": generation}});
+        assert_eq!(outcome(json!({}), class.clone()).unwrap().config.generation.provider.label(), "azure_openai");
+        assert_eq!(outcome(json!({"generation": {}}), class.clone()).unwrap().config.generation.provider.label(), "builtin");
+        assert!(outcome(json!({"generation": generation}), class).unwrap_err().contains("only built-in models"));
+    }
+
+    #[test]
+    fn a_class_whose_generation_names_no_provider_is_told_of() {
+        // What an API server makes of a class of an older version, whose fields it no longer knows.
+        let class = json!({"models": {"generation": {}}});
+        assert!(outcome(json!({}), class.clone()).unwrap_err().contains("models.generation names none"));
+        assert!(outcome(json!({"generation": {"builtin": {}}}), class).is_ok());
     }
 
     #[test]
@@ -266,6 +288,12 @@ mod tests {
                     "fallbacks": [{"openAi": {"model": "m"}}],
                 }}),
                 "spec.generation.fallbacks[0].openAi.baseUrl",
+            ),
+            (
+                json!({"embedding": {"azureOpenAi": {
+                    "endpoint": "https://m.example/v1", "deployment": "large", "model": "m", "dimensions": 3,
+                }}}),
+                "spec.embedding.azureOpenAi.deployment: large is not allowed",
             ),
         ];
         for (spec, words) in cases {

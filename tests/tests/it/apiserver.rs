@@ -1,8 +1,9 @@
 //! The resource on a real Kubernetes API server: it takes the definition, explains every field, refuses what the rules and
-//! bounds forbid and takes what they allow. Each rule is tested both ways. Uses the API server of RAGLINE_APISERVER_KUBECONFIG, or
+//! bounds forbid and takes what they allow, and so does the policy of classes. Each rule is tested both ways. Uses the API server of RAGLINE_APISERVER_KUBECONFIG, or
 //! starts one of its own; either is for tests alone.
 
 mod cases;
+mod classes;
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
@@ -124,12 +125,13 @@ async fn the_api_server_takes_the_definition_and_keeps_its_rules() {
     scaled(&api).await;
     let unseen = api.get("full").await.unwrap();
     assert_eq!(unseen.data["status"], json!({"observedGeneration": 0}), "what no operator has looked at says so");
-    let classes: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::erase::<RagPipelineClass>(&()));
-    served(&classes).await;
+    let of_classes: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::erase::<RagPipelineClass>(&()));
+    served(&of_classes).await;
     let class: Value = serde_saphyr::from_str(include_str!("../../../crds/examples/class.yaml")).unwrap();
     let strict = PatchParams::apply("test").validation_strict();
-    classes.patch("standard", &strict, &Patch::Apply(class)).await.unwrap();
-    classes.delete("standard", &DeleteParams::default()).await.unwrap();
+    of_classes.patch("standard", &strict, &Patch::Apply(class)).await.unwrap();
+    of_classes.delete("standard", &DeleteParams::default()).await.unwrap();
+    classes::hold(&client, &namespace).await;
     namespaces.delete(&namespace, &DeleteParams::default()).await.unwrap();
 }
 

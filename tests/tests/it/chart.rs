@@ -1,4 +1,8 @@
-//! The chart beside the code: the same resource, the same grants. Needs no cluster; Helm itself is tried in the end-to-end tests.
+//! The chart beside the code: the same resource, the same grants. Needs no cluster; what Helm makes of it is in `rendered`, behind the
+//! feature `programs`, and Helm itself is tried in the end-to-end tests.
+
+#[cfg(feature = "programs")]
+mod rendered;
 
 use std::path::{Path, PathBuf};
 

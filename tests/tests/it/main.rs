@@ -6,8 +6,11 @@
 #[cfg(feature = "apiserver")]
 mod apiserver;
 mod chart;
+mod classes;
 #[cfg(feature = "e2e")]
 mod e2e;
+#[cfg(any(feature = "apiserver", feature = "programs"))]
+mod helm;
 mod monitoring;
 mod operator_readme;
 mod tidy;

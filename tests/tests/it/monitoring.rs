@@ -67,12 +67,15 @@ fn operator_metrics() -> BTreeSet<String> {
     registered("operator/src/metrics.rs", "ragline_operator_")
 }
 
+/// Every alert that the chart can make.
+fn alerts() -> Vec<Value> {
+    let files = ["alerts.yaml", "alerts_spend.yaml"].map(|file| yaml(&format!("charts/ragline/files/{file}")));
+    files.iter().flat_map(|file| list(file, "groups")).flat_map(|group| list(group, "rules")).cloned().collect()
+}
+
 /// Every expression of the alerts and of the dashboard.
 fn expressions() -> Vec<String> {
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let alerts = yaml("charts/ragline/files/alerts.yaml");
-    let rules = list(&alerts, "groups").iter().flat_map(|group| list(group, "rules"));
-    let mut found: Vec<_> = rules.map(|rule| text(&rule["expr"])).collect();
+    let mut found: Vec<_> = alerts().iter().map(|rule| rule["expr"].as_str().unwrap().to_owned()).collect();
     assert!(found.len() > 10, "{} alerts only: this test looks at nothing", found.len());
     found.extend(dashboard_expressions());
     found
@@ -135,9 +138,8 @@ fn the_dashboard_shows_every_metric() {
 #[test]
 fn every_alert_says_how_grave_it_is_and_what_to_do_and_is_tested() {
     let tests = read("tests/monitoring/alerts_test.yaml");
-    let alerts = yaml("charts/ragline/files/alerts.yaml");
     let mut complaints = Vec::new();
-    for rule in list(&alerts, "groups").iter().flat_map(|group| list(group, "rules")) {
+    for rule in alerts() {
         let name = rule["alert"].as_str().unwrap();
         if !["critical", "warning", "info"].iter().any(|severity| rule["labels"]["severity"] == *severity) {
             complaints.push(format!("{name} has no severity"));
@@ -152,6 +154,23 @@ fn every_alert_says_how_grave_it_is_and_what_to_do_and_is_tested() {
         }
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn the_charts_readme_lists_every_alert() {
+    let readme = read("charts/ragline/README.md");
+    let rows = readme.lines().filter(|line| line.starts_with("| `Ragline")).filter_map(|line| line.split('|').nth(1));
+    let listed: BTreeSet<_> = rows.flat_map(|names| names.split(", ")).map(|name| name.trim().trim_matches('`').to_owned()).collect();
+    assert_eq!(listed, alerts().iter().map(|rule| rule["alert"].as_str().unwrap().to_owned()).collect());
+}
+
+/// What platform teams are told of: a metric of answers, of rates or of costs that no alert reads would go by unseen.
+#[test]
+fn what_befalls_answers_is_alerted_on() {
+    let read: BTreeSet<_> = alerts().iter().flat_map(|rule| promql::names(rule["expr"].as_str().unwrap()).metrics).collect();
+    let told = |name: &String| ["_failures_total", "_dropped_total", "_limited_total", "_usd_total"].iter().any(|end| name.ends_with(end));
+    let missing: Vec<_> = gateway_metrics().into_iter().filter(|name| told(name) && !read.contains(name)).collect();
+    assert!(missing.is_empty(), "no alert reads {missing:?}");
 }
 
 #[test]

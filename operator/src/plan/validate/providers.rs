@@ -81,36 +81,7 @@ pub(super) fn embedding(embedding: &spec::Embedding, problems: &mut Problems) ->
 
 /// The provider that a spec names, the built-in one where it names none.
 pub(super) fn generation(generation: &spec::Generation, problems: &mut Problems) -> GenerationProvider {
-    let spec::Generation {
-        builtin,
-        open_ai_compatible,
-        temperature: _,
-        max_tokens: _,
-        top_p: _,
-        timeout_seconds: _,
-        retry_attempts: _,
-        prompt_template: _,
-        context_tokens: _,
-        open_ai,
-        azure_open_ai,
-        anthropic,
-        gemini,
-        open_router,
-        fallbacks: _,
-        short_questions: _,
-        prices: _,
-        model_context_tokens: _,
-    } = generation;
-    let writer = spec::Writer {
-        builtin: builtin.clone(),
-        open_ai_compatible: open_ai_compatible.clone(),
-        open_ai: open_ai.clone(),
-        azure_open_ai: azure_open_ai.clone(),
-        anthropic: anthropic.clone(),
-        gemini: gemini.clone(),
-        open_router: open_router.clone(),
-    };
-    let mut named = writers("spec.generation", &writer, problems);
+    let mut named = writers("spec.generation", &generation.writer(), problems);
     problems.require(named.len() <= 1, "spec.generation", "name only one provider");
     named.pop().unwrap_or_default()
 }

@@ -35,6 +35,10 @@ fn storage(storage: Value) -> Value {
     json!({"postgres": {"managed": {"storage": storage}}})
 }
 
+fn resources(limits: Value) -> Value {
+    json!({"gateway": {"resources": {"limits": limits}}})
+}
+
 fn parameters(parameters: Value) -> Value {
     json!({"postgres": {"managed": {"parameters": parameters}}})
 }
@@ -127,6 +131,13 @@ pub(super) fn cases() -> Vec<Case> {
             json!({"chunking": {"maxToken": 100}}),
             Refused("spec.chunking.maxToken: field not declared in schema"),
         ),
+        new("amounts that are numbers", resources(json!({"cpu": 2, "memory": 2_147_483_648_u64})), Taken),
+        new("amounts that are text", resources(json!({"cpu": "500m", "memory": "2Gi"})), Taken),
+        new("a part of a CPU as a number", resources(json!({"cpu": 0.5})), Refused("must be of type integer or string")),
+        new("less than nothing as a number", resources(json!({"cpu": -1})), Refused("greater than or equal to 0")),
+        new("less than nothing as text", resources(json!({"cpu": "-1"})), Refused("should match")),
+        new("an amount of 33 characters", resources(json!({"cpu": "1".repeat(33)})), Refused("may not be more than 32")),
+        new("an amount that is a truth", resources(json!({"cpu": true})), Refused("must be of type integer or string")),
         new("a size that is no amount", storage(json!({"size": "big"})), Refused("should match")),
         new("an address without a scheme", open_ai_at("a.example"), Refused("should match")),
         new("an address with a port", open_ai_at("http://a.example:8080/v1"), Taken),
@@ -158,6 +169,14 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         change("a growing volume", storage(json!({"size": "1Gi"})), storage(json!({"size": "1.5Gi"})), Taken),
         change("the same size in other words", storage(json!({"size": "1Gi"})), storage(json!({"size": "1024Mi"})), Taken),
+        change("the same size as a number", storage(json!({"size": "1Gi"})), storage(json!({"size": 1_073_741_824})), Taken),
+        change("a growing volume as a number", storage(json!({"size": 1_073_741_824})), storage(json!({"size": "2Gi"})), Taken),
+        change(
+            "a shrinking volume as a number",
+            storage(json!({"size": "1Gi"})),
+            storage(json!({"size": 1_073_741_823})),
+            Refused("cannot shrink"),
+        ),
         change(
             "a shrinking volume",
             storage(json!({"size": "20Gi"})),

@@ -1,14 +1,9 @@
-//! What helm, promtool and Argo CD's Lua say of the chart's monitoring. `tests/monitoring/programs.sh` brings the programs.
-
-use std::{
-    path::PathBuf,
-    process::{Command, Output},
-    sync::OnceLock,
-};
+//! What helm, promtool and Argo CD's Lua say of the chart's monitoring.
 
 use serde_json::{Value, json};
 
-use super::{dashboard_expressions, list, read, repository, yaml};
+use super::{dashboard_expressions, list, read, yaml};
+use crate::helm::{children, matches, one, program, run, template};
 
 /// What a cluster with the Prometheus operator says that it knows; `helm template` asks none.
 const KNOWN: [&str; 4] = [
@@ -19,43 +14,6 @@ const KNOWN: [&str; 4] = [
 ];
 const ALL_ON: [&str; 3] =
     ["monitoring.serviceMonitor.enabled=true", "monitoring.prometheusRule.enabled=true", "monitoring.dashboard.enabled=true"];
-
-fn program(name: &str) -> Command {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| {
-        let output = Command::new(repository().join("tests/monitoring/programs.sh")).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().into()
-    });
-    let mut command = Command::new(folder.join(name));
-    command.current_dir(repository());
-    command
-}
-
-/// Runs to the end: what was printed where it ended well, else everything that it said.
-fn run(command: &mut Command) -> Result<String, String> {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let stdout = String::from_utf8(stdout).unwrap();
-    if status.success() { Ok(stdout) } else { Err(format!("{stdout}{}", String::from_utf8_lossy(&stderr))) }
-}
-
-fn template(sets: &[&str], known: &[&str]) -> Result<Vec<Value>, String> {
-    let mut helm = program("helm");
-    helm.args(["template", "r", "charts/ragline", "--namespace", "home"]);
-    helm.args(sets.iter().flat_map(|set| ["--set", set]));
-    helm.args(known.iter().flat_map(|version| ["--api-versions", version]));
-    let text = run(&mut helm)?;
-    let documents = text.split("\n---\n").filter(|document| document.contains("kind:"));
-    Ok(documents.map(|document| serde_saphyr::from_str(document.trim_start_matches("---\n")).unwrap()).collect())
-}
-
-/// The only object of a kind whose name ends so.
-fn one<'a>(objects: &'a [Value], kind: &str, ending: &str) -> &'a Value {
-    let name = |object: &Value| object["metadata"]["name"].as_str().unwrap().to_owned();
-    let found: Vec<_> = objects.iter().filter(|object| object["kind"] == kind && name(object).ends_with(ending)).collect();
-    assert_eq!(found.len(), 1, "{kind} {ending}");
-    found[0]
-}
 
 #[test]
 fn nothing_watches_unless_asked_for() {
@@ -73,15 +31,8 @@ fn all_of_it_is_made_on_a_cluster_that_knows_it_and_by_helm_template_alone() {
     }
 }
 
-/// Objects that the operator makes for a pipeline with workers.
-fn children() -> Vec<Value> {
-    let text = read("operator/src/plan/golden/workers.yaml");
-    let documents = text.split("---\n").filter(|document| document.contains("kind:"));
-    documents.map(|document| serde_saphyr::from_str(document).unwrap()).collect()
-}
-
 fn selected(monitor: &Value, labels: &Value) -> bool {
-    monitor["spec"]["selector"]["matchLabels"].as_object().unwrap().iter().all(|(key, value)| labels[key] == *value)
+    matches(&monitor["spec"]["selector"], labels)
 }
 
 fn has_port(ports: &[Value]) -> bool {
@@ -144,6 +95,7 @@ fn values_that_cannot_work_are_refused() {
         ("monitoring.serviceMonitor.namespaces={A}", "namespaces"),
         ("monitoring.serviceMonitor.labels.a=1", "labels"),
         ("monitoring.prometheusRule.disabled={Other}", "disabled"),
+        ("monitoring.prometheusRule.spendUsdPerHour=-1", "spendUsdPerHour"),
         ("monitoring.dashboard.namespace=-a", "namespace"),
         ("monitoring.dashboards.enabled=true", "dashboards"),
     ];
@@ -184,8 +136,23 @@ fn the_rule_and_the_dashboard_are_the_files() {
 }
 
 #[test]
+fn what_answers_may_cost_is_a_value_and_without_it_there_is_no_such_alert() {
+    let sets = |more: &'static str| [ALL_ON[1], "monitoring.prometheusRule.labels.a=b", more];
+    let rules = |more: &'static str| one(&template(&sets(more), &[]).unwrap(), "PrometheusRule", "ragline")["spec"].clone();
+    let without = rules("monitoring.prometheusRule.spendUsdPerHour=0");
+    assert_eq!(without, yaml("charts/ragline/files/alerts.yaml"));
+    let with = rules("monitoring.prometheusRule.spendUsdPerHour=12.5");
+    let group = list(&with, "groups").last().unwrap();
+    assert_eq!(group["rules"][0]["alert"], "RaglineSpendHigh");
+    assert_eq!(group["rules"][0]["expr"], "sum by (namespace, pipeline) (increase(rag_llm_cost_usd_total[1h])) > 12.5");
+    assert_eq!(list(&with, "groups").len(), list(&without, "groups").len() + 1);
+}
+
+#[test]
 fn promtool_takes_the_alerts_and_each_fires_and_stays_silent_as_it_should() {
-    run(program("promtool").args(["check", "rules", "charts/ragline/files/alerts.yaml"])).unwrap();
+    for file in ["alerts.yaml", "alerts_spend.yaml"] {
+        run(program("promtool").args(["check", "rules"]).arg(format!("charts/ragline/files/{file}"))).unwrap();
+    }
     run(program("promtool").args(["test", "rules", "tests/monitoring/alerts_test.yaml"])).unwrap();
 }
 
