@@ -81,7 +81,7 @@ impl JsonSchema for Quantity {
             "maxLength": 32,
             "pattern": r"^[0-9]+([.][0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$",
             "minimum": 0,
-            "maximum": 9_007_199_254_740_991_u64,
+            "maximum": 999_999_999_999_999_u64,
         })
     }
 }

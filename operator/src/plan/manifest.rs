@@ -62,20 +62,24 @@ fn problem(field: &str, message: impl Into<String>) -> Problem {
 }
 
 fn check(path: &str, value: &Value, schema: &JSONSchemaProps, problems: &mut Vec<Problem>) {
-    let fits = match (schema.type_.as_deref(), value) {
+    let wanted = match schema.x_kubernetes_int_or_string {
+        Some(true) => Some("integer or string"),
+        _ => schema.type_.as_deref(),
+    };
+    let fits = match (wanted, value) {
         (Some("object"), Value::Object(_))
         | (Some("array"), Value::Array(_))
-        | (Some("string"), Value::String(_))
+        | (Some("string" | "integer or string"), Value::String(_))
         | (Some("boolean"), Value::Bool(_)) => true,
-        (Some("integer"), Value::Number(number)) => number.is_i64() || number.is_u64(),
+        (Some("integer" | "integer or string"), Value::Number(number)) => number.is_i64() || number.is_u64(),
         (Some("number"), Value::Number(_)) | (None, _) => true,
         _ => false,
     };
     if !fits {
-        let wanted = schema.type_.as_deref().unwrap_or_default();
+        let wanted = wanted.unwrap_or_default();
         let hint = match value {
             Value::Null => "; leave it out instead",
-            Value::Number(_) if wanted == "string" => "; put it in quotes",
+            Value::Number(_) if wanted.ends_with("string") => "; put it in quotes",
             _ => "",
         };
         problems.push(problem(path, format!("must be of type {wanted}{hint}")));
@@ -173,8 +177,17 @@ mod tests {
                 vec!["spec.embedding.openAiCompatible.baseUrl: is required"],
             ),
             (
-                "{postgres: {managed: {storage: {size: 10}}}}",
-                vec!["spec.postgres.managed.storage.size: must be of type string; put it in quotes"],
+                "{gateway: {image: 1}}",
+                vec!["spec.gateway.image: must be of type string; put it in quotes"],
+            ),
+            ("{gateway: {resources: {limits: {cpu: 2, memory: 2Gi}}}}", vec![]),
+            (
+                "{gateway: {resources: {limits: {cpu: 0.5}}}}",
+                vec!["spec.gateway.resources.limits.cpu: must be of type integer or string; put it in quotes"],
+            ),
+            (
+                "{gateway: {resources: {limits: {memory: -1}}}}",
+                vec!["spec.gateway.resources.limits.memory: must be 0 to 999999999999999"],
             ),
             ("{postgres: {managed: {parameters: {work_mem: 8MB}}}}", vec![]),
             ("{networkPolicy: {allowFrom: [{podSelector: {}}]}}", vec![]),

@@ -127,10 +127,12 @@ async fn the_api_server_takes_the_definition_and_keeps_its_rules() {
     assert_eq!(unseen.data["status"], json!({"observedGeneration": 0}), "what no operator has looked at says so");
     let of_classes: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::erase::<RagPipelineClass>(&()));
     served(&of_classes).await;
-    let class: Value = serde_saphyr::from_str(include_str!("../../../crds/examples/class.yaml")).unwrap();
-    let strict = PatchParams::apply("test").validation_strict();
-    of_classes.patch("standard", &strict, &Patch::Apply(class)).await.unwrap();
-    of_classes.delete("standard", &DeleteParams::default()).await.unwrap();
+    for class in serde_saphyr::from_multiple::<Value>(include_str!("../../../crds/examples/class.yaml")).unwrap() {
+        let name = class["metadata"]["name"].as_str().unwrap().to_owned();
+        let strict = PatchParams::apply("test").validation_strict();
+        of_classes.patch(&name, &strict, &Patch::Apply(class)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        of_classes.delete(&name, &DeleteParams::default()).await.unwrap();
+    }
     classes::hold(&client, &namespace).await;
     namespaces.delete(&namespace, &DeleteParams::default()).await.unwrap();
 }

@@ -62,6 +62,7 @@ async fn a_user_of_one_namespace_stays_within_the_class() {
         ("/gateway", json!({"replicas": 0, "image": "own:1"}), "images cannot be named"),
         ("/postgres", json!({"managed": {"storage": {"size": "3Gi"}}}), "allows a volume of 2Gi"),
         ("/generation", generation("https://elsewhere.example/v1"), "allows models at: https://models.example/v1"),
+        ("/generation", json!({"anthropic": {"model": "m"}}), "allows models at: https://models.example/v1"),
     ];
     for (at, value, words) in refusals {
         let mut spec = tiny(&name);
