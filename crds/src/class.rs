@@ -30,6 +30,11 @@ pub struct RagPipelineClassSpec {
     /// Default: `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<bool>,
+    /// Namespaces whose pipelines may be of the class, at most 256; those of others are refused. Whoever makes a pipeline may name any
+    /// class, so one with wider bounds than the default's wants a list. Default: all.
+    #[schemars(length(max = 256), inner(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_namespaces: Option<Vec<String>>,
     /// Images of pipelines whose spec names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<ClassImages>,

@@ -44,6 +44,11 @@ pub fn of<'a>(spec: &RagPipelineSpec, classes: &'a [RagPipelineClass]) -> Result
 pub fn filled(pipeline: &RagPipeline, class: &RagPipelineClass) -> Result<RagPipeline, Refusal> {
     let mut filled = pipeline.clone();
     let mut problems = Vec::new();
+    let namespace = pipeline.metadata.namespace.clone().unwrap_or_default();
+    if class.spec.allowed_namespaces.as_ref().is_some_and(|list| !list.contains(&namespace)) {
+        let message = format!("cannot be this class in the namespace {namespace}; name another one");
+        problems.push(Problem { field: "spec.className".to_owned(), message });
+    }
     images(&mut filled.spec, class, &mut problems);
     if let Some(storage_class) = &class.spec.storage_class_name
         && filled.spec.postgres.as_ref().is_none_or(|postgres| postgres.external.is_none() && postgres.cloud_native_pg.is_none())
@@ -239,6 +244,19 @@ mod tests {
         let class = json!({"models": {"generation": {}}});
         assert!(outcome(json!({}), class.clone()).unwrap_err().contains("models.generation names none"));
         assert!(outcome(json!({"generation": {"builtin": {}}}), class).is_ok());
+    }
+
+    #[test]
+    fn a_class_is_for_the_namespaces_that_it_names() {
+        let class = class("wide", json!({"allowedNamespaces": ["library"]}));
+        let pipeline = |namespace: &str| {
+            let mut pipeline = RagPipeline::new("a", RagPipelineSpec::default());
+            pipeline.metadata.namespace = Some(namespace.to_owned());
+            pipeline
+        };
+        assert!(filled(&pipeline("library"), &class).is_ok());
+        let refusal = filled(&pipeline("other"), &class).unwrap_err().to_string();
+        assert!(refusal.contains("spec.className: cannot be this class in the namespace other"), "{refusal}");
     }
 
     #[test]

@@ -176,10 +176,7 @@ mod tests {
                 "{embedding: {openAiCompatible: {model: m, dimensions: 3}}}",
                 vec!["spec.embedding.openAiCompatible.baseUrl: is required"],
             ),
-            (
-                "{gateway: {image: 1}}",
-                vec!["spec.gateway.image: must be of type string; put it in quotes"],
-            ),
+            ("{gateway: {image: 1}}", vec!["spec.gateway.image: must be of type string; put it in quotes"]),
             ("{gateway: {resources: {limits: {cpu: 2, memory: 2Gi}}}}", vec![]),
             (
                 "{gateway: {resources: {limits: {cpu: 0.5}}}}",

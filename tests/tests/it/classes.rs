@@ -80,7 +80,8 @@ fn leads_to_a_model(path: &str, schema: &JSONSchemaProps) -> bool {
 #[test]
 fn the_tables_of_providers_name_all_that_lead_to_a_model() {
     let fields = fields();
-    let found: BTreeSet<_> = fields.iter().filter(|(path, schema)| leads_to_a_model(path, schema)).map(|(path, _)| path).collect();
+    let found: BTreeSet<_> =
+        fields.iter().filter(|(path, schema)| leads_to_a_model(path, schema)).map(|(path, _)| path).collect();
     let known = known();
     assert_eq!(found, known.keys().collect(), "plan/models.rs of the operator must know every provider in every place");
     for (path, Provider { name: _, address_field, model_field, own_address }) in known {

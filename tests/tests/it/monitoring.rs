@@ -160,7 +160,8 @@ fn every_alert_says_how_grave_it_is_and_what_to_do_and_is_tested() {
 fn the_charts_readme_lists_every_alert() {
     let readme = read("charts/ragline/README.md");
     let rows = readme.lines().filter(|line| line.starts_with("| `Ragline")).filter_map(|line| line.split('|').nth(1));
-    let listed: BTreeSet<_> = rows.flat_map(|names| names.split(", ")).map(|name| name.trim().trim_matches('`').to_owned()).collect();
+    let listed: BTreeSet<_> =
+        rows.flat_map(|names| names.split(", ")).map(|name| name.trim().trim_matches('`').to_owned()).collect();
     assert_eq!(listed, alerts().iter().map(|rule| rule["alert"].as_str().unwrap().to_owned()).collect());
 }
 
@@ -168,7 +169,9 @@ fn the_charts_readme_lists_every_alert() {
 #[test]
 fn what_befalls_answers_is_alerted_on() {
     let read: BTreeSet<_> = alerts().iter().flat_map(|rule| promql::names(rule["expr"].as_str().unwrap()).metrics).collect();
-    let told = |name: &String| ["_failures_total", "_dropped_total", "_limited_total", "_usd_total"].iter().any(|end| name.ends_with(end));
+    let told = |name: &String| {
+        ["_failures_total", "_dropped_total", "_limited_total", "_usd_total"].iter().any(|end| name.ends_with(end))
+    };
     let missing: Vec<_> = gateway_metrics().into_iter().filter(|name| told(name) && !read.contains(name)).collect();
     assert!(missing.is_empty(), "no alert reads {missing:?}");
 }

@@ -74,6 +74,7 @@ pub(super) async fn hold(client: &Client, namespace: &str) {
         agree(&pipelines, case).await;
     }
     holds_as_the_default(&classes, &pipelines).await;
+    holds_in_its_namespaces(&classes, &pipelines, namespace).await;
     classes.delete(CLASS, &DeleteParams::default()).await.unwrap();
     for policy in policies.iter().rev() {
         let (api, name) = policy_api(client, policy);
@@ -104,6 +105,17 @@ async fn holds_as_the_default(classes: &Api<RagPipelineClass>, pipelines: &Api<D
     assert!(refusal.contains("allows built-in models only"), "{refusal}");
     spec["className"] = json!("other");
     assert_eq!(policy_says(pipelines, &spec).await, Ok(()));
+}
+
+/// Who may make pipelines may name any class, so a class says where it is to be had.
+async fn holds_in_its_namespaces(classes: &Api<RagPipelineClass>, pipelines: &Api<DynamicObject>, namespace: &str) {
+    let spec = json!({"className": CLASS});
+    set_class(classes, pipelines, &json!({"allowedNamespaces": [namespace]}), 28).await;
+    assert_eq!(policy_says(pipelines, &spec).await, Ok(()));
+    let elsewhere = json!({"allowedNamespaces": ["elsewhere"], "limits": {"workerReplicas": 7}});
+    set_class(classes, pipelines, &elsewhere, 0).await;
+    let refusal = policy_says(pipelines, &spec).await.unwrap_err();
+    assert!(refusal.contains("is not for pipelines of the namespace"), "{refusal}");
 }
 
 fn is_policy(object: &Value) -> bool {

@@ -53,7 +53,8 @@ fn who_is_called_and_who_may_call_can_be_named() {
         "to": [{"ipBlock": {"cidr": "10.0.0.0/16"}}, {"ipBlock": {"cidr": "fd00::/64"}}],
     });
     assert_eq!(policy["egress"][1], api_server);
-    let namespaces = json!({"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["a", "b"]}]});
+    let namespaces =
+        json!({"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["a", "b"]}]});
     assert_eq!(policy["egress"][2]["to"][0]["namespaceSelector"], namespaces);
 }
 
