@@ -66,15 +66,19 @@ fn every_field_is_documented_and_names_its_default_or_is_required() {
     let names: BTreeSet<_> = without.iter().filter_map(|field| field.path.rsplit('.').next()).collect();
     // What is required, chosen, or filled in from the parent's documentation.
     let known = [
+        "audience",
         "baseUrl",
-        "className",
         "builtin",
+        "className",
         "cpu",
+        "deployment",
         "dimensions",
         "disabled",
         "end",
+        "endpoint",
         "host",
         "hostnames",
+        "issuer",
         "key",
         "lists",
         "matchLabels",
@@ -105,6 +109,9 @@ fn every_string_list_and_map_is_bounded() {
                 schema.properties.is_some() || schema.max_properties.is_some() || schema.additional_properties.is_none()
             }
             Some("integer" | "number") if path.starts_with("spec.") => schema.minimum.is_some() && schema.maximum.is_some(),
+            None if schema.x_kubernetes_int_or_string == Some(true) => {
+                schema.max_length.is_some() && schema.pattern.is_some() && schema.minimum.is_some() && schema.maximum.is_some()
+            }
             _ => true,
         };
         assert!(bounded, "{path}");
@@ -115,7 +122,7 @@ fn every_string_list_and_map_is_bounded() {
 fn documented_defaults_are_those_of_the_gateway() {
     let config = serde_json::to_value(Config::default()).unwrap();
     let mut compared = 0;
-    for Field { path, schema } in all_fields() {
+    for Field { path, schema } in all_fields().into_iter().filter(is_leaf) {
         let Some(value) = config.pointer(&format!("/{}", path.replace('.', "/"))) else { continue };
         let default = default_of(&schema);
         let Some(default) = default.as_deref().and_then(|text| Some(text.strip_prefix('`')?.split_once('`')?.0)) else {
@@ -134,11 +141,21 @@ fn documented_defaults_are_those_of_the_gateway() {
 }
 
 #[test]
-fn the_full_example_shows_every_field() {
-    let documents: Vec<Value> = serde_saphyr::from_multiple(include_str!("../examples/full.yaml")).unwrap();
+fn the_examples_show_every_field() {
+    let examples = [include_str!("../examples/full.yaml"), include_str!("../examples/providers.yaml")];
+    let documents: Vec<Value> = examples.into_iter().flat_map(|text| serde_saphyr::from_multiple(text).unwrap()).collect();
     for Field { path, .. } in all_fields() {
-        let pointer = format!("/spec/{}", path.replace('.', "/"));
-        assert!(documents.iter().any(|document| document.pointer(&pointer).is_some()), "{path} is not in examples/full.yaml");
+        let shown = documents.iter().any(|document| shows(&document["spec"], path.split('.')));
+        assert!(shown, "{path} is neither in examples/full.yaml nor in examples/providers.yaml");
+    }
+}
+
+/// Whether a value has a field, in any item of the lists on the way to it.
+fn shows<'a>(value: &Value, mut path: impl Iterator<Item = &'a str> + Clone) -> bool {
+    match (path.next(), value) {
+        (None, _) => true,
+        (Some(_), Value::Array(items)) => items.iter().any(|item| shows(item, path.clone())),
+        (Some(name), _) => value.get(name).is_some_and(|value| shows(value, path)),
     }
 }
 
@@ -194,7 +211,10 @@ fn field_table() -> String {
         let purpose = text.split_once(". ").map_or(text, |(first, _)| first).trim_end_matches('.');
         let default = default_of(schema).filter(|_| is_leaf(&field)).unwrap_or_default();
         let default = default.split_once(". ").map_or(default.as_str(), |(first, _)| first);
-        let type_ = schema.type_.as_deref().unwrap_or_default();
+        let type_ = match schema.x_kubernetes_int_or_string {
+            Some(true) => "string or integer",
+            _ => schema.type_.as_deref().unwrap_or_default(),
+        };
         let path = path.replace(".0", "[]");
         writeln!(table, "| `{path}` | {type_} | {default} | {} |", purpose.replace('|', "\\|")).unwrap();
     }
