@@ -203,9 +203,16 @@ fn between(readme: &str, name: &str, table: &str) -> String {
     format!("{head}{begin}{table}{end}{tail}")
 }
 
+/// Whether a field is that of a provider which stands below `generation` as well, where the table has it.
+fn is_repeated(path: &str, all: &BTreeSet<String>) -> bool {
+    let places = ["generation.fallbacks.0.", "generation.shortQuestions.provider."];
+    places.iter().filter_map(|place| path.strip_prefix(place)).any(|field| all.contains(&format!("generation.{field}")))
+}
+
 fn field_table() -> String {
     let mut table = "| Field of `spec` | Type | Default | Purpose |\n|---|---|---|---|\n".to_owned();
-    for field in all_fields() {
+    let all = all_fields().into_iter().map(|field| field.path).collect();
+    for field in all_fields().into_iter().filter(|field| !is_repeated(&field.path, &all)) {
         let Field { path, schema } = &field;
         let text = schema.description.as_deref().unwrap_or_default();
         let purpose = text.split_once(". ").map_or(text, |(first, _)| first).trim_end_matches('.');

@@ -137,7 +137,7 @@ fn the_dashboard_shows_every_metric() {
 
 #[test]
 fn every_alert_says_how_grave_it_is_and_what_to_do_and_is_tested() {
-    let tests = read("tests/monitoring/alerts_test.yaml");
+    let tests = ["alerts_test.yaml", "answers_test.yaml"].map(|file| read(&format!("tests/monitoring/{file}"))).concat();
     let mut complaints = Vec::new();
     for rule in alerts() {
         let name = rule["alert"].as_str().unwrap();

@@ -153,7 +153,9 @@ fn promtool_takes_the_alerts_and_each_fires_and_stays_silent_as_it_should() {
     for file in ["alerts.yaml", "alerts_spend.yaml"] {
         run(program("promtool").args(["check", "rules"]).arg(format!("charts/ragline/files/{file}"))).unwrap();
     }
-    run(program("promtool").args(["test", "rules", "tests/monitoring/alerts_test.yaml"])).unwrap();
+    for file in ["alerts_test.yaml", "answers_test.yaml"] {
+        run(program("promtool").args(["test", "rules"]).arg(format!("tests/monitoring/{file}"))).unwrap();
+    }
 }
 
 #[test]
