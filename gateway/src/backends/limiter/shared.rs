@@ -6,6 +6,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -22,6 +23,8 @@ use crate::{
 const TAKE: &str = include_str!("take.lua");
 /// What the keys begin with.
 const PREFIX: &str = "rate:";
+/// Between two times that Valkey is told of requests that were let through: many go with one script.
+const TELL_EVERY: Duration = Duration::from_millis(20);
 /// Callers whose requests may wait to be told at once; those of others are asked for.
 const MOST_UNTOLD: usize = 1_024;
 
@@ -69,7 +72,7 @@ impl SharedLimiter {
 }
 
 impl Shared {
-    /// Tells what is untold until nothing is: what comes in during one round trip goes with the next.
+    /// Tells what is untold until nothing is.
     async fn tell(self: Arc<Self>) {
         while let Some(requests) = self.next_untold() {
             for (budgets, amount) in requests {
@@ -78,6 +81,7 @@ impl Shared {
                     self.stand_alone(&budgets);
                 }
             }
+            tokio::time::sleep(TELL_EVERY).await;
         }
     }
 

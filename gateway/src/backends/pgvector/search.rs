@@ -34,7 +34,7 @@ const WINDOWS_FILTERED: u32 = 2;
 /// Chunks that a filter may leave to be compared one by one: as many as cost what walking the index would. Comparing costs by the
 /// chunks that pass; walking costs the more, the smaller their share of the rows, so both meet at a root of the rows.
 const WINDOWS_WALKED: f64 = 40.0;
-const FEW: RangeInclusive<u32> = 1_000..=10_000;
+const FEW: RangeInclusive<u32> = 3_000..=10_000;
 /// Times that an index is asked for four times as much, before every row is compared.
 const WIDENINGS: u32 = 2;
 
