@@ -73,7 +73,8 @@ impl Spans {
         if stop.run_until_cancelled(self.receiver.recv_many(&mut batch, BATCH)).await.is_some() {
             let until = Instant::now() + GATHER;
             while batch.len() < BATCH {
-                let more = timeout_at(until, self.receiver.recv_many(&mut batch, BATCH - batch.len()));
+                let room = BATCH - batch.len();
+                let more = timeout_at(until, self.receiver.recv_many(&mut batch, room));
                 match stop.run_until_cancelled(more).await {
                     Some(Ok(count)) if count > 0 => {}
                     Some(Ok(_) | Err(_)) | None => break,
