@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     spec::{
-        Auth, Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Ingest, Limits, Logging, NetworkPolicy, Postgres, Redaction, Rerank, Search, Tracing,
+        Auth, Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Ingest, Limits, Logging,
+        NetworkPolicy, Postgres, Redaction, Rerank, Search, Tracing,
     },
     status::RagPipelineStatus,
 };

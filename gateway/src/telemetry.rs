@@ -8,8 +8,10 @@ pub mod subject;
 mod tracer;
 pub mod traces;
 
-use tracing::{Level, Metadata};
-use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt,
+};
 
 use self::traces::Traces;
 
@@ -37,22 +39,32 @@ pub enum TelemetryError {
 /// A level that does not parse, or a second call.
 pub fn init(level: &str, traces: Option<&Traces>) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(level).map_err(|source| TelemetryError::Level { level: level.to_owned(), source })?;
-    let lines = |with_spans| {
-        let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false);
-        layer.with_span_list(with_spans).with_writer(std::io::stderr)
-    };
-    let of_questions = lines(false).with_filter(filter_fn(|metadata| metadata.target() == QUERY_TARGET));
-    let of_all_else = lines(true).with_filter(filter_fn(|metadata| metadata.target() != QUERY_TARGET && !holds_texts(metadata)));
     let Some(traces) = traces else {
-        let lines = of_all_else.and_then(of_questions);
-        return tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(TelemetryError::Twice);
+        return tracing_subscriber::registry().with(filter).with(lines()).try_init().map_err(TelemetryError::Twice);
     };
     // What is logged and what is traced are chosen apart: stages are traced at any level of the log.
-    let lines = of_all_else.and_then(of_questions).with_filter(filter);
-    let set_up = tracing_subscriber::registry().with(traces.layer()).with(lines).try_init();
-    set_up.map_err(TelemetryError::Twice)?;
+    let both = tracing_subscriber::registry().with(traces.layer()).with(lines().with_filter(filter));
+    both.try_init().map_err(TelemetryError::Twice)?;
     propagation::switch_on();
     Ok(())
+}
+
+/// What writes the log.
+fn lines<S>() -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let of_questions = line(false).with_filter(filter_fn(|metadata| metadata.target() == QUERY_TARGET));
+    let of_all_else = line(true).with_filter(filter_fn(|metadata| metadata.target() != QUERY_TARGET && !holds_texts(metadata)));
+    of_all_else.and_then(of_questions)
+}
+
+fn line<S>(with_spans: bool) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false);
+    layer.with_span_list(with_spans).with_writer(std::io::stderr)
 }
 
 /// What the library of the Model Context Protocol says of a message has questions and passages in it, at any level but the highest.

@@ -145,7 +145,8 @@ pub(super) async fn ingest(parts: &Parts, claim: &Claim, progress: &Progress) ->
     drop(spans);
     let document = NewDocument { content_type, title };
     let publishing = documents.publish(claim, document, &fingerprint);
-    let published = stage::run(tracing::debug_span!("publish", stage = "publish"), publishing).await.map_err(IngestError::Store)?;
+    let published =
+        stage::run(tracing::debug_span!("publish", stage = "publish"), publishing).await.map_err(IngestError::Store)?;
     parts.metrics.count_redacted(&redacted);
     Ok(Ended::Published(published))
 }
@@ -190,13 +191,7 @@ fn groups(chunks: Vec<CutChunk>, most: usize) -> Vec<Vec<CutChunk>> {
 }
 
 /// Embeds what has no stored vectors and stages the group. Returns the position after it.
-async fn store(
-    parts: &Parts,
-    claim: &Claim,
-    group: Vec<CutChunk>,
-    first: u32,
-    spans: &GroupSpans,
-) -> Result<u32, IngestError> {
+async fn store(parts: &Parts, claim: &Claim, group: Vec<CutChunk>, first: u32, spans: &GroupSpans) -> Result<u32, IngestError> {
     let hashes: Vec<Hash> = group.iter().map(|chunk| hash(parts.embedder.as_ref(), &chunk.windows)).collect();
     let stored = parts.documents.embedded(claim.workspace, &hashes).await.map_err(IngestError::Store)?;
     let mut vectors = embed(parts, &group, &hashes, &stored, spans).await?.into_iter();

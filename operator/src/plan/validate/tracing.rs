@@ -10,7 +10,11 @@ pub(super) fn tracing(spec: &RagPipelineSpec, problems: &mut Problems) -> Tracin
     let Some(tracing) = &spec.tracing else { return default };
     let spec::Tracing { endpoint, sampling_ratio, headers_secret_ref: _, ca_secret_ref } = tracing;
     let endpoint = endpoint.parse().ok();
-    problems.require(endpoint.is_some(), "spec.tracing.endpoint", "must be an address, as in http://otel-collector.monitoring:4318");
+    problems.require(
+        endpoint.is_some(),
+        "spec.tracing.endpoint",
+        "must be an address, as in http://otel-collector.monitoring:4318",
+    );
     Tracing {
         endpoint,
         sampling_ratio: sampling_ratio.unwrap_or(default.sampling_ratio),
