@@ -1,7 +1,7 @@
 //! The log line of a question: the system description's fields and how the answer ended and what it cost. The question's text only when it was switched on.
 
 use opentelemetry::TraceId;
-use tracing::{field::display, info};
+use tracing::info;
 use uuid::Uuid;
 
 use crate::telemetry::QUERY_TARGET;

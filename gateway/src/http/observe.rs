@@ -84,7 +84,7 @@ pub(super) fn log_broken(error: &ApiError) {
     let cause = error.cause.as_ref().map(chain);
     let cause = cause.as_deref();
     if error.code.status().is_server_error() {
-        stage::fail(&Span::current(), code);
+        stage::fail(&Span::current(), code.clone());
         tracing::error!(error.code = %code, error.cause = cause, "an answer broke off with {code} while it was written");
     } else {
         tracing::info!(error.code = %code, error.cause = cause, "an answer was refused with {code} while it was written");

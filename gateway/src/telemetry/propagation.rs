@@ -62,7 +62,7 @@ impl Trace {
     }
 
     /// Tells how the request was answered. `error` is the code of an answer whose fault is ours.
-    pub fn end(&self, span: &Span, status: u16, error: Option<&'static str>) {
+    pub fn end(&self, span: &Span, status: u16, error: Option<String>) {
         self.describe(span);
         span.set_attribute("http.response.status_code", i64::from(status));
         if let Some(code) = error {
