@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 
 use crate::{
+    database::TestDatabase,
     env_fixture::{Gateway, database, serve_with_config},
     providers::stream_fake::{KEY, Mishap, StreamFake},
     traces_collector::{Collector, Seen},
