@@ -11,11 +11,11 @@ use opentelemetry_sdk::trace::{SdkTracer, Span};
 use super::subject::Subject;
 
 /// The span of a request that somebody made to the gateway.
-pub const REQUEST: &str = "request";
+const REQUEST: &str = "request";
 /// The span of a request that the gateway makes to a server.
-pub const CALL: &str = "call";
+const CALL: &str = "call";
 /// The span of a file that is taken in.
-pub const INGEST: &str = "ingest";
+const INGEST: &str = "ingest";
 
 /// The SDK's tracer with the conventions.
 #[derive(Debug)]
