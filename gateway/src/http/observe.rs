@@ -38,7 +38,7 @@ pub(super) async fn observe(State(state): State<Arc<ApiState>>, request: Request
     let span = span(&id, &method, &route);
     let trace = Trace::begin(&span, Some(request.headers()));
     let begun = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = next.run(request).instrument(span).await;
     let status = response.status();
     let milliseconds = begun.elapsed().as_secs_f64() * 1_000.0;
     state.parts.metrics.http_requests.with_label_values(&[route.as_str(), status.as_str()]).inc();
@@ -52,7 +52,7 @@ pub(super) async fn observe(State(state): State<Arc<ApiState>>, request: Request
     }
     if let Some(trace) = trace {
         let code = error.filter(|_| status.is_server_error()).map(|error| error.code.word());
-        trace.end(&span, status.as_u16(), code);
+        trace.end(status.as_u16(), code);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);

@@ -68,7 +68,6 @@ fn span(claim: &Claim) -> Span {
     let span = tracing::info_span!("ingest", stage = "ingest", job.id = %claim.job_id, trace_id = Empty);
     if let Some(trace) = Trace::begin(&span, None) {
         trace.subject.set_workspace(claim.workspace);
-        trace.describe(&span);
     }
     span
 }

@@ -30,11 +30,13 @@ pub(super) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
-/// The trace of a trip, from its outermost span on.
-#[derive(Clone, Debug)]
+/// The trace of a trip, from its outermost span on. When it is dropped, also with a request that is given up, that span is told what the trip was
+/// about, which is not known when it begins.
+#[derive(Debug)]
 pub struct Trace {
     pub id: TraceId,
     pub subject: Arc<Subject>,
+    span: Span,
 }
 
 impl Trace {
@@ -51,22 +53,22 @@ impl Trace {
         span.set_parent(parent.with_value(Arc::clone(&subject))).ok()?;
         let id = trace_id(span)?;
         span.record("trace_id", tracing::field::display(id));
-        Some(Self { id, subject })
-    }
-
-    /// Tells the first span, which begins before anything is known, what the trace is about.
-    pub fn describe(&self, span: &Span) {
-        for attribute in self.subject.attributes() {
-            span.set_attribute(attribute.key, attribute.value);
-        }
+        Some(Self { id, subject, span: span.clone() })
     }
 
     /// Tells how the request was answered. `error` is the code of an answer whose fault is ours.
-    pub fn end(&self, span: &Span, status: u16, error: Option<String>) {
-        self.describe(span);
-        span.set_attribute("http.response.status_code", i64::from(status));
+    pub fn end(self, status: u16, error: Option<String>) {
+        self.span.set_attribute("http.response.status_code", i64::from(status));
         if let Some(code) = error {
-            stage::fail(span, code);
+            stage::fail(&self.span, code);
+        }
+    }
+}
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        for attribute in self.subject.attributes() {
+            self.span.set_attribute(attribute.key, attribute.value);
         }
     }
 }

@@ -178,6 +178,26 @@ async fn what_the_caller_does_not_sample_is_not_sent_and_a_failure_shows_as_one(
 }
 
 #[tokio::test]
+async fn a_request_that_is_given_up_says_whose_it_was() {
+    let (database, collector) = (database().await, Collector::start().await);
+    let generator = StreamFake::start([Mishap::Hang]).await;
+    let gateway = traced(&database, &collector.address, &config(&generator, "http://127.0.0.1:9")).await;
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let is_asked = async {
+        while generator.count() == 0 {
+            ticks.tick().await;
+        }
+    };
+    tokio::select! {
+        answer = ask(&gateway, "") => panic!("{answer}"),
+        () = is_asked => {}
+    }
+    let (first, others) = collector.trace("POST /v1/answers", |_| true).await;
+    hang_together(&first, &others, &["query_id", "workspace_id"]);
+    assert_eq!((first.attribute("workspace_id"), first.attribute("http.response.status_code")), ("1", ""));
+}
+
+#[tokio::test]
 async fn a_collector_that_is_away_costs_no_request_and_is_told_of_once() {
     let database = database().await;
     let generator = StreamFake::start([]).await;
