@@ -85,7 +85,7 @@ impl Answerer {
     /// # Errors
     /// An empty text, no vector, or no search.
     pub async fn search(&self, principal: &Principal, request: &SearchRequest) -> Result<SearchOutcome, AnswerError> {
-        subject::query(Uuid::now_v7());
+        subject::query(Uuid::now_v7);
         let span = tracing::debug_span!("retrieve", stage = "retrieve");
         let searching = self.retriever.search(principal, request, request.limit.unwrap_or(self.search.limit));
         stage::run(span, searching).await
@@ -119,7 +119,7 @@ impl Answerer {
             return Err(AnswerError::EmptyQuestion);
         }
         let query_id = Uuid::now_v7();
-        subject::query(query_id);
+        subject::query(|| query_id);
         let span = tracing::debug_span!("condense", stage = "condense");
         let condensed = condense(self.generator.as_ref(), &request.history, text).instrument(span).await;
         let Condensed { question, usage, failed } = condensed;

@@ -37,10 +37,10 @@ pub fn workspace(workspace: WorkspaceId) {
     with_current(|subject| subject.set_workspace(workspace));
 }
 
-/// The question of the request under way; its first, where it asks several.
-pub fn query(query: Uuid) {
+/// The question of the request under way; its first, where it asks several. An id is made only where it is wanted.
+pub fn query(id: impl FnOnce() -> Uuid) {
     with_current(|subject| {
-        subject.query.get_or_init(|| query);
+        subject.query.get_or_init(id);
     });
 }
 
