@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     spec::{
         Auth, Cache, Chunking, Dataset, DeletionPolicy, Embedding, Gateway, Generation, Index, Ingest, Limits, Logging,
-        NetworkPolicy, Postgres, Redaction, Rerank, Search,
+        NetworkPolicy, Postgres, Redaction, Rerank, Search, Tracing,
     },
     status::RagPipelineStatus,
 };
@@ -166,4 +166,7 @@ pub struct RagPipelineSpec {
     /// Who may call besides the holders of API keys. Left out, nobody may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
+    /// Where traces are sent. Left out, there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracing: Option<Tracing>,
 }

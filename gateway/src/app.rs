@@ -5,6 +5,7 @@ mod background;
 mod evaluation;
 mod models;
 mod roles;
+mod traced;
 mod verification;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 use url::Url;
 
+use self::traced::Traced;
 pub use self::{
     models::space_wanted,
     roles::{Role, Roles},
@@ -34,6 +36,7 @@ use crate::{
     metrics::Metrics,
     redact::Redactor,
     settings::{Settings, secret::Secret},
+    telemetry::traces::Exporter,
     traits::{cache::Cache, embedder::Embedder, limiter::Limiter, tokens::TokenVerifier},
 };
 
@@ -127,12 +130,12 @@ pub fn connect(settings: &Settings) -> anyhow::Result<Store> {
     Ok(Store::connect(&settings.config.database, &settings.database_url()?, space_wanted(&settings.config))?)
 }
 
-/// Does its roles until SIGTERM or SIGINT, then lets requests and the file under way end. A process that is only a worker answers
+/// Does its roles, traced where there is an exporter, until SIGTERM or SIGINT, then lets requests and the file under way end. A process that is only a worker answers
 /// probes and shows its figures, and nothing else.
 ///
 /// # Errors
 /// An address that is taken, or a database that must not be served with, such as one whose role no policy binds.
-pub async fn serve(settings: Settings, roles: Roles) -> anyhow::Result<()> {
+pub async fn serve(settings: Settings, roles: Roles, exporter: Option<Exporter>) -> anyhow::Result<()> {
     let app = App::build(settings)?;
     let listen = app.settings.config.server.listen.clone();
     let tls = Tls::load(&app.settings.config.server)?;
@@ -143,6 +146,7 @@ pub async fn serve(settings: Settings, roles: Roles) -> anyhow::Result<()> {
     let mut background = background::start(&app, roles, &shutdown)?;
     let state = api::state(&app, &shutdown);
     let router = if roles.api { routes::router(state) } else { routes::probes(state) };
+    let traced = exporter.map(|exporter| Traced::start(exporter, app.metrics.clone()));
     info!(address = %listen, model = app.embedder.model_name(), roles.api, roles.worker, "serving");
     let served = tokio::spawn(serve_http(listener, tls, router, shutdown.clone()));
     let ended = tokio::select! {
@@ -153,6 +157,9 @@ pub async fn serve(settings: Settings, roles: Roles) -> anyhow::Result<()> {
     shutdown.cancel();
     served.await.context("the server ended abnormally")??;
     background.join().await;
+    if let Some(traced) = traced {
+        traced.finish().await;
+    }
     ended
 }
 

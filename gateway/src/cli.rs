@@ -14,7 +14,8 @@ use crate::{
     eval::{Choice, Target, dataset::Dataset},
     http, index,
     settings::Settings,
-    telemetry, verify,
+    telemetry::{self, traces::Traces},
+    verify,
 };
 
 /// The longest that `migrate` and `index run` wait for PostgreSQL to answer.
@@ -110,7 +111,7 @@ impl Cli {
         let path = self.config;
         let settings = || Settings::load(path.as_deref(), |name| std::env::var(name).ok()).map_err(anyhow::Error::from);
         match self.command {
-            Command::Serve { roles } => app::serve(with_log(settings()?)?, roles.as_slice().into()).await?,
+            Command::Serve { roles } => run_serve(settings()?, &roles).await?,
             Command::Migrate => run_migrate(&with_log(settings()?)?).await?,
             Command::Index(IndexCommand::Run) => run_index(&with_log(settings()?)?).await?,
             Command::Index(IndexCommand::Status { json }) => print_index_status(&settings()?, json).await?,
@@ -131,8 +132,14 @@ impl Cli {
 }
 
 fn with_log(settings: Settings) -> anyhow::Result<Settings> {
-    telemetry::init(&settings.config.logging.level)?;
+    telemetry::init(&settings.config.logging.level, None)?;
     Ok(settings)
+}
+
+async fn run_serve(settings: Settings, roles: &[app::Role]) -> anyhow::Result<()> {
+    let traces = Traces::open(&settings)?;
+    telemetry::init(&settings.config.logging.level, traces.as_ref())?;
+    app::serve(settings, roles.into(), traces.map(Traces::into_exporter)).await
 }
 
 async fn run_migrate(settings: &Settings) -> anyhow::Result<()> {

@@ -79,6 +79,9 @@ pub struct Metrics {
     priced: Arc<Mutex<BTreeSet<i32>>>,
     /// Label `provider`: who gave no answer.
     pub rag_generation_failures: IntCounterVec,
+    pub spans_sent: IntCounter,
+    /// Label `reason`: `queue_full`, `unsent` or `rejected`.
+    pub spans_dropped: IntCounterVec,
 }
 
 impl Metrics {
@@ -191,6 +194,8 @@ impl Metrics {
                 "Times that a language model gave no answer and the next was asked, where one stands in for another.",
                 &["provider"],
             )?,
+            spans_sent: counter("ragline_spans_sent_total", "Spans that the collector of traces took.")?,
+            spans_dropped: counters("ragline_spans_dropped_total", "Spans that no collector of traces has.", &["reason"])?,
         })
     }
 

@@ -36,6 +36,8 @@ pub struct Secrets {
     /// Of the providers that stand in, in their order.
     pub fallback_api_keys: Vec<ProviderKey>,
     pub short_api_key: ProviderKey,
+    /// Headers for the collector of traces.
+    pub tracing_headers: Option<Secret>,
 }
 
 /// Why the settings cannot be used. Each says what to change.
@@ -151,6 +153,7 @@ impl Secrets {
             short_api_key: short.map_or_else(ProviderKey::default, |short| {
                 ProviderKey::of_generation(env::GENERATION_SHORT_API_KEY, &short.provider, lookup)
             }),
+            tracing_headers: find(env::OTEL_EXPORTER_OTLP_HEADERS),
         }
     }
 }
@@ -179,6 +182,7 @@ fn overlay(config: &mut Config, lookup: &impl Fn(&str) -> Option<String>) -> Res
         config.cache.mode = CacheMode::Disabled;
     }
     overlay_valkey(config, lookup)?;
+    overlay_tracing(config, lookup)?;
     if let (Some(directory), EmbeddingProvider::Builtin { model_directory }) =
         (lookup(env::MODEL_DIR), &mut config.embedding.provider)
     {
@@ -219,6 +223,24 @@ fn overlay_valkey(config: &mut Config, lookup: &impl Fn(&str) -> Option<String>)
     }
     if let Some(database) = number(lookup, env::VALKEY_DB)? {
         config.cache.database = database;
+    }
+    Ok(())
+}
+
+/// The standard variables of OpenTelemetry that have a field in the file.
+fn overlay_tracing(config: &mut Config, lookup: &impl Fn(&str) -> Option<String>) -> Result<(), SettingsError> {
+    if let Some(text) = lookup(env::OTEL_EXPORTER_OTLP_ENDPOINT) {
+        let expected = "it must be an address such as http://otel-collector:4318";
+        let name = env::OTEL_EXPORTER_OTLP_ENDPOINT;
+        config.tracing.endpoint = Some(Url::parse(&text).map_err(|_| SettingsError::Variable { name, value: text, expected })?);
+    }
+    if let Some(text) = lookup(env::OTEL_TRACES_SAMPLER_ARG) {
+        let refuse = |_| SettingsError::Variable {
+            name: env::OTEL_TRACES_SAMPLER_ARG,
+            value: text.clone(),
+            expected: "it must be a number from 0 to 1",
+        };
+        config.tracing.sampling_ratio = text.trim().parse().map_err(refuse)?;
     }
     Ok(())
 }

@@ -1,9 +1,21 @@
-//! Logs: one JSON object a line on standard error, with the level or filter that was configured.
+//! Logs: one JSON object a line on standard error, with the level or filter that was configured. Traces, where a collector is named: the
+//! same spans, sent away. A trace holds numbers, names and words of closed sets; no event becomes part of one, since events have texts.
 
-use tracing::{Level, Metadata};
-use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
+pub mod propagation;
+mod queue;
+pub mod stage;
+pub mod subject;
+mod tracer;
+pub mod traces;
 
-/// The target of the log line of a question, which has the described fields and no others.
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt,
+};
+
+use self::traces::Traces;
+
+/// The target of the log line of a question, which has the described fields, those of [`crate::answer`] beside them, and no others.
 pub const QUERY_TARGET: &str = "ragline_gateway::query";
 
 /// Why the log cannot be set up.
@@ -21,19 +33,38 @@ pub enum TelemetryError {
     Twice(#[source] tracing_subscriber::util::TryInitError),
 }
 
-/// Sets up the process's log.
+/// Sets up the process's log, and has its spans traced where `traces` are given.
 ///
 /// # Errors
 /// A level that does not parse, or a second call.
-pub fn init(level: &str) -> Result<(), TelemetryError> {
+pub fn init(level: &str, traces: Option<&Traces>) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(level).map_err(|source| TelemetryError::Level { level: level.to_owned(), source })?;
-    let lines = |with_spans| {
-        let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false);
-        layer.with_span_list(with_spans).with_writer(std::io::stderr)
+    let Some(traces) = traces else {
+        return tracing_subscriber::registry().with(filter).with(lines()).try_init().map_err(TelemetryError::Twice);
     };
-    let of_questions = lines(false).with_filter(filter_fn(|metadata| metadata.target() == QUERY_TARGET));
-    let of_all_else = lines(true).with_filter(filter_fn(|metadata| metadata.target() != QUERY_TARGET && !holds_texts(metadata)));
-    tracing_subscriber::registry().with(filter).with(of_all_else.and_then(of_questions)).try_init().map_err(TelemetryError::Twice)
+    // What is logged and what is traced are chosen apart: stages are traced at any level of the log.
+    let both = tracing_subscriber::registry().with(traces.layer()).with(lines().with_filter(filter));
+    both.try_init().map_err(TelemetryError::Twice)?;
+    propagation::switch_on();
+    Ok(())
+}
+
+/// What writes the log.
+fn lines<S>() -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let of_questions = line(false).with_filter(filter_fn(|metadata| metadata.target() == QUERY_TARGET));
+    let of_all_else = line(true).with_filter(filter_fn(|metadata| metadata.target() != QUERY_TARGET && !holds_texts(metadata)));
+    of_all_else.and_then(of_questions)
+}
+
+fn line<S>(with_spans: bool) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false);
+    layer.with_span_list(with_spans).with_writer(std::io::stderr)
 }
 
 /// What the library of the Model Context Protocol says of a message has questions and passages in it, at any level but the highest.

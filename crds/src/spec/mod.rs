@@ -16,6 +16,7 @@ mod provider;
 mod redaction;
 mod resources;
 mod search;
+mod tracing;
 mod workers;
 
 pub use auth::{Auth, Oidc};
@@ -36,4 +37,5 @@ pub use provider::{
 pub use redaction::Redaction;
 pub use resources::{Quantities, Quantity, Resources};
 pub use search::{Expansion, ExpansionMethod, Fusion, FusionMethod, Rerank, RerankProvider, Search, SearchMode};
+pub use tracing::Tracing;
 pub use workers::{Ingest, Workers};

@@ -56,6 +56,17 @@ pub const MODEL_DIR: &str = "RAGLINE_MODEL_DIR";
 /// Address to listen on, `host:port`.
 pub const LISTEN: &str = "RAGLINE_LISTEN";
 
+/// Address of an OpenTelemetry collector that takes OTLP over HTTP.
+pub const OTEL_EXPORTER_OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// Headers for the collector, as in `name=value,other=value`; a secret, since one of them may hold a key.
+pub const OTEL_EXPORTER_OTLP_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+/// Share of the traces that begin in the gateway, 0 to 1.
+pub const OTEL_TRACES_SAMPLER_ARG: &str = "OTEL_TRACES_SAMPLER_ARG";
+/// Name of the service in traces.
+pub const OTEL_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
+/// What traces say of the process besides, as in `deployment.environment.name=test,team=search`.
+pub const OTEL_RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
+
 /// Key of Azure OpenAI, for embeddings and generation.
 pub const AZURE_OPENAI_API_KEY: &str = "AZURE_OPENAI_API_KEY";
 /// Key of Anthropic.

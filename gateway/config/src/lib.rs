@@ -18,7 +18,7 @@ pub use config::{
     Database, Embedding, EmbeddingProvider, Expansion, ExpansionMethod, Fusion, FusionMethod, Generation, GenerationProvider,
     HnswParameters, HostedModel, Index, IndexMode, IvfFlatParameters, Limits, Logging, MOST_FALLBACKS, Oidc, OpenAiCompatible,
     Price, Rate, RateLimit, Redaction, Rerank, RerankProvider, Search, SearchMode, Server, ShortQuestions, SimilarityCache,
-    TextEmbeddingsInference, TlsMode,
+    TextEmbeddingsInference, TlsMode, Tracing,
 };
 pub use duration::Seconds;
 pub use report::{BuildReport, INDEX_REPORT_PATH, IndexReport, RelationReport, TierCounts};

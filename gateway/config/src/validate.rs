@@ -6,6 +6,7 @@ use crate::{
 };
 
 mod providers;
+mod tracing;
 
 /// Dimensions of a `vector` that pgvector can index.
 const MOST_INDEXED_VECTOR: u32 = 2_000;
@@ -189,6 +190,7 @@ impl Config {
         require((0.5..=1.0).contains(&index.recall_target), "index.recallTarget", "must be 0.5 to 1");
         require(self.limits.file_bytes <= self.limits.request_bytes, "limits.fileBytes", "must be at most limits.requestBytes");
         require(self.limits.concurrent_requests > 0, "limits.concurrentRequests", "must be at least 1");
+        tracing::tracing(&self.tracing, &mut require);
         if let Some(oidc) = &self.auth.oidc {
             let trusted = |text: &str| text.parse().is_ok_and(|url| is_trustworthy(&url));
             require(trusted(&oidc.issuer), "auth.oidc.issuer", TRUSTWORTHY);

@@ -1,5 +1,6 @@
 //! The log line of a question: the system description's fields and how the answer ended and what it cost. The question's text only when it was switched on.
 
+use opentelemetry::TraceId;
 use tracing::info;
 use uuid::Uuid;
 
@@ -23,6 +24,8 @@ pub(super) struct QueryEvent<'a> {
     pub(super) outcome: &'static str,
     /// In US dollars; `None` where the model has no price.
     pub(super) cost_usd: Option<f64>,
+    /// `None` unless traces are on.
+    pub(super) trace_id: Option<TraceId>,
 }
 
 impl QueryEvent<'_> {
@@ -41,6 +44,7 @@ impl QueryEvent<'_> {
             workspace_id,
             outcome,
             cost_usd,
+            trace_id,
         } = self;
         info!(
             target: QUERY_TARGET,
@@ -56,6 +60,7 @@ impl QueryEvent<'_> {
             workspace_id,
             outcome,
             cost_usd,
+            trace_id = trace_id.map(display),
             "RAG query completed"
         );
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use futures::future::join_all;
 use ragline_config::SearchMode;
-use tracing::{Instrument, warn};
+use tracing::warn;
 
 use self::lexical::Words;
 use super::{
@@ -15,9 +15,12 @@ use super::{
     request::AnswerError,
     retrieve::{Query, Retriever},
 };
-use crate::traits::{
-    embedder::Vector,
-    search::{Leg, Match, Nearest, NearestQuery, Passages, Principal, SearchPlan},
+use crate::{
+    telemetry::stage,
+    traits::{
+        embedder::Vector,
+        search::{Leg, Match, Nearest, NearestQuery, Passages, Principal, SearchPlan},
+    },
 };
 
 /// Tries to find everything in one version of the store.
@@ -76,7 +79,7 @@ impl Legs<'_> {
     /// Other wordings of the question; `None`: there should be some, and the model that makes them failed.
     async fn wordings(&self) -> Option<Vec<String>> {
         let span = tracing::debug_span!("expand", stage = "expand");
-        match self.retriever.rephraser.rephrase(&self.query.text).instrument(span).await {
+        match stage::run(span, self.retriever.rephraser.rephrase(&self.query.text)).await {
             Ok((wordings, usage)) => {
                 self.retriever.metrics.count_tokens(usage);
                 Some(wordings)
@@ -117,7 +120,8 @@ impl Legs<'_> {
     async fn nearest(&self) -> Result<Found, AnswerError> {
         let query = self.nearest_query(self.retriever.embed(&self.query.text).await?, self.wanted);
         let begin = Instant::now();
-        let searching = self.retriever.searcher.nearest(&query).instrument(tracing::debug_span!("search", stage = "search"));
+        let span = tracing::debug_span!("search", stage = "search", leg = "vector");
+        let searching = stage::run(span, self.retriever.searcher.nearest(&query));
         let Nearest { matches, store_version, plan } = searching.await.map_err(AnswerError::Search)?;
         self.observe(plan, begin);
         Ok(Found { matches, mode: SearchMode::Vector, plan, store_version: Some(store_version) })
@@ -135,7 +139,8 @@ impl Legs<'_> {
     async fn hybrid(&self, text: &str) -> Result<Hits, AnswerError> {
         match tokio::join!(self.by_vector(text), self.by_words(text, CANDIDATES)) {
             (Ok((vector, near)), Ok(words)) => {
-                let mut fused = fuse(&near.hits, &words.hits, &self.retriever.search.fusion);
+                let mut fused = tracing::debug_span!("fuse", stage = "fuse")
+                    .in_scope(|| fuse(&near.hits, &words.hits, &self.retriever.search.fusion));
                 words.tell(&mut fused);
                 let store_version = words.store_version.filter(|version| near.store_version == *version);
                 Ok(Hits { fused, mode: SearchMode::Hybrid, plan: near.plan, store_version, vector: Some(vector) })
@@ -161,7 +166,7 @@ impl Legs<'_> {
         let query = self.nearest_query(vector, CANDIDATES);
         let begin = Instant::now();
         let searching = self.retriever.searcher.nearest_hits(&query);
-        let leg = searching.instrument(tracing::debug_span!("search", stage = "search", leg = "vector")).await;
+        let leg = stage::run(tracing::debug_span!("search", stage = "search", leg = "vector"), searching).await;
         let leg = leg.map_err(AnswerError::Search)?;
         self.observe(leg.plan, begin);
         Ok((query.vector, leg))
@@ -178,7 +183,7 @@ impl Legs<'_> {
         let ids: Vec<i64> = winners.iter().map(|fused| fused.chunk_id).collect();
         let reading = self.retriever.searcher.passages(self.principal.workspace, vector.as_deref(), &ids);
         let span = tracing::debug_span!("hydrate", stage = "search", count = ids.len());
-        let Passages { mut matches, store_version } = reading.instrument(span).await.map_err(AnswerError::Search)?;
+        let Passages { mut matches, store_version } = stage::run(span, reading).await.map_err(AnswerError::Search)?;
         for found in &mut matches {
             found.lexical = winners.iter().find(|fused| fused.chunk_id == found.chunk_id).and_then(|fused| fused.lexical);
         }

@@ -39,7 +39,7 @@ use std::{sync::Arc, time::Instant};
 
 use futures::StreamExt;
 use ragline_config::{Generation, Logging, Search};
-use tracing::{Instrument, Span};
+use tracing::{Instrument, Span, field::Empty};
 use uuid::Uuid;
 
 pub use flight::Flights;
@@ -59,10 +59,13 @@ use self::{
     tally::{Ended, Tally},
     writing::{Writing, Written},
 };
-use crate::traits::{
-    filter::Filter,
-    generator::{Ending, GenerateError, Generated, GenerationRequest, Generator, Usage},
-    search::Principal,
+use crate::{
+    telemetry::{stage, subject},
+    traits::{
+        filter::Filter,
+        generator::{Ending, GenerateError, Generated, GenerationRequest, Generator, Usage},
+        search::Principal,
+    },
 };
 
 /// What is said when the context carries no answer.
@@ -84,7 +87,10 @@ impl Answerer {
     /// # Errors
     /// An empty text, no vector, or no search.
     pub async fn search(&self, principal: &Principal, request: &SearchRequest) -> Result<SearchOutcome, AnswerError> {
-        self.retriever.search(principal, request, request.limit.unwrap_or(self.search.limit)).await
+        subject::query(Uuid::now_v7);
+        let span = tracing::debug_span!("retrieve", stage = "retrieve");
+        let searching = self.retriever.search(principal, request, request.limit.unwrap_or(self.search.limit));
+        stage::run(span, searching).await
     }
 
     /// The whole answer: what [`Answerer::stream`] comes to.
@@ -114,11 +120,14 @@ impl Answerer {
         if text.is_empty() {
             return Err(AnswerError::EmptyQuestion);
         }
+        let query_id = Uuid::now_v7();
+        subject::query(|| query_id);
         let span = tracing::debug_span!("condense", stage = "condense");
         let condensed = condense(self.generator.as_ref(), &request.history, text).instrument(span).await;
         let Condensed { question, usage, failed } = condensed;
         self.retriever.metrics.rag_condense_failures.inc_by(u64::from(failed));
-        let mut tally = self.tally(principal, text, usage, begun);
+        let mut tally = self.tally(principal, text, query_id, begun);
+        tally.condensing = usage;
         let limit = request.limit.unwrap_or(self.search.answer_limit);
         let query = Query {
             text: question,
@@ -128,7 +137,7 @@ impl Answerer {
             threshold: request.threshold,
         };
         let span = tracing::debug_span!("retrieve", stage = "retrieve");
-        let context = match context::of(&self.retriever, principal, &query).instrument(span).await {
+        let context = match stage::run(span, context::of(&self.retriever, principal, &query)).await {
             Ok(context) => context,
             Err(error) => {
                 tally.tell(Ended::Failed, Usage::default());
@@ -165,7 +174,8 @@ impl Answerer {
             fixed,
         };
         let Budget { history, history_tokens, context_tokens, max_tokens } = budget(means, &request.history, tokenizer);
-        let filled = prompt::assemble(&settings.prompt_template, asked, &context.matches, context_tokens, tokenizer);
+        let filled = tracing::debug_span!("prompt", stage = "prompt")
+            .in_scope(|| prompt::assemble(&settings.prompt_template, asked, &context.matches, context_tokens, tokenizer));
         if filled.passages.is_empty() {
             return Ok(self.dont_know(tally));
         }
@@ -181,8 +191,8 @@ impl Answerer {
             top_p: request.top_p.unwrap_or(settings.top_p),
         };
         tally.asked = Some(Instant::now());
-        let span = tracing::debug_span!("generate", stage = "generate");
-        let pieces = match self.generator.write(&generation).instrument(span).await {
+        let generating = self.generating(max_tokens);
+        let pieces = match stage::run(generating.clone(), self.generator.write(&generation)).await {
             Ok(pieces) => pieces,
             Err(error) => {
                 tally.tell(Ended::Failed, Usage::default());
@@ -198,7 +208,23 @@ impl Answerer {
             grounds: generation.passages.iter().map(Ground::new).collect(),
             pieces,
             written: Written::default(),
+            generating,
+            citing: None,
         })
+    }
+
+    /// The span of the model's work, from the question to its last word.
+    fn generating(&self, max_tokens: u32) -> Span {
+        tracing::debug_span!(
+            "generate",
+            stage = "generate",
+            gen_ai.operation.name = "chat",
+            gen_ai.request.model = self.generator.model_name(),
+            gen_ai.request.max_tokens = max_tokens,
+            gen_ai.response.model = Empty,
+            gen_ai.usage.input_tokens = Empty,
+            gen_ai.usage.output_tokens = Empty,
+        )
     }
 
     /// The same way without asking the generator.
@@ -211,12 +237,14 @@ impl Answerer {
             grounds: Vec::new(),
             pieces: Generated { text: DONT_KNOW.to_owned(), ending: Ending::default() }.into_pieces(),
             written: Written::default(),
+            generating: Span::none(),
+            citing: None,
         }
     }
 
-    fn tally(&self, principal: &Principal, question: &str, condensing: Usage, begun: Instant) -> Tally {
+    fn tally(&self, principal: &Principal, question: &str, query_id: Uuid, begun: Instant) -> Tally {
         Tally {
-            query_id: Uuid::now_v7(),
+            query_id,
             workspace: principal.workspace,
             query: self.logging.query_text.then(|| question.to_owned()),
             logged: self.logging.queries,
@@ -230,7 +258,7 @@ impl Answerer {
             retrieval_time_ms: 0.0,
             asked: None,
             prompt_tokens: None,
-            condensing,
+            condensing: Usage::default(),
             generation: self.generation.clone(),
             told: false,
             metrics: self.retriever.metrics.clone(),

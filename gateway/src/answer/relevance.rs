@@ -8,6 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{Retriever, score};
 use crate::{
     ingest::window::windows,
+    telemetry::stage,
     traits::{
         embedder::{EmbedError, Embedder, Vector},
         reranker::{RerankError, Reranker},
@@ -119,7 +120,8 @@ impl Ranker {
 
     async fn relevances(&self, query: &str, cut: &[Cut]) -> Result<Vec<f32>, RankError> {
         let texts: Vec<&str> = cut.iter().map(|cut| cut.text.as_str()).collect();
-        self.reranker.rerank(query, &texts).await.map_err(RankError::Rerank)
+        let span = tracing::debug_span!("rerank", stage = "rerank", count = texts.len());
+        stage::run(span, self.reranker.rerank(query, &texts)).await.map_err(RankError::Rerank)
     }
 
     /// The best window counts for its text, as in a search.
@@ -128,7 +130,8 @@ impl Ranker {
         let query = self.embedder.embed(query).await.map_err(RankError::Embed)?;
         let counts: Vec<usize> = cut.iter().map(|cut| cut.windows.len()).collect();
         let windows: Vec<String> = cut.into_iter().flat_map(|cut| cut.windows).collect();
-        let vectors = self.embedder.embed_batch(&windows).await.map_err(RankError::Embed)?;
+        let span = tracing::debug_span!("embed", stage = "embed", count = windows.len());
+        let vectors = stage::run(span, self.embedder.embed_batch(&windows)).await.map_err(RankError::Embed)?;
         let mut vectors = vectors.iter();
         let best = |count| vectors.by_ref().take(count).map(|vector| dot(&query, vector)).fold(-1.0, f32::max);
         let cosines: Vec<f32> = counts.into_iter().map(best).collect();

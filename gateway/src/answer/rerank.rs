@@ -1,9 +1,10 @@
 //! Reranking: a model reads question and passages together and orders them anew. Fails softly: the search's order stays.
 
-use tracing::{Instrument, warn};
+use tracing::warn;
 
 use crate::{
     metrics::Metrics,
+    telemetry::stage,
     traits::{reranker::Reranker, search::Match},
 };
 
@@ -17,7 +18,7 @@ pub(super) async fn order(reranker: &dyn Reranker, question: &str, matches: &mut
     }
     let texts: Vec<&str> = matches[..seen].iter().map(|found| found.text.as_str()).collect();
     let span = tracing::debug_span!("rerank", stage = "rerank", count = seen);
-    let relevance = match reranker.rerank(question, &texts).instrument(span).await {
+    let relevance = match stage::run(span, reranker.rerank(question, &texts)).await {
         Ok(relevance) => relevance,
         Err(error) => {
             metrics.rag_rerank_failures.inc();

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     metrics::Metrics,
     redact::Redactor,
+    telemetry::stage,
     traits::{
         cache::{Cache, CacheKey, Namespace},
         embedder::{Embedder, Vector},
@@ -169,7 +170,8 @@ impl Retriever {
         let remembered = Remembered { matches: matches.into(), mode, plan, version: store_version.filter(|_| reranked) };
         if let (Some(version), Ok(bytes)) = (remembered.version, serde_json::to_vec(&remembered)) {
             let key = self.key(&principal, &query, version);
-            self.cache.store(Namespace::VectorSearch, &key, Bytes::from(bytes)).await;
+            let span = tracing::debug_span!("remember", stage = "remember");
+            self.cache.store(Namespace::VectorSearch, &key, Bytes::from(bytes)).instrument(span).await;
             if let Some(vector) = self.paraphrase_vector(&query).await {
                 let scope = self.scope(&principal, &query, version);
                 similar::remember(self.cache.as_ref(), &scope, &query, &vector, &key).await;
@@ -181,7 +183,7 @@ impl Retriever {
     pub(super) async fn embed(&self, text: &str) -> Result<Vector, AnswerError> {
         let begin = Instant::now();
         let span = tracing::debug_span!("embed", stage = "embed");
-        let vector = self.embedder.embed(text).instrument(span).await.map_err(AnswerError::Embed)?;
+        let vector = stage::run(span, self.embedder.embed(text)).await.map_err(AnswerError::Embed)?;
         let provider = self.embedder.provider();
         self.metrics.vector_embedding_generation_time.with_label_values(&[provider]).observe(begin.elapsed().as_secs_f64());
         Ok(vector)

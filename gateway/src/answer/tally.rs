@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     metrics::Metrics,
+    telemetry::propagation,
     traits::{generator::Usage, search::WorkspaceId},
 };
 
@@ -131,6 +132,7 @@ impl Tally {
                 workspace_id: self.workspace.0,
                 outcome: ended.label(),
                 cost_usd,
+                trace_id: propagation::trace_id(&self.span),
             };
             self.span.in_scope(|| event.log());
         }

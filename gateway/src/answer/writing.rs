@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::{
     DONT_KNOW,
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     redact::Redactor,
+    telemetry::stage::{self, ErrorType},
     traits::{
         embedder::Embedder,
         generator::{Ending, GenerateError, Piece, Pieces, Usage},
@@ -36,6 +37,10 @@ pub(super) struct Writing {
     pub(super) grounds: Vec<Ground>,
     pub(super) pieces: Pieces,
     pub(super) written: Written,
+    /// The span of the generator's work, closed with its last word.
+    pub(super) generating: Span,
+    /// That of checking citations, once there was one.
+    pub(super) citing: Option<Span>,
 }
 
 /// What was written so far.
@@ -112,25 +117,38 @@ impl Writing {
 
     /// The sentences that the next piece completes.
     async fn piece(&mut self) -> Result<Vec<String>, GenerateError> {
-        let span = tracing::debug_span!(parent: &self.tally.span, "generate", stage = "generate");
-        match self.pieces.next().instrument(span).await {
+        match self.pieces.next().instrument(self.generating.clone()).await {
             Some(Ok(Piece::Text(text))) => {
                 self.written.held.push(&text);
                 Ok(self.written.held.complete())
             }
             Some(Ok(Piece::End(ending))) => {
+                self.generated(&ending);
                 self.written.step = Step::Last(ending);
                 if self.written.answer.is_empty() && self.written.held.text().trim().is_empty() {
                     self.written.held.push(DONT_KNOW);
                 }
                 Ok(self.written.held.rest())
             }
-            Some(Err(error)) => Err(error),
+            Some(Err(error)) => {
+                stage::fail(&self.generating, error.error_type());
+                Err(error)
+            }
             None => {
                 let what = "it ended before the answer did".to_owned();
                 Err(GenerateError::Malformed { host: self.tally.model.clone(), what })
             }
         }
+    }
+
+    /// Closes the span of the generator's work.
+    fn generated(&mut self, ending: &Ending) {
+        let span = std::mem::replace(&mut self.generating, Span::none());
+        if !ending.model.is_empty() {
+            span.record("gen_ai.response.model", ending.model.as_str());
+        }
+        span.record("gen_ai.usage.input_tokens", ending.usage.prompt_tokens);
+        span.record("gen_ai.usage.output_tokens", ending.usage.completion_tokens);
     }
 
     /// The event of these sentences, `None` where they are empty.
@@ -160,8 +178,11 @@ impl Writing {
         }
         let claims = claims(&markers, &self.grounds);
         let stated: Vec<(&str, &Ground)> = claims.iter().map(|claim| (claim.statement, claim.ground)).collect();
+        let citing = || tracing::debug_span!(parent: &self.tally.span, "cite", stage = "cite");
+        let span = self.citing.get_or_insert_with(citing).clone();
         // A model that is away hinders no answer; what words do not bear out is then let stand.
-        let borne_out = support::judge(&stated, self.embedder.as_ref()).await.unwrap_or_else(|_| vec![true; claims.len()]);
+        let judging = support::judge(&stated, self.embedder.as_ref()).instrument(span);
+        let borne_out = judging.await.unwrap_or_else(|_| vec![true; claims.len()]);
         let kept: Vec<(usize, u32)> =
             claims.iter().zip(&borne_out).filter(|(_, yes)| **yes).map(|(c, _)| (c.marker, c.ground.number())).collect();
         let named: usize = markers.iter().map(|marker| marker.numbers.len()).sum();
@@ -170,6 +191,7 @@ impl Writing {
     }
 
     fn outcome(&mut self, ending: Ending) -> AnswerOutcome {
+        self.citing = None;
         let Ending { model, usage, finish } = ending;
         if !model.is_empty() {
             self.tally.model = model;

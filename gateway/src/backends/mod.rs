@@ -3,6 +3,7 @@
 pub mod anthropic;
 pub mod builtin;
 pub mod cache;
+pub mod collector;
 pub mod extractive;
 pub mod fallback;
 pub mod gemini;

@@ -20,10 +20,13 @@ use super::{
     state::ApiState,
     tokens,
 };
-use crate::traits::{
-    ingest::Hash,
-    search::{Directory, KeyPrint, Principal, StoreError},
-    workspaces::{FIRST_WORKSPACE, KeyHolder, Scope},
+use crate::{
+    telemetry::subject,
+    traits::{
+        ingest::Hash,
+        search::{Directory, KeyPrint, Principal, StoreError},
+        workspaces::{FIRST_WORKSPACE, KeyHolder, Scope},
+    },
 };
 
 /// Holders by the hash of their key and the state of all keys that it was looked up in; `None`: a key that nobody holds.
@@ -39,6 +42,7 @@ pub(super) async fn authenticate(State(state): State<Arc<ApiState>>, mut request
     let found = holder(&state, request.headers()).await;
     match found.and_then(|holder| admitted(&holder, &request)) {
         Ok(principal) => {
+            subject::workspace(principal.workspace);
             request.extensions_mut().insert(principal);
             next.run(request).await
         }

@@ -5,22 +5,28 @@ use std::{any::Any, sync::Arc, time::Instant};
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, Method},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use tracing::Instrument;
+use tracing::{
+    Instrument, Span,
+    field::{Empty, display},
+};
 
 use super::{
     error::{ApiError, Cause},
     ids,
     state::ApiState,
 };
+use crate::telemetry::{propagation::Trace, stage, traces::UNTRACED};
 
 /// The header of the request id.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A caller's id may be this long.
 const MOST_ID_BYTES: usize = 128;
+/// Routes that are asked every few seconds, and by nobody who would look for the trace.
+const UNTRACED_ROUTES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 /// The metric label of a request that no route matches.
 const NO_ROUTE: &str = "none";
 
@@ -29,23 +35,37 @@ pub(super) async fn observe(State(state): State<Arc<ApiState>>, request: Request
     let id = request_id(&request);
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| NO_ROUTE.to_owned(), |path| path.as_str().to_owned());
     let method = request.method().clone();
-    let span = tracing::info_span!("request", request.id = %id, http.method = %method, http.route = %route);
+    let span = span(&id, &method, &route);
+    let trace = Trace::begin(&span, Some(request.headers()));
     let begun = Instant::now();
     let mut response = next.run(request).instrument(span).await;
     let status = response.status();
     let milliseconds = begun.elapsed().as_secs_f64() * 1_000.0;
     state.parts.metrics.http_requests.with_label_values(&[route.as_str(), status.as_str()]).inc();
-    match response.extensions().get::<ApiError>() {
-        Some(error) => log_error(error, &id, method.as_str(), &route),
+    let error = response.extensions().get::<ApiError>();
+    match error {
+        Some(error) => log_error(error, &id, method.as_str(), &route, trace.as_ref()),
         None => tracing::debug!(
-            request.id = %id, http.status = status.as_u16(), duration_ms = milliseconds,
+            request.id = %id, http.response.status_code = status.as_u16(), duration_ms = milliseconds,
             "{method} {route} was answered {status}",
         ),
+    }
+    if let Some(trace) = trace {
+        let code = error.filter(|_| status.is_server_error()).map(|error| error.code.word());
+        trace.end(status.as_u16(), code);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// The span of a request. Those for probes and figures are not traced.
+fn span(id: &str, method: &Method, route: &str) -> Span {
+    if UNTRACED_ROUTES.contains(&route) {
+        return tracing::info_span!(target: UNTRACED, "request", request.id = %id, http.request.method = %method, http.route = %route);
+    }
+    tracing::info_span!("request", request.id = %id, http.request.method = %method, http.route = %route, trace_id = Empty)
 }
 
 /// Turns the panic of a handler into an answer.
@@ -64,6 +84,7 @@ pub(super) fn log_broken(error: &ApiError) {
     let cause = error.cause.as_ref().map(chain);
     let cause = cause.as_deref();
     if error.code.status().is_server_error() {
+        stage::fail(&Span::current(), code.clone());
         tracing::error!(error.code = %code, error.cause = cause, "an answer broke off with {code} while it was written");
     } else {
         tracing::info!(error.code = %code, error.cause = cause, "an answer was refused with {code} while it was written");
@@ -80,19 +101,21 @@ fn request_id(request: &Request) -> String {
     given.filter(usable).map_or_else(|| format!("req_{}", ids::quick_id()), str::to_owned)
 }
 
-fn log_error(error: &ApiError, id: &str, method: &str, route: &str) {
+fn log_error(error: &ApiError, id: &str, method: &str, route: &str, trace: Option<&Trace>) {
+    let trace_id = trace.map(|trace| display(trace.id));
     let status = error.code.status();
     let code = error.code.word();
     let cause = error.cause.as_ref().map(chain);
     let cause = cause.as_deref();
     if status.is_server_error() {
         tracing::error!(
-            request.id = %id, http.status = status.as_u16(), error.code = %code, error.cause = cause,
+            request.id = %id, trace_id, http.response.status_code = status.as_u16(), error.code = %code, error.cause = cause,
             "{method} {route} failed with {code}",
         );
     } else {
         tracing::info!(
-            request.id = %id, http.status = status.as_u16(), error.code = %code, error.param = error.param.as_deref(), error.cause = cause,
+            request.id = %id, trace_id, http.response.status_code = status.as_u16(), error.code = %code,
+            error.param = error.param.as_deref(), error.cause = cause,
             "{method} {route} was refused with {code}",
         );
     }

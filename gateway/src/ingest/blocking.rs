@@ -4,6 +4,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
+use tracing::Span;
 
 use super::{
     cut::{Cut, Cutter},
@@ -23,9 +24,11 @@ pub(super) async fn cut(
     let cutter = Arc::clone(cutter);
     let filename = claim.filename.as_ref().unwrap_or(&claim.source).clone();
     let content_type = claim.content_type.clone();
+    let span = Span::current();
     let work = tokio::task::spawn_blocking(move || {
         let _permit = permit;
-        std::panic::catch_unwind(AssertUnwindSafe(|| cutter.cut(bytes, &filename, content_type.as_deref())))
+        let cut = || span.in_scope(|| cutter.cut(bytes, &filename, content_type.as_deref()));
+        std::panic::catch_unwind(AssertUnwindSafe(cut))
     });
     match tokio::time::timeout(deadline, work).await {
         Ok(Ok(Ok(cut))) => cut.map_err(IngestError::Cut),

@@ -3,13 +3,14 @@
 use std::{
     collections::HashSet,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
 };
 
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
+use tracing::Span;
 use uuid::Uuid;
 
 use super::{
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::{
     metrics::Metrics,
+    telemetry::stage,
     traits::{
         embedder::{EmbedError, Embedder},
         ingest::{BlobStore, Claim, DocumentStore, Hash, JobStore, NewDocument, Published, StagedChunk},
@@ -59,6 +61,23 @@ impl Progress {
     pub(super) fn now(&self) -> (u32, Option<u32>) {
         let total = self.total.load(Ordering::Relaxed);
         (self.done.load(Ordering::Relaxed), (total > 0).then_some(total))
+    }
+}
+
+/// The spans of the stages that groups of chunks take turns in: one each for a file of any size, open from the first group that needs it.
+#[derive(Debug, Default)]
+struct GroupSpans {
+    embed: OnceLock<Span>,
+    store: OnceLock<Span>,
+}
+
+impl GroupSpans {
+    fn embed(&self) -> Span {
+        self.embed.get_or_init(|| tracing::debug_span!("embed", stage = "embed")).clone()
+    }
+
+    fn store(&self) -> Span {
+        self.store.get_or_init(|| tracing::debug_span!("store", stage = "store")).clone()
     }
 }
 
@@ -110,7 +129,7 @@ pub(super) async fn ingest(parts: &Parts, claim: &Claim, progress: &Progress) ->
         documents.complete_unchanged(claim, document).await.map_err(IngestError::Store)?;
         return Ok(Ended::Unchanged(document));
     }
-    let bytes = read(parts, claim).await?;
+    let bytes = stage::run(tracing::debug_span!("read", stage = "read"), read(parts, claim)).await?;
     let Cut { content_type, title, chunks, redacted } =
         blocking::cut(cutter, threads, claim, bytes, settings.extract_timeout).await?;
     if chunks.is_empty() {
@@ -118,12 +137,16 @@ pub(super) async fn ingest(parts: &Parts, claim: &Claim, progress: &Progress) ->
     }
     progress.total.store(u32::try_from(chunks.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
     let mut position = 0;
+    let spans = GroupSpans::default();
     for group in groups(chunks, settings.group) {
-        position = store(parts, claim, group, position).await?;
+        position = store(parts, claim, group, position, &spans).await?;
         progress.done.store(position, Ordering::Relaxed);
     }
+    drop(spans);
     let document = NewDocument { content_type, title };
-    let published = documents.publish(claim, document, &fingerprint).await.map_err(IngestError::Store)?;
+    let publishing = documents.publish(claim, document, &fingerprint);
+    let published =
+        stage::run(tracing::debug_span!("publish", stage = "publish"), publishing).await.map_err(IngestError::Store)?;
     parts.metrics.count_redacted(&redacted);
     Ok(Ended::Published(published))
 }
@@ -168,10 +191,10 @@ fn groups(chunks: Vec<CutChunk>, most: usize) -> Vec<Vec<CutChunk>> {
 }
 
 /// Embeds what has no stored vectors and stages the group. Returns the position after it.
-async fn store(parts: &Parts, claim: &Claim, group: Vec<CutChunk>, first: u32) -> Result<u32, IngestError> {
+async fn store(parts: &Parts, claim: &Claim, group: Vec<CutChunk>, first: u32, spans: &GroupSpans) -> Result<u32, IngestError> {
     let hashes: Vec<Hash> = group.iter().map(|chunk| hash(parts.embedder.as_ref(), &chunk.windows)).collect();
     let stored = parts.documents.embedded(claim.workspace, &hashes).await.map_err(IngestError::Store)?;
-    let mut vectors = embed(parts, &group, &hashes, &stored).await?.into_iter();
+    let mut vectors = embed(parts, &group, &hashes, &stored, spans).await?.into_iter();
     let mut position = first;
     let mut staged = Vec::with_capacity(group.len());
     for (CutChunk { text, tokens, heading_path, place, kind, metadata, windows }, content_hash) in group.into_iter().zip(hashes) {
@@ -179,18 +202,24 @@ async fn store(parts: &Parts, claim: &Claim, group: Vec<CutChunk>, first: u32) -
         staged.push(StagedChunk { position, text, tokens, heading_path, place, kind, content_hash, metadata, windows });
         position += 1;
     }
-    parts.documents.stage(claim, staged).await.map_err(IngestError::Store)?;
+    stage::run(spans.store(), parts.documents.stage(claim, staged)).await.map_err(IngestError::Store)?;
     Ok(position)
 }
 
 /// The vectors of all windows of the chunks that have none, in order.
-async fn embed(parts: &Parts, group: &[CutChunk], hashes: &[Hash], stored: &HashSet<Hash>) -> Result<Vec<Vec<f32>>, IngestError> {
+async fn embed(
+    parts: &Parts,
+    group: &[CutChunk],
+    hashes: &[Hash],
+    stored: &HashSet<Hash>,
+    spans: &GroupSpans,
+) -> Result<Vec<Vec<f32>>, IngestError> {
     let missing = group.iter().zip(hashes).filter(|(_, hash)| !stored.contains(*hash));
     let texts: Vec<String> = missing.flat_map(|(chunk, _)| chunk.windows.iter().cloned()).collect();
     if texts.is_empty() {
         return Ok(Vec::new());
     }
-    let vectors = parts.embedder.embed_batch(&texts).await.map_err(IngestError::Embed)?;
+    let vectors = stage::run(spans.embed(), parts.embedder.embed_batch(&texts)).await.map_err(IngestError::Embed)?;
     if vectors.len() == texts.len() {
         return Ok(vectors);
     }

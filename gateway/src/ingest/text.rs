@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     redact::Redactor,
+    telemetry::stage,
     traits::{
         embedder::Embedder,
         ingest::{Hash, Metadata},
@@ -29,10 +30,17 @@ pub struct TextCutter {
 
 impl Cutter for TextCutter {
     fn cut(&self, bytes: Vec<u8>, filename: &str, content_type: Option<&str>) -> Result<Cut, CutError> {
-        let mut extracted =
-            extract::extract(&bytes, filename, content_type).map_err(|error| CutError { reason: error.to_string() })?;
-        drop(bytes);
-        let redacted = redacted::redact(&mut extracted, &self.redactor);
+        let span = tracing::debug_span!("extract", stage = "extract", size_bytes = bytes.len());
+        let extracted = span.in_scope(|| extract::extract(&bytes, filename, content_type));
+        let mut extracted = extracted.map_err(|error| {
+            stage::fail(&span, "unreadable");
+            CutError { reason: error.to_string() }
+        })?;
+        drop((bytes, span));
+        let span = tracing::debug_span!("redact", stage = "redact");
+        let redacted = span.in_scope(|| redacted::redact(&mut extracted, &self.redactor));
+        drop(span);
+        let _chunking = tracing::debug_span!("chunk", stage = "chunk").entered();
         let tokenizer = self.embedder.tokenizer();
         let chunks = chunk::chunk(&extracted, &self.chunking, tokenizer);
         let Extracted { title, content_type, blocks: _ } = extracted;

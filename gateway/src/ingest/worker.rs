@@ -5,13 +5,20 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, field::Empty};
 
 use super::{
     failure::{Verdict, judge},
     job::{self, Ended, IngestError, Parts, Progress},
     lease,
 };
-use crate::traits::{ingest::Claim, search::StoreError};
+use crate::{
+    telemetry::{
+        propagation::Trace,
+        stage::{self, ErrorType},
+    },
+    traits::{ingest::Claim, search::StoreError},
+};
 
 /// The longest wait for new work before the queue is looked at anyhow.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
@@ -38,7 +45,8 @@ async fn work(parts: &Parts, shutdown: &CancellationToken) {
         match claim(parts).await {
             Ok(Some(claim)) => {
                 pause = PAUSES.0;
-                handle(parts, &claim, shutdown).await;
+                let span = span(&claim);
+                handle(parts, &claim, shutdown).instrument(span).await;
             }
             Ok(None) => {
                 pause = PAUSES.0;
@@ -53,6 +61,15 @@ async fn work(parts: &Parts, shutdown: &CancellationToken) {
             }
         }
     }
+}
+
+/// The span of a file, the first of its trace.
+fn span(claim: &Claim) -> Span {
+    let span = tracing::info_span!("ingest", stage = "ingest", job.id = %claim.job_id, trace_id = Empty);
+    if let Some(trace) = Trace::begin(&span, None) {
+        trace.subject.set_workspace(claim.workspace);
+    }
+    span
 }
 
 async fn claim(parts: &Parts) -> Result<Option<Claim>, StoreError> {
@@ -97,6 +114,7 @@ async fn handle(parts: &Parts, claim: &Claim, shutdown: &CancellationToken) {
             tracing::info!(job.id = %claim.job_id, document.id = %document, "a document was stored already");
         }
         Err(error) => {
+            stage::fail(&Span::current(), error.error_type());
             if let Some(settlement) = settlement(parts, claim, &error) {
                 report(parts, claim, &error, &settlement);
                 settle(parts, claim, &settlement, SETTLE_TRIES).await;

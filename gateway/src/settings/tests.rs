@@ -61,6 +61,24 @@ fn valkey_is_found_by_its_variables() {
 }
 
 #[test]
+fn the_collector_of_traces_is_found_by_the_standard_variables() {
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=k"),
+        ("OTEL_TRACES_SAMPLER_ARG", "0.5"),
+    ];
+    let settings = load(&variables).unwrap();
+    let tracing = &settings.config.tracing;
+    assert_eq!((tracing.endpoint.as_ref().unwrap().as_str(), tracing.sampling_ratio), ("http://collector:4318/", 0.5));
+    assert_eq!(secret(&settings.secrets.tracing_headers), "authorization=k");
+    assert_eq!(load(&[]).unwrap().config.tracing.endpoint, None, "off by default");
+    for (name, value) in [("OTEL_EXPORTER_OTLP_ENDPOINT", "collector"), ("OTEL_TRACES_SAMPLER_ARG", "half")] {
+        let error = load(&[(name, value)]).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+    }
+}
+
+#[test]
 fn upstash_is_spoken_to_with_tls() {
     let variables = [("UPSTASH_REDIS_REST_URL", "https://eu1-x.upstash.io"), ("UPSTASH_REDIS_REST_TOKEN", "token")];
     let settings = load(&variables).unwrap();

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs::File,
     path::PathBuf,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -154,6 +154,21 @@ impl Gateway {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
         said
+    }
+
+    /// Asks it to end, as Kubernetes does, and waits until it has.
+    pub(crate) async fn terminate(mut self) -> ExitStatus {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let begin = Instant::now();
+        let mut ticks = tokio::time::interval(Duration::from_millis(50));
+        loop {
+            ticks.tick().await;
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begin.elapsed() < PATIENCE, "the gateway does not end\n{}", self.log());
+        }
     }
 
     /// The most memory that the process has held, in MiB.

@@ -74,6 +74,8 @@ mod store_selectivity;
 mod text_formats;
 mod text_fuzz;
 mod text_pdf;
+mod traces;
+mod traces_collector;
 mod unanswerable;
 mod verify;
 mod verify_fixture;

@@ -5,5 +5,5 @@ mod embedding;
 mod fake;
 mod fallback;
 mod openai;
-mod stream_fake;
+pub(crate) mod stream_fake;
 mod streams;

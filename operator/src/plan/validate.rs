@@ -6,6 +6,7 @@ mod identity;
 mod providers;
 mod secrets;
 mod sizing;
+mod tracing;
 
 use std::{collections::BTreeMap, fmt};
 

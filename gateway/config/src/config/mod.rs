@@ -15,6 +15,7 @@ mod redaction;
 mod rerank;
 mod search;
 mod server;
+mod tracing;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,7 @@ pub use self::{
     rerank::{Rerank, RerankProvider},
     search::{Expansion, ExpansionMethod, Fusion, FusionMethod, Search, SearchMode},
     server::Server,
+    tracing::Tracing,
 };
 
 /// The whole configuration file.
@@ -54,4 +56,5 @@ pub struct Config {
     pub logging: Logging,
     pub redaction: Redaction,
     pub auth: Auth,
+    pub tracing: Tracing,
 }

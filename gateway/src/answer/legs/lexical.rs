@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use ragline_config::{Expansion, ExpansionMethod};
-use tracing::Instrument;
 
 use super::Legs;
 use crate::{
     answer::{expand, fuse::Fused, request::AnswerError},
+    telemetry::stage,
     traits::search::{Hit, Leg, LexicalQuery, Passages, SearchPlan},
 };
 
@@ -76,7 +76,7 @@ impl Legs<'_> {
             LexicalQuery { workspace: self.principal.workspace, text: text.to_owned(), limit, filter: self.query.filter.clone() };
         let begin = Instant::now();
         let searching = self.retriever.searcher.matching(&query);
-        let leg = searching.instrument(tracing::debug_span!("search", stage = "search", leg = "lexical")).await;
+        let leg = stage::run(tracing::debug_span!("search", stage = "search", leg = "lexical"), searching).await;
         let leg = leg.map_err(AnswerError::Search)?;
         self.observe(leg.plan, begin);
         Ok(leg)

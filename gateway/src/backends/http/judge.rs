@@ -55,6 +55,21 @@ impl Refusal {
         if error.is_timeout() { Self::TimedOut } else { Self::Transport(Box::new(error)) }
     }
 
+    /// What kind of failure it is, for traces.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::TimedOut => "timed_out",
+            Self::Transport(_) => "unreachable",
+            Self::Failing { .. } | Self::Denied { .. } => "refused",
+            Self::TooLarge { .. } => "too_large",
+            Self::BrokenOff => "broken_off",
+            Self::Malformed(_) => "malformed",
+            Self::Wordless(_) => "wordless",
+        }
+    }
+
     /// Whether the same request may succeed later.
     pub fn may_pass(&self) -> bool {
         match self {

@@ -16,8 +16,12 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use ragline_config::{Embedding, Generation};
-use reqwest::{Method, header};
+use reqwest::{
+    Method,
+    header::{self, HeaderMap},
+};
 use serde::Serialize;
+use tracing::{Instrument, Span, field::Empty};
 use url::Url;
 
 use self::{
@@ -25,6 +29,7 @@ use self::{
     credentials::Credentials,
     judge::{Refusal, Verdict},
 };
+use crate::telemetry::{propagation, stage};
 
 /// A connection must stand after this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -200,12 +205,37 @@ impl ModelServer {
     }
 
     async fn send(&self, method: &Method, path: &str, body: Option<Bytes>) -> Result<reqwest::Response, Refusal> {
+        let span = self.call_span(method);
         let url = format!("{}/{path}", self.base.as_str().trim_end_matches('/'));
         let mut request = self.credentials.sign(self.client.request(method.clone(), url));
         if let Some(body) = body {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body);
         }
-        request.send().await.map_err(Refusal::transport)
+        let mut headers = HeaderMap::new();
+        propagation::inject(&span, &mut headers);
+        let reply = request.headers(headers).send().instrument(span.clone()).await.map_err(Refusal::transport);
+        match &reply {
+            Ok(reply) => {
+                let status = reply.status();
+                span.record("http.response.status_code", status.as_u16());
+                if !status.is_success() {
+                    stage::fail(&span, status.as_u16().to_string());
+                }
+            }
+            Err(refusal) => stage::fail(&span, refusal.word()),
+        }
+        reply
+    }
+
+    /// The span of one try, up to the head of its answer. What comes after is the stage's.
+    fn call_span(&self, method: &Method) -> Span {
+        tracing::debug_span!(
+            "call",
+            http.request.method = %method,
+            server.address = self.base.host_str(),
+            server.port = self.base.port_or_known_default(),
+            http.response.status_code = Empty,
+        )
     }
 
     fn backoff(&self) -> Backoff {

@@ -10,13 +10,16 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Table;
-use crate::http::{
-    body::JsonBody,
-    error::{ApiError, ErrorBody, ErrorCode},
-    params::Caller,
-    state::ApiState,
+use crate::{
+    http::{
+        body::JsonBody,
+        error::{ApiError, ErrorBody, ErrorCode},
+        params::Caller,
+        state::ApiState,
+    },
+    telemetry::stage,
+    traits::embedder::{Embedder, Vector},
 };
-use crate::traits::embedder::{Embedder, Vector};
 
 /// The route.
 pub(super) fn table() -> Table {
@@ -112,10 +115,14 @@ pub(crate) async fn embed(
     check_model(embedder.as_ref(), &body)?;
     let texts = Arc::new(texts(body.input)?);
     let tokens = count_tokens(Arc::clone(embedder), Arc::clone(&texts)).await?;
-    let vectors = match texts.as_slice() {
-        [text] => vec![embedder.embed(text).await?],
-        texts => embedder.embed_batch(texts).await?,
+    let span = tracing::debug_span!("embed", stage = "embed", count = texts.len());
+    let embedding = async {
+        match texts.as_slice() {
+            [text] => embedder.embed(text).await.map(|vector| vec![vector]),
+            texts => embedder.embed_batch(texts).await,
+        }
     };
+    let vectors = stage::run(span, embedding).await?;
     state.shares.charge(&principal, tokens);
     let encode = |(index, vector)| EmbeddingView { object: "embedding", index, embedding: encode(body.encoding_format, vector) };
     Ok(Json(EmbeddingsView {

@@ -43,6 +43,8 @@ const NAMES: &[(&str, &str)] = &[
     ("rag_condense_failures", "rag.condense.failures"),
     ("rag_llm_cost_usd", "rag.llm.cost_usd"),
     ("rag_generation_failures", "rag.generation.failures"),
+    ("ragline_spans_dropped", "ragline.spans.dropped"),
+    ("ragline_spans_sent", "ragline.spans.sent"),
 ];
 
 /// For a Service of one pod: the check asks the Service.

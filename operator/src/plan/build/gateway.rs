@@ -159,6 +159,7 @@ fn pod_spec(pipeline: &Pipeline, serving: &Serving<'_>) -> PodSpec {
         mounted.push(file.mounted());
         variables.extend(file.variable());
     }
+    variables.extend(traced_as(pipeline));
     mounted.push(pod::scratch());
     let (volumes, mounts) = pod::split(mounted);
     let container = Container {
@@ -187,6 +188,13 @@ fn pod_spec(pipeline: &Pipeline, serving: &Serving<'_>) -> PodSpec {
         }]),
         ..pod::pod(GATEWAY_USER, serving.name.clone(), container, volumes)
     }
+}
+
+/// What traces say of the process beside its own: whose it is.
+fn traced_as(pipeline: &Pipeline) -> Option<EnvVar> {
+    pipeline.config.tracing.endpoint.as_ref()?;
+    let attributes = format!("k8s.namespace.name={},service.namespace={}", pipeline.namespace, pipeline.name);
+    Some(pod::variable(env::OTEL_RESOURCE_ATTRIBUTES, attributes))
 }
 
 fn arguments(roles: Option<&str>) -> Vec<String> {

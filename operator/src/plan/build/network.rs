@@ -108,7 +108,7 @@ fn callers(network: &Network) -> Option<NetworkPolicyIngressRule> {
     to(ports::GATEWAY_HTTP, from)
 }
 
-/// What gateways and workers call: name servers, database, cache, the servers of models, and the identity provider.
+/// What gateways and workers call: name servers, database, cache, the servers of models, the identity provider, and the collector of traces.
 fn outward(pipeline: &Pipeline) -> Vec<NetworkPolicyEgressRule> {
     let mut rules = vec![name_service()];
     rules.extend(database(pipeline));
@@ -119,6 +119,7 @@ fn outward(pipeline: &Pipeline) -> Vec<NetworkPolicyEgressRule> {
     });
     let mut servers = models(&pipeline.config);
     servers.extend(identity(&pipeline.config));
+    servers.extend(pipeline.config.tracing.endpoint.as_ref().map(|url| url.port_or_known_default().unwrap_or(HTTPS)));
     rules.extend((!servers.is_empty()).then(|| anywhere(&servers)));
     rules
 }

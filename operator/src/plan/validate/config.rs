@@ -12,7 +12,7 @@ use ragline_crds::{
     spec::{self, LogLevel},
 };
 
-use super::{Problem, Problems, identity, providers, secrets};
+use super::{Problem, Problems, identity, providers, secrets, tracing};
 use crate::plan::names;
 
 /// Overwrites `$to.$field` where the spec names it.
@@ -121,6 +121,7 @@ pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems
         take!(redaction => config.redaction; emails, phones, ibans, cards, ip_addresses, national_ids, api_keys);
     }
     config.auth.oidc = identity::oidc(spec, problems);
+    config.tracing = tracing::tracing(spec, problems);
     if let Err(error) = config.check() {
         problems.0.extend(refused(&error));
     }

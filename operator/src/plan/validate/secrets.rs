@@ -14,6 +14,8 @@ use crate::plan::{
 const VALKEY_CA: &str = "valkey-ca";
 /// Folder of the certificates that the identity provider's is checked with.
 const OIDC_CA: &str = "oidc-ca";
+/// Folder of the certificates that the collector's of traces is checked with.
+const TRACING_CA: &str = "tracing-ca";
 
 /// All of them, in the order in which they are missed.
 pub(super) fn secrets(spec: &RagPipelineSpec) -> Vec<UserSecret> {
@@ -44,6 +46,12 @@ pub(super) fn secrets(spec: &RagPipelineSpec) -> Vec<UserSecret> {
     }
     let oidc = spec.auth.as_ref().and_then(|auth| auth.oidc.as_ref()?.ca_secret_ref.clone());
     add("spec.auth.oidc.caSecretRef", OIDC_CA, None, SecretUser::Serving, oidc);
+    if let Some(tracing) = &spec.tracing {
+        let variable = Some(env::OTEL_EXPORTER_OTLP_HEADERS);
+        let headers = tracing.headers_secret_ref.clone();
+        add("spec.tracing.headersSecretRef", "tracing-headers", variable, SecretUser::Serving, headers);
+        add("spec.tracing.caSecretRef", TRACING_CA, None, SecretUser::Serving, tracing.ca_secret_ref.clone());
+    }
     found
 }
 
@@ -65,4 +73,9 @@ pub(super) fn valkey_ca(secret: &SecretKeyRef) -> PathBuf {
 /// Where the certificates for the identity provider are mounted.
 pub(super) fn oidc_ca(secret: &SecretKeyRef) -> PathBuf {
     PathBuf::from(format!("{}/{OIDC_CA}/{}", paths::SECRETS_DIR, secret.key))
+}
+
+/// Where the certificates for the collector of traces are mounted.
+pub(super) fn tracing_ca(secret: &SecretKeyRef) -> PathBuf {
+    PathBuf::from(format!("{}/{TRACING_CA}/{}", paths::SECRETS_DIR, secret.key))
 }
