@@ -16,11 +16,12 @@ mod provider;
 mod redaction;
 mod resources;
 mod search;
+mod tls;
 mod workers;
 
 pub use auth::{Auth, Oidc};
 pub use autoscaling::Autoscaling;
-pub use cache::{Cache, ExternalCache, ManagedCache, SimilarityCache};
+pub use cache::{Cache, CacheCluster, CacheSentinel, ExternalCache, ManagedCache, SimilarityCache};
 pub use embedding::{BuiltinEmbedding, Embedding, OpenAiCompatibleEmbedding, SecretKeyRef};
 pub use empty::Empty;
 pub use gateway::{Gateway, Limits, LogLevel, Logging, Rate, RateLimit};
@@ -36,4 +37,5 @@ pub use provider::{
 pub use redaction::Redaction;
 pub use resources::{Quantities, Quantity, Resources};
 pub use search::{Expansion, ExpansionMethod, Fusion, FusionMethod, Rerank, RerankProvider, Search, SearchMode};
+pub use tls::ManagedTls;
 pub use workers::{Ingest, Workers};

@@ -44,7 +44,7 @@ fn realm() -> String {
 }
 
 fn requests(key: u8, per_minute: u32) -> Budget {
-    Budget { id: BudgetId { payer: Payer::Key(KeyPrint([key; 32])), measure: Measure::Requests }, per_minute }
+    Budget { id: BudgetId { payer: Payer::Key(KeyPrint([key; 32]), WorkspaceId(1)), measure: Measure::Requests }, per_minute }
 }
 
 fn tokens(per_minute: u32) -> Budget {
