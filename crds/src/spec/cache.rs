@@ -133,7 +133,10 @@ pub struct ExternalCache {
 #[serde(rename_all = "camelCase")]
 pub struct CacheSentinel {
     /// Host and port of each Sentinel, as in `sentinel-0.cache.svc:26379`, 1 to 9. All of them are asked.
-    #[schemars(length(min = 1, max = 9), inner(length(max = 261), regex(pattern = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")))]
+    #[schemars(
+        length(min = 1, max = 9),
+        inner(length(max = 261), regex(pattern = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$"))
+    )]
     pub addresses: Vec<String>,
     /// What the Sentinels call the master, as in `mymaster`.
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^\S+$"))]
@@ -148,6 +151,9 @@ pub struct CacheSentinel {
 #[serde(rename_all = "camelCase")]
 pub struct CacheCluster {
     /// Host and port of some of its nodes, as in `valkey-0.cache.svc:6379`, 1 to 64. The others are learnt from them.
-    #[schemars(length(min = 1, max = 64), inner(length(max = 261), regex(pattern = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")))]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(max = 261), regex(pattern = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$"))
+    )]
     pub addresses: Vec<String>,
 }

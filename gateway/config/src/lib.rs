@@ -15,11 +15,11 @@ mod server_address;
 mod validate;
 
 pub use config::{
-    Auth, AzureOpenAi, Cache, CacheCluster, CacheMode, CacheSentinel, Chunking, Config, DEFAULT_MAX_WORDS, DEFAULT_PROMPT_TEMPLATE, DEFAULT_WINDOW_TOKENS,
-    Database, Embedding, EmbeddingProvider, Expansion, ExpansionMethod, Fusion, FusionMethod, Generation, GenerationProvider,
-    HnswParameters, HostedModel, Index, IndexMode, IvfFlatParameters, Limits, Logging, MOST_FALLBACKS, Oidc, OpenAiCompatible,
-    Price, Rate, RateLimit, Redaction, Rerank, RerankProvider, Search, SearchMode, Server, ShortQuestions, SimilarityCache,
-    TextEmbeddingsInference, TlsMode,
+    Auth, AzureOpenAi, Cache, CacheCluster, CacheMode, CacheSentinel, Chunking, Config, DEFAULT_MAX_WORDS,
+    DEFAULT_PROMPT_TEMPLATE, DEFAULT_WINDOW_TOKENS, Database, Embedding, EmbeddingProvider, Expansion, ExpansionMethod, Fusion,
+    FusionMethod, Generation, GenerationProvider, HnswParameters, HostedModel, Index, IndexMode, IvfFlatParameters, Limits,
+    Logging, MOST_FALLBACKS, Oidc, OpenAiCompatible, Price, Rate, RateLimit, Redaction, Rerank, RerankProvider, Search,
+    SearchMode, Server, ShortQuestions, SimilarityCache, TextEmbeddingsInference, TlsMode,
 };
 pub use duration::Seconds;
 pub use report::{BuildReport, INDEX_REPORT_PATH, IndexReport, RelationReport, TierCounts};

@@ -53,7 +53,10 @@ impl Shares {
             [(Measure::Requests, requests_per_minute), (Measure::Tokens, tokens_per_minute)]
                 .map(|(measure, per_minute)| Budget { id: BudgetId { payer, measure }, per_minute })
         };
-        let all = [of(Payer::Key(principal.key, principal.workspace), per_key), of(Payer::Workspace(principal.workspace), per_workspace)];
+        let all = [
+            of(Payer::Key(principal.key, principal.workspace), per_key),
+            of(Payer::Workspace(principal.workspace), per_workspace),
+        ];
         all.into_iter().flatten().filter(|budget| budget.per_minute > 0).collect()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ragline_config::Cache as CacheConfig;
 use ragline_gateway::{
     backends::{
-        cache::{TimesToLive, ValkeyCache},
+        cache::{Passwords, TimesToLive, ValkeyCache},
         limiter::SharedLimiter,
     },
     metrics::Metrics,
@@ -34,8 +34,8 @@ fn gateway(servers: &Servers, realm: &str) -> Gateway {
         ..CacheConfig::default()
     };
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-    let password = Some(SecretString::from(servers.value("VALKEY_PASSWORD")));
-    let valkey = ValkeyCache::open(&config, password, TimesToLive::new(&config), metrics.clone()).unwrap();
+    let passwords = Passwords { server: Some(SecretString::from(servers.value("VALKEY_PASSWORD"))), sentinel: None };
+    let valkey = ValkeyCache::open(&config, &passwords, TimesToLive::new(&config), metrics.clone()).unwrap();
     Gateway { limiter: SharedLimiter::new(Arc::new(valkey), realm.to_owned(), metrics.clone()), metrics }
 }
 

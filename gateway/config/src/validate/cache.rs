@@ -8,7 +8,8 @@ pub(super) fn places(cache: &Cache, require: &mut impl FnMut(bool, &'static str,
     require(sentinel.is_none() || cluster.is_none(), "cache.cluster", "give cache.sentinel or cache.cluster, not both");
     if let Some(CacheSentinel { addresses, master_name }) = sentinel {
         require((1..=9).contains(&addresses.len()), "cache.sentinel.addresses", "must be 1 to 9 addresses");
-        let named = (1..=128).contains(&master_name.len()) && !master_name.contains(|c: char| c.is_whitespace() || c.is_control());
+        let named =
+            (1..=128).contains(&master_name.len()) && !master_name.contains(|c: char| c.is_whitespace() || c.is_control());
         require(named, "cache.sentinel.masterName", "must be 1 to 128 characters without spaces");
     }
     if let Some(CacheCluster { addresses }) = cluster {

@@ -58,12 +58,7 @@ impl ValkeyCache {
     ///
     /// # Errors
     /// An address or certificate that no connection can be made of.
-    pub fn open(
-        config: &CacheConfig,
-        passwords: &Passwords,
-        times: TimesToLive,
-        metrics: Metrics,
-    ) -> Result<Self, ConnectError> {
+    pub fn open(config: &CacheConfig, passwords: &Passwords, times: TimesToLive, metrics: Metrics) -> Result<Self, ConnectError> {
         Ok(Self {
             connection: Connection::new(config, passwords)?,
             timeout: Duration::from_millis(config.timeout_ms),

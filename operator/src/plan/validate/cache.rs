@@ -75,3 +75,81 @@ fn addresses(field: &str, asked: &[String], problems: &mut Problems) -> Vec<Serv
     }
     read
 }
+
+#[cfg(test)]
+mod tests {
+    use ragline_crds::RagPipeline;
+    use serde_json::{Value, json};
+
+    use crate::plan::{
+        pipeline::{Defaults, Pipeline},
+        validate::{Refusal, validate},
+    };
+
+    fn check(cache: Value) -> Result<Pipeline, Refusal> {
+        let spec = serde_json::from_value(json!({"cache": cache})).unwrap();
+        validate(&RagPipeline::new("a", spec), &Defaults::of_tests())
+    }
+
+    #[test]
+    fn each_place_leads_to_a_configuration_of_its_own() {
+        let sentinel =
+            json!({"addresses": ["s-0:26379", "s-1:26380"], "masterName": "main", "secretRef": {"name": "s", "key": "p"}});
+        let cases = [
+            (json!({"managed": {}}), "a-valkey:6379", false),
+            (json!({"managed": {"tls": {"enabled": true}}}), "a-valkey:6379", true),
+            (json!({"external": {"host": "redis.example.com", "port": 1, "tls": true}}), "redis.example.com:1", true),
+            (json!({"external": {"sentinel": sentinel}}), "the master main of the Sentinels s-0:26379, s-1:26380", false),
+            (
+                json!({"external": {"cluster": {"addresses": ["n-0:7000", "n-1:7000"]}}}),
+                "the cluster of n-0:7000, n-1:7000",
+                false,
+            ),
+        ];
+        for (cache, place, tls) in cases {
+            let config = check(cache.clone()).unwrap().config.cache;
+            assert_eq!((config.place().as_str(), config.tls), (place, tls), "{cache}");
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused_by_its_path() {
+        let external = |external: Value| json!({"external": external});
+        let many: Vec<_> = (0..10).map(|n| format!("s-{n}:26379")).collect();
+        let cases = [
+            (external(json!({})), "spec.cache.external: name one of host, sentinel and cluster"),
+            (external(json!({"host": "a", "cluster": {"addresses": ["a:1"]}})), "spec.cache.external: name one of"),
+            (
+                external(json!({"cluster": {"addresses": ["a"]}})),
+                "spec.cache.external.cluster.addresses: \"a\" must be a host and a port",
+            ),
+            (external(json!({"cluster": {"addresses": []}})), "spec.cache.external.cluster.addresses: must be 1 to 64 addresses"),
+            (external(json!({"cluster": {"addresses": ["a:1"]}, "database": 1})), "spec.cache.external.database: must be 0"),
+            (
+                external(json!({"sentinel": {"addresses": many, "masterName": "main"}})),
+                "spec.cache.external.sentinel.addresses: must be 1 to 9 addresses",
+            ),
+            (
+                external(json!({"sentinel": {"addresses": ["a:1"], "masterName": ""}})),
+                "spec.cache.external.sentinel.masterName: must be 1 to 128 characters",
+            ),
+        ];
+        for (cache, wanted) in cases {
+            let refusal = check(cache.clone()).unwrap_err().to_string();
+            assert!(refusal.contains(wanted), "{cache}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn gateways_may_call_the_ports_of_servers_and_sentinels() {
+        let ports = |cache: Value| {
+            let policies = crate::plan::build::network::policies(&check(cache).unwrap());
+            let egress = policies[0].spec.clone().unwrap().egress.unwrap();
+            let ports = egress.into_iter().map(|rule| rule.ports.unwrap().into_iter().map(|port| port.port.unwrap()));
+            ports.map(|ports| serde_json::to_value(ports.collect::<Vec<_>>()).unwrap()).collect::<Vec<_>>()
+        };
+        let sentinel = json!({"addresses": ["s-0:26379", "s-1:26380"], "masterName": "main"});
+        assert!(ports(json!({"external": {"sentinel": sentinel, "port": 7000}})).contains(&json!([7000, 26379, 26380])));
+        assert!(ports(json!({"external": {"cluster": {"addresses": ["a:7001", "b:7002"]}}})).contains(&json!([7001, 7002])));
+    }
+}

@@ -2,8 +2,8 @@
 //! that the two cannot part.
 
 use ragline_config::{
-    Config, ConfigError, ExpansionMethod, FusionMethod, GenerationProvider, HnswParameters, IndexMode,
-    IvfFlatParameters, Price, RateLimit, RerankProvider, SearchMode, Seconds, TlsMode,
+    Config, ConfigError, ExpansionMethod, FusionMethod, GenerationProvider, HnswParameters, IndexMode, IvfFlatParameters, Price,
+    RateLimit, RerankProvider, SearchMode, Seconds, TlsMode,
     index::{DistanceMetric, ElementType, HNSW_EF_CONSTRUCTION, HNSW_M, Quantization},
 };
 use ragline_crds::{
@@ -248,10 +248,9 @@ fn level_name(level: LogLevel) -> &'static str {
 /// The gateway's own check names fields as the spec does.
 fn refused(error: &ConfigError) -> Vec<Problem> {
     match error {
-        ConfigError::Invalid(problems) => problems
-            .iter()
-            .map(|problem| Problem { field: path(problem.field), message: problem.message.clone() })
-            .collect(),
+        ConfigError::Invalid(problems) => {
+            problems.iter().map(|problem| Problem { field: path(problem.field), message: problem.message.clone() }).collect()
+        }
         ConfigError::Parse(_) | ConfigError::Write(_) => {
             vec![Problem { field: "spec".to_owned(), message: error.to_string() }]
         }

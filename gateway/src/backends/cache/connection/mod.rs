@@ -72,15 +72,13 @@ impl Connection {
             (Some(CacheSentinel { addresses, master_name }), _) => {
                 let sentinel = Dial::account(passwords.sentinel.as_ref());
                 let sentinels = addresses.iter().map(|at| dial.client(at, sentinel.clone())).collect::<RedisResult<_>>();
-                let search = sentinel::Search {
-                    sentinels: sentinels.map_err(address)?,
-                    master_name: master_name.clone(),
-                    dial,
-                    server,
-                };
+                let search =
+                    sentinel::Search { sentinels: sentinels.map_err(address)?, master_name: master_name.clone(), dial, server };
                 Ok(Self::Sentinel(sentinel::master(Arc::new(search))))
             }
-            (None, Some(CacheCluster { addresses })) => Ok(Self::Cluster(Nodes::new(addresses, &dial, &server).map_err(address)?)),
+            (None, Some(CacheCluster { addresses })) => {
+                Ok(Self::Cluster(Nodes::new(addresses, &dial, &server).map_err(address)?))
+            }
             (None, None) => {
                 let at = ServerAddress { host: config.host.clone(), port: config.port };
                 let options = ConnectionManagerConfig::new()
@@ -161,9 +159,8 @@ pub(super) struct Dial {
 
 impl Dial {
     fn new(config: &CacheConfig) -> Result<Self, ConnectError> {
-        let read = |path: &PathBuf| {
-            std::fs::read(path).map_err(|source| ConnectError::ReadCertificates { path: path.clone(), source })
-        };
+        let read =
+            |path: &PathBuf| std::fs::read(path).map_err(|source| ConnectError::ReadCertificates { path: path.clone(), source });
         let roots = config.tls_ca_file.as_ref().filter(|_| config.tls).map(read).transpose()?;
         Ok(Self { tls: config.tls, roots, timeout: Duration::from_millis(config.timeout_ms) })
     }

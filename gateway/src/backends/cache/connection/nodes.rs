@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use ragline_config::ServerAddress;
 use redis::{
-    Cmd, ErrorKind, FromRedisValue, RedisConnectionInfo, RedisError, RedisResult, TlsMode,
-    cluster::ClusterClientBuilder,
+    Cmd, ErrorKind, FromRedisValue, RedisConnectionInfo, RedisError, RedisResult, TlsMode, cluster::ClusterClientBuilder,
     cluster_async::ClusterConnection,
 };
 
