@@ -68,7 +68,7 @@ fn external(asked: spec::ExternalCache, config: &mut Cache, problems: &mut Probl
 fn addresses(field: &str, asked: &[String], problems: &mut Problems) -> Vec<ServerAddress> {
     let mut read = Vec::new();
     for text in asked {
-        match text.parse() {
+        match text.parse::<ServerAddress>() {
             Ok(address) => read.push(address),
             Err(error) => problems.require(false, field, &error.to_string()),
         }
