@@ -61,7 +61,7 @@ pub struct BudgetId {
 }
 
 /// A budget and its size.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Budget {
     pub id: BudgetId,
     /// Above 0.
