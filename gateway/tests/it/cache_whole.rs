@@ -84,9 +84,10 @@ async fn what_one_gateway_found_is_found_by_another_in_redis_over_tls_until_a_do
 /// Searches from several clients until told to stop; gives how many there were. Every one of them must succeed.
 async fn load(gateway: &Gateway, stop: &AtomicBool) -> usize {
     let count = AtomicUsize::new(0);
-    let client = async |client: usize| {
+    let count_in = &count;
+    let client = |client: usize| async move {
         while !stop.load(Ordering::Relaxed) {
-            let n = count.fetch_add(1, Ordering::Relaxed);
+            let n = count_in.fetch_add(1, Ordering::Relaxed);
             search(gateway, &format!("question {} of client {client}", n % 40)).await;
         }
     };

@@ -116,7 +116,8 @@ impl ValkeyCache {
         u64::try_from(ms).ok().map(Duration::from_millis)
     }
 
-    /// What a script gives for the keys, which all have one hash tag, and arguments: whole numbers; `None` when Valkey does not answer, or runs no scripts for us.
+    /// What a script gives for the keys, which all have one hash tag, and arguments: whole numbers; `None` when Valkey does not
+    /// answer, or runs no scripts for us.
     pub async fn run(&self, script: &str, keys: &[String], arguments: &[u64]) -> Option<Vec<i64>> {
         let mut command = redis::cmd("EVAL");
         command.arg(script).arg(keys.len()).arg(keys).arg(arguments);
@@ -144,7 +145,7 @@ impl ValkeyCache {
     /// Memory and evictions from INFO, of all masters together; `None` when one does not answer.
     pub async fn figures(&self) -> Option<ServerFigures> {
         let texts = self.watch(self.connection.info()).await?;
-        let sum = |name: &str| texts.iter().map(|text| figure(text, name)).sum();
+        let sum = |name: &str| texts.iter().map(|text| figure(text, name)).sum::<Option<f64>>();
         Some(ServerFigures { memory_used_bytes: sum("used_memory")?, evicted_keys: sum("evicted_keys")? })
     }
 

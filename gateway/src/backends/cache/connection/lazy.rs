@@ -106,7 +106,11 @@ mod tests {
     async fn it_is_opened_anew_after_a_failure_and_once_after_a_loss() {
         let lazy = numbers();
         assert_eq!([number(&lazy).await, number(&lazy).await, number(&lazy).await], [None, Some(1), Some(1)]);
-        let lose = || lazy.with(|_| async { Err::<(), _>(too_slow()) }, RedisError::is_timeout);
+        let late = || async {
+            tokio::task::yield_now().await;
+            Err::<(), _>(too_slow())
+        };
+        let lose = || lazy.with(|_| late(), RedisError::is_timeout);
         // Both used the first one; the second complaint comes when it has been given up already.
         let (first, second) = futures::join!(lose(), lose());
         assert!(first.is_err() && second.is_err());

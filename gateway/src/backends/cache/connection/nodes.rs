@@ -58,7 +58,7 @@ impl Nodes {
                 let mut connection = connection.clone();
                 async move { command.query_async::<()>(&mut connection).await }.boxed()
             });
-            stream::iter(each).buffer_unordered(TOGETHER).try_collect().await
+            stream::iter(each).buffer_unordered(TOGETHER).try_collect::<()>().await
         };
         self.0.with(send, is_lost).await
     }
