@@ -54,10 +54,12 @@ impl Nodes {
     /// A pipeline could go to one node only, so each command goes by itself.
     pub(super) async fn send(&self, commands: &[Cmd]) -> RedisResult<()> {
         let send = |connection: ClusterConnection| async move {
-            let each = commands.iter().map(|command| {
+            // Made before the first one is sent, since a closure that is kept while waiting would have to work for every lifetime.
+            let mut each = Vec::with_capacity(commands.len());
+            for command in commands {
                 let mut connection = connection.clone();
-                async move { command.query_async::<()>(&mut connection).await }.boxed()
-            });
+                each.push(async move { command.query_async::<()>(&mut connection).await }.boxed());
+            }
             stream::iter(each).buffer_unordered(TOGETHER).try_collect::<()>().await
         };
         self.0.with(send, is_lost).await
