@@ -301,7 +301,9 @@ mod tests {
         for cache in [None, Some(disabled), Some(over_tls)] {
             let spec = RagPipelineSpec { cache, ..RagPipelineSpec::default() };
             let defaults = Defaults::of_tests();
-            let checked = validate::validate(&RagPipeline::new("a", spec), &defaults).unwrap();
+            let mut pipeline = RagPipeline::new("a", spec);
+            pipeline.metadata.namespace = Some("team".to_owned());
+            let checked = validate::validate(&pipeline, &defaults).unwrap();
             let drawn = |existing: &BTreeMap<_, _>| {
                 let mut credentials = Credentials::keep("a", existing, draw::credentials().unwrap());
                 credentials.certificates = certificate::keep(&checked, existing, Timestamp::now()).unwrap();

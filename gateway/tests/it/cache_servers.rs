@@ -55,6 +55,8 @@ impl Certificates {
         let key = rcgen::KeyPair::generate().unwrap();
         let mut authority = rcgen::CertificateParams::default();
         authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        // Servers take a certificate of its issuer's name for one that signed itself.
+        authority.distinguished_name.push(rcgen::DnType::CommonName, "the authority of a test");
         let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
         write("ca.crt", authority.self_signed(&key).unwrap().pem());
         let issuer = rcgen::Issuer::new(authority, key);
