@@ -90,7 +90,7 @@ fn authority(pipeline: &Pipeline, now: Timestamp) -> Result<Pair, rcgen::Error> 
     let mut params = authority_params(pipeline);
     let (year, month, day) = date(now, -1);
     params.not_before = date_time_ymd(year, month, day);
-    // By RFC 5280, 4.1.2.5, of what does not end.
+    // By RFC 5280, of what does not end.
     params.not_after = date_time_ymd(9_999, 12, 31);
     Ok(Pair { certificate: params.self_signed(&key)?.pem(), key: SecretString::from(key.serialize_pem()) })
 }
