@@ -35,7 +35,7 @@ prepare() {
 }
 
 build_beside() {
-  packages etcd-server=etcd buildah=buildah debootstrap=debootstrap
+  packages etcd-server=etcd buildah=buildah debootstrap=debootstrap redis-server=redis-server
   programs_build
   "$here/monitoring/programs.sh"
   system_images

@@ -66,6 +66,7 @@ fn every_field_is_documented_and_names_its_default_or_is_required() {
     let names: BTreeSet<_> = without.iter().filter_map(|field| field.path.rsplit('.').next()).collect();
     // What is required, chosen, or filled in from the parent's documentation.
     let known = [
+        "addresses",
         "audience",
         "baseUrl",
         "builtin",
@@ -81,6 +82,7 @@ fn every_field_is_documented_and_names_its_default_or_is_required() {
         "issuer",
         "key",
         "lists",
+        "masterName",
         "matchLabels",
         "memory",
         "method",

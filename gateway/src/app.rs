@@ -26,7 +26,7 @@ pub use self::{
 use crate::{
     answer::{Answerer, Flights, Retriever},
     backends::{
-        cache::{self, ValkeyCache},
+        cache::{self, Passwords, ValkeyCache},
         limiter::{LocalLimiter, SharedLimiter},
         oidc,
         pgvector::Store,
@@ -82,8 +82,10 @@ impl App {
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).context("the metrics cannot be registered")?;
         let config = &settings.config;
-        let password = settings.secrets.valkey_password.as_ref().map(Secret::read).transpose()?;
-        let (cache, valkey) = cache::open(&config.cache, password, &metrics)?;
+        let read = |secret: &Option<Secret>| secret.as_ref().map(Secret::read).transpose();
+        let secrets = &settings.secrets;
+        let passwords = Passwords { server: read(&secrets.valkey_password)?, sentinel: read(&secrets.valkey_sentinel_password)? };
+        let (cache, valkey) = cache::open(&config.cache, &passwords, &metrics)?;
         let cache = around(cache);
         let store = connect(&settings)?;
         let embedder = models::embedder(&settings, Arc::clone(&cache))?;

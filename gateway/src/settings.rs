@@ -29,6 +29,7 @@ pub struct Secrets {
     pub database_replica_urls: Option<Secret>,
     pub postgres_password: Option<Secret>,
     pub valkey_password: Option<Secret>,
+    pub valkey_sentinel_password: Option<Secret>,
     pub embedding_api_key: ProviderKey,
     pub generation_api_key: ProviderKey,
     pub rerank_api_key: Option<Secret>,
@@ -145,6 +146,7 @@ impl Secrets {
             database_replica_urls: find(env::DATABASE_REPLICA_URLS),
             postgres_password: find(env::POSTGRES_PASSWORD),
             valkey_password: find(env::VALKEY_PASSWORD).or_else(|| find(env::UPSTASH_REDIS_REST_TOKEN)),
+            valkey_sentinel_password: find(env::VALKEY_SENTINEL_PASSWORD),
             embedding_api_key: ProviderKey::of_embedding(&config.embedding.provider, lookup),
             generation_api_key: ProviderKey::of_generation(env::GENERATION_API_KEY, &generation.provider, lookup),
             rerank_api_key: find(env::RERANK_API_KEY),
@@ -210,13 +212,13 @@ fn overlay_valkey(config: &mut Config, lookup: &impl Fn(&str) -> Option<String>)
         let expected = "it must be an address such as https://name.upstash.io";
         let refuse = || SettingsError::Variable { name: env::UPSTASH_REDIS_REST_URL, value: text.clone(), expected };
         let url = Url::parse(&text).map_err(|_| refuse())?;
-        config.cache.host = url.host_str().ok_or_else(refuse)?.to_owned();
+        one_server(config, url.host_str().ok_or_else(refuse)?.to_owned());
         // The REST port is not the one of the Redis protocol, unless it is named.
         config.cache.port = url.port().unwrap_or(ragline_config::ports::VALKEY);
         config.cache.tls = true;
     }
     if let Some(host) = lookup(env::VALKEY_HOST) {
-        config.cache.host = host;
+        one_server(config, host);
     }
     if let Some(port) = number(lookup, env::VALKEY_PORT)? {
         config.cache.port = port;
@@ -243,6 +245,11 @@ fn overlay_tracing(config: &mut Config, lookup: &impl Fn(&str) -> Option<String>
         config.tracing.sampling_ratio = text.trim().parse().map_err(refuse)?;
     }
     Ok(())
+}
+
+/// A host in the environment stands for all that the file says of where Valkey is.
+fn one_server(config: &mut Config, host: String) {
+    (config.cache.host, config.cache.sentinel, config.cache.cluster) = (host, None, None);
 }
 
 /// Sends requests that would go to OpenAI to OpenRouter.

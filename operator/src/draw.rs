@@ -3,7 +3,7 @@
 use rand::{TryRngCore, rngs::OsRng};
 use secrecy::SecretString;
 
-use crate::plan::credentials::Credentials;
+use crate::plan::{certificates::Certificates, credentials::Credentials};
 
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 /// 32 of 62 letters are 190 bits.
@@ -27,6 +27,7 @@ pub fn credentials() -> Result<Credentials, DrawError> {
         application: text("")?,
         valkey: text("")?,
         api_key: text(API_KEY_PREFIX)?,
+        certificates: Certificates::default(),
     })
 }
 
@@ -52,7 +53,7 @@ mod tests {
 
     #[test]
     fn no_two_are_alike_and_all_can_stand_in_urls() {
-        let Credentials { superuser, owner, application, valkey, api_key } = credentials().unwrap();
+        let Credentials { superuser, owner, application, valkey, api_key, certificates: _ } = credentials().unwrap();
         let all = [superuser, owner, application, valkey, api_key].map(|secret| secret.expose_secret().to_owned());
         for one in &all {
             assert!(one.len() >= LENGTH_MIN);

@@ -16,6 +16,7 @@ use tracing::{Instrument, info, info_span};
 
 pub use crate::context::{Context, Who};
 use crate::{
+    certificate::{self, CertificateError},
     cluster::{
         Cluster,
         apply::{self, ApplyError, Live},
@@ -56,6 +57,8 @@ pub enum ReconcileError {
     Report(#[from] ReportError),
     #[error("drawing passwords failed")]
     Draw(#[from] DrawError),
+    #[error("making certificates failed")]
+    Certificate(#[from] CertificateError),
 }
 
 /// How a trip ended that did not fail.
@@ -169,9 +172,11 @@ async fn work(
     pipeline: &RagPipeline,
     checked: &Pipeline,
 ) -> Result<Observed, ReconcileError> {
-    let (live, observed) = futures::join!(observe::children(cluster, &checked.name), observe::surroundings(cluster, checked));
+    let (live, observed) = futures::join!(observe::children(cluster, checked), observe::surroundings(cluster, checked));
     let (mut live, mut observed) = (live?, observed?);
-    let credentials = Credentials::keep(&checked.name, &observe::generated_secrets(&live)?, draw::credentials()?);
+    let existing = observe::generated_secrets(&live)?;
+    let mut credentials = Credentials::keep(&checked.name, &existing, draw::credentials()?);
+    credentials.certificates = certificate::keep(checked, &existing, Timestamp::now())?;
     let objects = build::build(checked, &credentials);
     let schema_job = objects.schema_job().map(ResourceExt::name_any).unwrap_or_default();
     observe::workloads(&mut observed, &live, &checked.name, &schema_job)?;
@@ -283,7 +288,7 @@ async fn unreadable(context: &Context, who: &Who, invalid: &InvalidObject) -> Re
 mod tests {
     use std::collections::BTreeMap;
 
-    use ragline_crds::spec::{Cache, Empty};
+    use ragline_crds::spec::{Cache, Empty, ManagedCache, ManagedTls};
 
     use super::*;
 
@@ -291,11 +296,20 @@ mod tests {
     #[test]
     fn the_second_trip_wants_what_the_first_one_made() {
         let disabled = Cache { disabled: Some(Empty {}), ..Cache::default() };
-        for cache in [None, Some(disabled)] {
+        let tls = Some(ManagedTls { enabled: Some(true) });
+        let over_tls = Cache { managed: Some(ManagedCache { tls, ..ManagedCache::default() }), ..Cache::default() };
+        for cache in [None, Some(disabled), Some(over_tls)] {
             let spec = RagPipelineSpec { cache, ..RagPipelineSpec::default() };
             let defaults = Defaults::of_tests();
-            let checked = validate::validate(&RagPipeline::new("a", spec), &defaults).unwrap();
-            let first = build::build(&checked, &draw::credentials().unwrap());
+            let mut pipeline = RagPipeline::new("a", spec);
+            pipeline.metadata.namespace = Some("team".to_owned());
+            let checked = validate::validate(&pipeline, &defaults).unwrap();
+            let drawn = |existing: &BTreeMap<_, _>| {
+                let mut credentials = Credentials::keep("a", existing, draw::credentials().unwrap());
+                credentials.certificates = certificate::keep(&checked, existing, Timestamp::now()).unwrap();
+                credentials
+            };
+            let first = build::build(&checked, &drawn(&BTreeMap::new()));
             let kept: BTreeMap<_, _> = first
                 .iter()
                 .filter_map(|object| match object {
@@ -303,7 +317,7 @@ mod tests {
                     _ => None,
                 })
                 .collect();
-            let second = build::build(&checked, &Credentials::keep("a", &kept, draw::credentials().unwrap()));
+            let second = build::build(&checked, &drawn(&kept));
             assert!(first.iter().eq(second.iter()));
         }
     }

@@ -2,6 +2,17 @@
 # `programs` sets `pg` (PostgreSQL's folder) and `valkey` (the server's program).
 # shellcheck shell=bash
 
+# choose_cache: sets `cache`, and `as_server` to what servers are started with. PostgreSQL refuses to run as root, so root's servers
+# run as `nobody`, and what they read lies where `nobody` gets to.
+choose_cache() {
+  as_server=()
+  cache=${RAGLINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ragline}
+  if [ "$(id -u)" = 0 ]; then
+    as_server=(setpriv --reuid 65534 --regid 65534 --clear-groups --)
+    reachable_to_nobody "$cache" || cache=/var/tmp/ragline-root/cache
+  fi
+}
+
 # own_root_folder: root's folder under /var/tmp, refused when another user made it first.
 own_root_folder() {
   mkdir -p -m 755 /var/tmp/ragline-root

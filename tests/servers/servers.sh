@@ -27,14 +27,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 
-# PostgreSQL refuses to run as root, so root's servers run as `nobody`, and what they read lies where `nobody` gets to.
-as_server=()
 state=$folder/servers
-cache=${RAGLINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ragline}
+choose_cache
 if [ "$(id -u)" = 0 ]; then
-  as_server=(setpriv --reuid 65534 --regid 65534 --clear-groups --)
   state=/var/tmp/ragline-root/servers/$(printf %s "$folder" | sha256sum | cut -c 1-16)
-  reachable_to_nobody "$cache" || cache=/var/tmp/ragline-root/cache
 fi
 
 # url ROLE PASSWORD_FILE

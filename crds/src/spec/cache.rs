@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Empty, Quantity, Resources, SecretKeyRef};
+use super::{Empty, ManagedTls, Quantity, Resources, SecretKeyRef};
 
 /// The cache before the database and the models. Name at most one of `managed`, `external` and `disabled`; with none, a Valkey is
 /// managed.
@@ -16,8 +16,9 @@ pub struct Cache {
     /// One Valkey that the operator runs, in memory only. While it is down, the pipeline answers without it, slower.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed: Option<ManagedCache>,
-    /// A Valkey 8 or Redis 7 that somebody else runs; several pipelines may share it. It should evict (`maxmemory-policy
-    /// allkeys-lru`). While it is down, the pipeline answers without it, slower.
+    /// A Valkey 8 or Redis 7 that somebody else runs: one server, a master with replicas that Sentinels watch, or a cluster. Several
+    /// pipelines may share it. It should evict (`maxmemory-policy allkeys-lru`). While it is down, the pipeline answers without it,
+    /// slower.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalCache>,
     /// No cache, neither in Valkey nor in the gateway. Write `{}`.
@@ -82,24 +83,41 @@ pub struct ManagedCache {
     /// limit of one and a half times `maxMemory` plus 64Mi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
+    /// Whether the gateways speak TLS to it. The image must be built with TLS, as the public ones are. While the certificate or
+    /// this setting changes, Valkey starts anew, empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ManagedTls>,
 }
 
-/// A Valkey or Redis that somebody else runs.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+/// A Valkey or Redis that somebody else runs. Name one of `host`, `sentinel` and `cluster`.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("[has(self.host), has(self.sentinel), has(self.cluster)].filter(named, named).size() == 1")
+    .message("name one of host, sentinel and cluster"))]
+#[x_kube(validation = Rule::new("!has(self.cluster) || !has(self.database) || self.database == 0")
+    .message("a cluster has database 0 only"))]
 pub struct ExternalCache {
-    /// Host that it is reached at, as in `valkey.cache.svc`.
+    /// Host of one server, as in `valkey.cache.svc`.
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^\S+$"))]
-    pub host: String,
-    /// Port that it listens on. Default: `6379`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Port that the server listens on; with `sentinel` or `cluster`, the one that network policies open towards servers whose
+    /// addresses are learnt. Default: `6379`; with `cluster`, that of its first address.
     #[schemars(range(min = 1, max = 65_535))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// The number of the database, 0 to 15. Default: `0`.
+    /// Sentinels that know the master. The gateways follow a failover within a few seconds, and go on without the cache until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentinel: Option<CacheSentinel>,
+    /// A cluster, in which entries are spread over the nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<CacheCluster>,
+    /// The number of the database, 0 to 15; a cluster has 0 only. Default: `0`.
     #[schemars(range(min = 0, max = 15))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<u32>,
-    /// Whether it is spoken to over TLS. Default: `false`.
+    /// Whether it is spoken to over TLS, and the Sentinels as well. The certificates must hold the names or addresses that Sentinels
+    /// and cluster announce. Default: `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<bool>,
     /// Certificates of the authorities that may have signed its certificate, as PEM. Left out, those of the public.
@@ -108,4 +126,34 @@ pub struct ExternalCache {
     /// Its password. Left out, it asks for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretKeyRef>,
+}
+
+/// Sentinels, which know the master of the moment.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CacheSentinel {
+    /// Host and port of each Sentinel, as in `sentinel-0.cache.svc:26379`, 1 to 9. All of them are asked.
+    #[schemars(
+        length(min = 1, max = 9),
+        inner(length(max = 261), regex(pattern = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$"))
+    )]
+    pub addresses: Vec<String>,
+    /// What the Sentinels call the master, as in `mymaster`.
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^\S+$"))]
+    pub master_name: String,
+    /// The password of the Sentinels. Left out, they ask for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretKeyRef>,
+}
+
+/// A cluster.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CacheCluster {
+    /// Host and port of some of its nodes, as in `valkey-0.cache.svc:6379`, 1 to 64. The others are learnt from them.
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(max = 261), regex(pattern = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$"))
+    )]
+    pub addresses: Vec<String>,
 }

@@ -16,12 +16,13 @@ mod provider;
 mod redaction;
 mod resources;
 mod search;
+mod tls;
 mod tracing;
 mod workers;
 
 pub use auth::{Auth, Oidc};
 pub use autoscaling::Autoscaling;
-pub use cache::{Cache, ExternalCache, ManagedCache, SimilarityCache};
+pub use cache::{Cache, CacheCluster, CacheSentinel, ExternalCache, ManagedCache, SimilarityCache};
 pub use embedding::{BuiltinEmbedding, Embedding, OpenAiCompatibleEmbedding, SecretKeyRef};
 pub use empty::Empty;
 pub use gateway::{Gateway, Limits, LogLevel, Logging, Rate, RateLimit};
@@ -37,5 +38,6 @@ pub use provider::{
 pub use redaction::Redaction;
 pub use resources::{Quantities, Quantity, Resources};
 pub use search::{Expansion, ExpansionMethod, Fusion, FusionMethod, Rerank, RerankProvider, Search, SearchMode};
+pub use tls::ManagedTls;
 pub use tracing::Tracing;
 pub use workers::{Ingest, Workers};

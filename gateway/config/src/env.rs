@@ -17,12 +17,14 @@ pub const DATABASE_REPLICA_URLS: &str = "DATABASE_REPLICA_URLS";
 pub const POSTGRES_PASSWORD: &str = "POSTGRES_PASSWORD";
 /// Connections in the gateway's pool, 1 to 50.
 pub const PG_POOL_SIZE: &str = "PG_POOL_SIZE";
-/// Host of Valkey.
+/// Host of Valkey: one server, whatever the configuration file says.
 pub const VALKEY_HOST: &str = "VALKEY_HOST";
 /// Port of Valkey.
 pub const VALKEY_PORT: &str = "VALKEY_PORT";
 /// Password of Valkey.
 pub const VALKEY_PASSWORD: &str = "VALKEY_PASSWORD";
+/// Password of the Sentinels, where they ask for one.
+pub const VALKEY_SENTINEL_PASSWORD: &str = "VALKEY_SENTINEL_PASSWORD";
 /// Database number of Valkey.
 pub const VALKEY_DB: &str = "VALKEY_DB";
 /// Address of an Upstash database; spoken to over the Redis protocol with TLS.

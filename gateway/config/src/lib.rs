@@ -11,16 +11,18 @@ pub mod ports;
 pub mod recall;
 mod report;
 mod schema;
+mod server_address;
 mod validate;
 
 pub use config::{
-    Auth, AzureOpenAi, Cache, CacheMode, Chunking, Config, DEFAULT_MAX_WORDS, DEFAULT_PROMPT_TEMPLATE, DEFAULT_WINDOW_TOKENS,
-    Database, Embedding, EmbeddingProvider, Expansion, ExpansionMethod, Fusion, FusionMethod, Generation, GenerationProvider,
-    HnswParameters, HostedModel, Index, IndexMode, IvfFlatParameters, Limits, Logging, MOST_FALLBACKS, Oidc, OpenAiCompatible,
-    Price, Rate, RateLimit, Redaction, Rerank, RerankProvider, Search, SearchMode, Server, ShortQuestions, SimilarityCache,
-    TextEmbeddingsInference, TlsMode, Tracing,
+    Auth, AzureOpenAi, Cache, CacheCluster, CacheMode, CacheSentinel, Chunking, Config, DEFAULT_MAX_WORDS,
+    DEFAULT_PROMPT_TEMPLATE, DEFAULT_WINDOW_TOKENS, Database, Embedding, EmbeddingProvider, Expansion, ExpansionMethod, Fusion,
+    FusionMethod, Generation, GenerationProvider, HnswParameters, HostedModel, Index, IndexMode, IvfFlatParameters, Limits,
+    Logging, MOST_FALLBACKS, Oidc, OpenAiCompatible, Price, Rate, RateLimit, Redaction, Rerank, RerankProvider, Search,
+    SearchMode, Server, ShortQuestions, SimilarityCache, TextEmbeddingsInference, TlsMode, Tracing,
 };
 pub use duration::Seconds;
 pub use report::{BuildReport, INDEX_REPORT_PATH, IndexReport, RelationReport, TierCounts};
 pub use schema::SCHEMA_VERSION;
+pub use server_address::{NoAddress, ServerAddress};
 pub use validate::{ConfigError, Problem, is_trustworthy};

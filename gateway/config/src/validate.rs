@@ -5,6 +5,7 @@ use crate::{
     index::{ElementType, Quantization},
 };
 
+mod cache;
 mod providers;
 mod tracing;
 
@@ -88,6 +89,7 @@ impl Config {
         require((1..=50).contains(&self.database.pool_size), "database.poolSize", "must be 1 to 50");
         require(is_identifier(&self.database.schema), "database.schema", "must be lower-case letters, digits and _, at most 63");
         require((1..=10_000).contains(&self.cache.timeout_ms), "cache.timeoutMs", "must be 1 to 10000");
+        cache::places(&self.cache, &mut require);
         require((1..=2_048).contains(&self.embedding.batch_size), "embedding.batchSize", "must be 1 to 2048");
         require((1..=64).contains(&self.embedding.concurrent_requests), "embedding.concurrentRequests", "must be 1 to 64");
         require(self.embedding.retry_attempts <= 10, "embedding.retryAttempts", "must be at most 10");

@@ -53,7 +53,10 @@ impl Shares {
             [(Measure::Requests, requests_per_minute), (Measure::Tokens, tokens_per_minute)]
                 .map(|(measure, per_minute)| Budget { id: BudgetId { payer, measure }, per_minute })
         };
-        let all = [of(Payer::Key(principal.key), per_key), of(Payer::Workspace(principal.workspace), per_workspace)];
+        let all = [
+            of(Payer::Key(principal.key, principal.workspace), per_key),
+            of(Payer::Workspace(principal.workspace), per_workspace),
+        ];
         all.into_iter().flatten().filter(|budget| budget.per_minute > 0).collect()
     }
 }
@@ -81,7 +84,7 @@ fn refusal(state: &ApiState, standings: &[(Budget, u64)]) -> ApiError {
     let (kind, wait) = (budget.id.measure.label(), budget.wait(*debt));
     state.parts.metrics.rate_limited.with_label_values(&[kind]).inc();
     let (whose, section) = match budget.id.payer {
-        Payer::Key(_) => ("this API key", "perKey"),
+        Payer::Key(..) => ("this API key", "perKey"),
         Payer::Workspace(_) => ("this workspace", "perWorkspace"),
     };
     let message = format!(

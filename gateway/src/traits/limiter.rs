@@ -39,8 +39,18 @@ impl Measure {
 /// Whose budget it is.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Payer {
-    Key(KeyPrint),
+    /// A key, and the workspace that it is used in.
+    Key(KeyPrint, WorkspaceId),
     Workspace(WorkspaceId),
+}
+
+impl Payer {
+    /// Where the payer belongs: budgets that are counted together have one workspace.
+    pub const fn workspace(&self) -> WorkspaceId {
+        match self {
+            Self::Key(_, workspace) | Self::Workspace(workspace) => *workspace,
+        }
+    }
 }
 
 /// Which budget it is, within one installation.

@@ -65,7 +65,7 @@ pub(super) async fn simulation(parts: &VerifyParts) -> Result<Details, Failure> 
 }
 
 async fn with_valkey(parts: &VerifyParts, cache: &dyn Cache, valkey: &ValkeyCache) -> Result<Details, Failure> {
-    let place = format!("{}:{}", parts.config.cache.host, parts.config.cache.port);
+    let place = parts.config.cache.place();
     require(cache.is_reachable().await, || format!("Valkey at {place} does not answer; questions are answered without a cache"))?;
     let principal = parts.principal().await?;
     let request = SearchRequest { query: Uuid::new_v4().to_string(), ..SearchRequest::default() };

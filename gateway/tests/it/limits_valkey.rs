@@ -6,7 +6,7 @@ use futures::FutureExt;
 use ragline_config::Cache as CacheConfig;
 use ragline_gateway::{
     backends::{
-        cache::{TimesToLive, ValkeyCache},
+        cache::{Passwords, TimesToLive, ValkeyCache},
         limiter::SharedLimiter,
     },
     metrics::Metrics,
@@ -35,8 +35,8 @@ fn gateway(servers: &Servers, realm: &str) -> Gateway {
         ..CacheConfig::default()
     };
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-    let password = Some(SecretString::from(servers.value("VALKEY_PASSWORD")));
-    let valkey = ValkeyCache::open(&config, password, TimesToLive::new(&config), metrics.clone()).unwrap();
+    let passwords = Passwords { server: Some(SecretString::from(servers.value("VALKEY_PASSWORD"))), sentinel: None };
+    let valkey = ValkeyCache::open(&config, &passwords, TimesToLive::new(&config), metrics.clone()).unwrap();
     Gateway { limiter: SharedLimiter::new(Arc::new(valkey), realm.to_owned(), metrics.clone()), metrics }
 }
 
@@ -45,7 +45,7 @@ fn realm() -> String {
 }
 
 fn requests(key: u8, per_minute: u32) -> Budget {
-    Budget { id: BudgetId { payer: Payer::Key(KeyPrint([key; 32])), measure: Measure::Requests }, per_minute }
+    Budget { id: BudgetId { payer: Payer::Key(KeyPrint([key; 32]), WorkspaceId(1)), measure: Measure::Requests }, per_minute }
 }
 
 fn tokens(per_minute: u32) -> Budget {

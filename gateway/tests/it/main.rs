@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends by a panic, and so do the helpers of tests")]
 
 mod answer_quality;
+mod cache_fixture;
+mod cache_servers;
+mod cache_topologies;
+mod cache_whole;
 mod corpus;
 mod database;
 mod database_servers;

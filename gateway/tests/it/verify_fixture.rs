@@ -14,7 +14,7 @@ use ragline_gateway::{
     answer::{Answerer, Flights, Retriever},
     backends::{
         builtin,
-        cache::{self, CachedEmbedder, ValkeyCache},
+        cache::{self, CachedEmbedder, Passwords, ValkeyCache},
         extractive::ExtractiveGenerator,
         off::{NoRephraser, NoReranker},
         pgvector::Store,
@@ -107,8 +107,8 @@ impl LivePipeline {
     }
 
     fn cache(&self) -> (Arc<dyn Cache>, Option<Arc<ValkeyCache>>) {
-        let password = SecretString::from(servers().value("VALKEY_PASSWORD"));
-        cache::open(&self.config.cache, Some(password), &metrics()).unwrap()
+        let server = Some(SecretString::from(servers().value("VALKEY_PASSWORD")));
+        cache::open(&self.config.cache, &Passwords { server, sentinel: None }, &metrics()).unwrap()
     }
 
     /// The parts of a process that verifies.

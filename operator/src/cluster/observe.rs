@@ -15,6 +15,7 @@ use super::{
 };
 use crate::plan::{
     build::cloud_native_pg::PostgresClusterSeen,
+    certificates,
     names::{self, Component},
     observed::Observed,
     pipeline::{Pipeline, UserSecret},
@@ -33,10 +34,10 @@ pub enum ObserveError {
 ///
 /// # Errors
 /// A request failed.
-pub async fn children(cluster: &Cluster, pipeline: &str) -> Result<Live, ObserveError> {
-    let labels = labels(pipeline);
+pub async fn children(cluster: &Cluster, pipeline: &Pipeline) -> Result<Live, ObserveError> {
+    let labels = labels(&pipeline.name);
     let lists = access::owned().map(|access| listed(cluster, access, labels.clone()).boxed());
-    let secrets = names::generated_secrets(pipeline).into_iter().map(|name| {
+    let secrets = names::generated_secrets(&pipeline.name).into_iter().chain(certificates::secrets(pipeline)).map(|name| {
         async move {
             let found = cluster.get(&access::SECRETS, &name).await?;
             Ok(found.into_iter().map(|object| (&access::SECRETS, object)).collect::<Vec<_>>())

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::names;
+use super::{certificates::Certificates, names};
 
 /// The key of each generated Secret that holds what was drawn.
 pub const PASSWORD_KEY: &str = "password";
 /// The key of the Secret with the first API key.
 pub const API_KEY_KEY: &str = "api-key";
 
-/// What was drawn for a pipeline. All of them must be letters and digits, at least [`LENGTH_MIN`], since they stand in URLs and
+/// What was drawn for a pipeline. All passwords must be letters and digits, at least [`LENGTH_MIN`], since they stand in URLs and
 /// in SQL as they are.
 #[derive(Clone, Debug)]
 pub struct Credentials {
@@ -21,6 +21,8 @@ pub struct Credentials {
     pub application: SecretString,
     pub valkey: SecretString,
     pub api_key: SecretString,
+    /// None before they have been made; see [`crate::certificate::keep`].
+    pub certificates: Certificates,
 }
 
 /// Fewest characters of a drawn password.
@@ -32,13 +34,14 @@ impl Credentials {
     pub fn keep(pipeline: &str, existing: &BTreeMap<String, Secret>, drawn: Self) -> Self {
         let kept =
             |name: String, key: &str, drawn: SecretString| existing.get(&name).and_then(|s| value(s, key)).unwrap_or(drawn);
-        let Self { superuser, owner, application, valkey, api_key } = drawn;
+        let Self { superuser, owner, application, valkey, api_key, certificates } = drawn;
         Self {
             superuser: kept(names::superuser_secret(pipeline), PASSWORD_KEY, superuser),
             owner: kept(names::owner_secret(pipeline), PASSWORD_KEY, owner),
             application: kept(names::application_secret(pipeline), PASSWORD_KEY, application),
             valkey: kept(names::valkey_secret(pipeline), PASSWORD_KEY, valkey),
             api_key: kept(names::api_key_secret(pipeline), API_KEY_KEY, api_key),
+            certificates,
         }
     }
 
@@ -51,6 +54,7 @@ impl Credentials {
             application: text("APPLICATION"),
             valkey: text("VALKEY"),
             api_key: text("APIKEY"),
+            certificates: Certificates::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod build;
+pub mod certificates;
 pub mod class;
 pub mod credentials;
 pub mod encryption;

@@ -15,7 +15,7 @@ pub const MANAGER: &str = "ragline-operator";
 pub const CHILDREN_SELECTOR: &str = "app.kubernetes.io/managed-by=ragline-operator";
 
 /// The parts of a pipeline.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Component {
     Postgres,
     Cache,
@@ -120,6 +120,24 @@ pub fn application_secret(pipeline: &str) -> String {
 /// The Secret with Valkey's password.
 pub fn valkey_secret(pipeline: &str) -> String {
     format!("{pipeline}-valkey")
+}
+
+/// Folder of the certificates that Valkey's is checked with.
+pub const VALKEY_CA_FOLDER: &str = "valkey-ca";
+
+/// The Secret with the certificate and the key of the pipeline's own authority.
+pub fn authority_secret(pipeline: &str) -> String {
+    format!("{pipeline}-ca")
+}
+
+/// The Secret with the certificate and the key of a part, and the certificate of the authority.
+pub fn certificate_secret(pipeline: &str, part: Component) -> String {
+    let service = match part {
+        Component::Cache => valkey(pipeline),
+        Component::Postgres => postgres(pipeline),
+        Component::Gateway | Component::Worker | Component::Schema | Component::Index => format!("{pipeline}-{}", part.as_str()),
+    };
+    format!("{service}-tls")
 }
 
 /// The Secret with the first API key.

@@ -71,6 +71,11 @@ impl Pipeline {
         }
     }
 
+    /// Whether the managed Valkey speaks TLS.
+    pub fn has_cache_tls(&self) -> bool {
+        self.managed_cache().is_some_and(|cache| cache.tls)
+    }
+
     /// The Valkey that the operator runs, if it does.
     pub fn managed_cache(&self) -> Option<&ManagedCache> {
         match &self.cache {
@@ -150,6 +155,8 @@ pub struct ManagedCache {
     pub image: String,
     pub max_memory_bytes: u64,
     pub resources: Sizing,
+    /// Nothing but TLS is spoken, with a certificate of the operator's.
+    pub tls: bool,
 }
 
 /// The gateways.

@@ -2,6 +2,7 @@
 
 use super::{
     build,
+    certificates::{self, Certificates},
     credentials::Credentials,
     manifest::{self, ManifestError},
     pipeline::Defaults,
@@ -34,7 +35,9 @@ pub fn render(yaml: &str, namespace: &str, defaults: &Defaults) -> Result<String
         metadata.namespace.get_or_insert_with(|| namespace.to_owned());
         metadata.uid.get_or_insert_with(|| UID.to_owned());
         let pipeline = validate::validate(&manifest, defaults).map_err(RenderError::Refused)?;
-        for object in build::build(&pipeline, &Credentials::placeholders()).iter() {
+        let certificates = Certificates::placeholders(&certificates::wanted(&pipeline));
+        let credentials = Credentials { certificates, ..Credentials::placeholders() };
+        for object in build::build(&pipeline, &credentials).iter() {
             let text = serde_saphyr::to_string(&object.to_value()).map_err(|error| RenderError::Write(Box::new(error)))?;
             stream.push_str("---\n");
             stream.push_str(&text);

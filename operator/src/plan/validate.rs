@@ -1,5 +1,6 @@
 //! From what a user wrote to a checked [`Pipeline`]: every gap filled, every choice made, every contradiction named by its path.
 
+mod cache;
 mod config;
 mod gateway;
 mod identity;
@@ -225,7 +226,7 @@ fn cache(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &Pre
     if cache.external.is_some() {
         return Cache::External;
     }
-    let spec::ManagedCache { image, max_memory, resources } = cache.managed.unwrap_or_default();
+    let spec::ManagedCache { image, max_memory, resources, tls } = cache.managed.unwrap_or_default();
     let max_memory = max_memory.unwrap_or_else(|| Quantity(preset.cache_memory.to_owned()));
     let max_memory_bytes = quantity::bytes(&max_memory).unwrap_or_default();
     problems.require(max_memory_bytes >= MIB, "spec.cache.managed.maxMemory", "must be an amount of at least 1Mi, as in 256Mi");
@@ -240,7 +241,9 @@ fn cache(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &Pre
         "spec.cache.managed.resources.limits.memory",
         "must be at least spec.cache.managed.maxMemory",
     );
-    Cache::Managed(ManagedCache { image: image.unwrap_or_else(|| defaults.valkey_image.clone()), max_memory_bytes, resources })
+    let image = image.unwrap_or_else(|| defaults.valkey_image.clone());
+    let tls = tls.and_then(|tls| tls.enabled).unwrap_or_default();
+    Cache::Managed(ManagedCache { image, max_memory_bytes, resources, tls })
 }
 
 fn window(spec: &ragline_crds::RagPipelineSpec, problems: &mut Problems) -> Option<Window> {

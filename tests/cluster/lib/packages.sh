@@ -29,6 +29,7 @@ packages() {
   for name in "${missing[@]}"; do
     case $name in
       etcd-server) systemctl disable --quiet etcd 2>/dev/null || true ;;
+      redis-server) systemctl disable --quiet redis-server 2>/dev/null || true ;;
       containerd) systemctl disable --quiet containerd 2>/dev/null || true ;;
     esac
   done

@@ -4,19 +4,25 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Seconds;
-use crate::ports;
+use crate::{Seconds, ServerAddress, ports};
 
 /// The two-tier cache. `CACHE_TTL` sets `vectorSearchTtlSeconds`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Cache {
     pub mode: CacheMode,
-    /// Host of Valkey; the environment's VALKEY_HOST wins.
+    /// Host of Valkey, where it is one server; the environment's VALKEY_HOST wins.
     pub host: String,
     pub port: u16,
+    /// A cluster has number 0 alone.
     pub database: u32,
-    /// Speak TLS to Valkey.
+    /// In place of the host: whom to ask for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentinel: Option<CacheSentinel>,
+    /// In place of the host: a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<CacheCluster>,
+    /// Speak TLS to Valkey and to the Sentinels.
     pub tls: bool,
     /// PEM certificates to trust; absent: the public ones.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,6 +36,38 @@ pub struct Cache {
     pub similarity: SimilarityCache,
     /// A Valkey that has not answered after this is a miss.
     pub timeout_ms: u64,
+}
+
+/// Sentinels, which know the master of the moment.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CacheSentinel {
+    /// 1 to 9.
+    pub addresses: Vec<ServerAddress>,
+    /// What the Sentinels call the master.
+    pub master_name: String,
+}
+
+/// A cluster.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CacheCluster {
+    /// 1 to 64 of its nodes; the others are learnt from them.
+    pub addresses: Vec<ServerAddress>,
+}
+
+impl Cache {
+    /// Where Valkey is, in words.
+    pub fn place(&self) -> String {
+        let list = |addresses: &[ServerAddress]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match (&self.sentinel, &self.cluster) {
+            (Some(CacheSentinel { addresses, master_name }), _) => {
+                format!("the master {master_name} of the Sentinels {}", list(addresses))
+            }
+            (None, Some(CacheCluster { addresses })) => format!("the cluster of {}", list(addresses)),
+            (None, None) => format!("{}:{}", self.host, self.port),
+        }
+    }
 }
 
 /// Whether a question may get what was found for one that says the same.
@@ -63,6 +101,8 @@ impl Default for Cache {
             host: "localhost".into(),
             port: ports::VALKEY,
             database: 0,
+            sentinel: None,
+            cluster: None,
             tls: false,
             tls_ca_file: None,
             memory_bytes: 32 << 20,

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     auth::{Auth, Oidc},
-    cache::{Cache, CacheMode, SimilarityCache},
+    cache::{Cache, CacheCluster, CacheMode, CacheSentinel, SimilarityCache},
     chunking::Chunking,
     database::{Database, TlsMode},
     embedding::{Embedding, EmbeddingProvider},

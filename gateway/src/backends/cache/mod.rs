@@ -3,24 +3,25 @@
 use std::{sync::Arc, time::Duration};
 
 use ragline_config::{Cache as CacheConfig, CacheMode};
-use secrecy::SecretString;
 
 use crate::{
     metrics::Metrics,
     traits::cache::{Cache, Namespace},
 };
 
+mod connection;
 mod embeddings;
 mod memory;
 mod off;
 mod tiers;
 mod valkey;
 
+pub use connection::{ConnectError, Passwords};
 pub use embeddings::CachedEmbedder;
 pub use memory::MemoryCache;
 pub use off::NoCache;
 pub use tiers::TieredCache;
-pub use valkey::{ValkeyCache, ValkeyError};
+pub use valkey::ValkeyCache;
 
 /// How long values of each namespace are kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,12 +61,12 @@ pub type Opened = (Arc<dyn Cache>, Option<Arc<ValkeyCache>>);
 ///
 /// # Errors
 /// An address or certificate that no connection can be made of. A Valkey that is down is no error.
-pub fn open(config: &CacheConfig, password: Option<SecretString>, metrics: &Metrics) -> Result<Opened, ValkeyError> {
+pub fn open(config: &CacheConfig, passwords: &Passwords, metrics: &Metrics) -> Result<Opened, ConnectError> {
     match config.mode {
         CacheMode::Disabled => Ok((Arc::new(NoCache), None)),
         CacheMode::Valkey => {
             let times = TimesToLive::new(config);
-            let valkey = Arc::new(ValkeyCache::open(config, password, times, metrics.clone())?);
+            let valkey = Arc::new(ValkeyCache::open(config, passwords, times, metrics.clone())?);
             let memory = MemoryCache::new(config.memory_bytes, times);
             Ok((Arc::new(TieredCache::new(memory, Arc::clone(&valkey), metrics.clone())), Some(valkey)))
         }

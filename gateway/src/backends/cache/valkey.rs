@@ -3,7 +3,6 @@
 //! says once that Valkey went away and once that it came back.
 
 use std::{
-    path::PathBuf,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -13,14 +12,13 @@ use std::{
 
 use bytes::Bytes;
 use ragline_config::Cache as CacheConfig;
-use redis::{
-    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisError, TlsCertificates,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
-use secrecy::{ExposeSecret, SecretString};
+use redis::RedisError;
 use tracing::{info, warn};
 
-use super::TimesToLive;
+use super::{
+    TimesToLive,
+    connection::{ConnectError, Connection, Passwords},
+};
 use crate::{
     metrics::Metrics,
     traits::cache::{CacheKey, Namespace},
@@ -29,30 +27,9 @@ use crate::{
 /// A Valkey that failed is not asked again for this long.
 const REST: Duration = Duration::from_secs(1);
 
-/// Codes by which a Valkey that is well refuses a script: no reason to do without the cache.
-const SCRIPT_REFUSALS: [&str; 5] = ["ERR", "NOPERM", "OOM", "MISCONF", "READONLY"];
-
-/// Why no client can be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ValkeyError {
-    #[error("the certificates in {path} (cache.tlsCaFile) cannot be read")]
-    ReadCertificates {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("no connection can be made to Valkey at {host}:{port}; check cache.host, cache.port and the certificates")]
-    Address {
-        host: String,
-        port: u16,
-        #[source]
-        source: RedisError,
-    },
-}
-
-/// A client of one Valkey.
+/// A client of Valkey.
 pub struct ValkeyCache {
-    connection: ConnectionManager,
+    connection: Connection,
     timeout: Duration,
     times: TimesToLive,
     metrics: Metrics,
@@ -81,24 +58,10 @@ impl ValkeyCache {
     ///
     /// # Errors
     /// An address or certificate that no connection can be made of.
-    pub fn open(
-        config: &CacheConfig,
-        password: Option<SecretString>,
-        times: TimesToLive,
-        metrics: Metrics,
-    ) -> Result<Self, ValkeyError> {
-        let timeout = Duration::from_millis(config.timeout_ms);
-        let address = |source| ValkeyError::Address { host: config.host.clone(), port: config.port, source };
-        let options = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(timeout.max(Duration::from_millis(500))))
-            .set_response_timeout(Some(timeout))
-            .set_number_of_retries(1)
-            .set_concurrency_limit(1_024);
-        let client = client(config, password)?;
-        let connection = ConnectionManager::new_lazy_with_config(client, options).map_err(address)?;
+    pub fn open(config: &CacheConfig, passwords: &Passwords, times: TimesToLive, metrics: Metrics) -> Result<Self, ConnectError> {
         Ok(Self {
-            connection,
-            timeout,
+            connection: Connection::new(config, passwords)?,
+            timeout: Duration::from_millis(config.timeout_ms),
             times,
             metrics,
             up: AtomicBool::new(false),
@@ -113,8 +76,7 @@ impl ValkeyCache {
         for key in keys {
             command.arg(full_key(namespace, key));
         }
-        let mut connection = self.connection.clone();
-        let found: Option<Vec<Option<Vec<u8>>>> = self.watch(command.query_async(&mut connection)).await;
+        let found: Option<Vec<Option<Vec<u8>>>> = self.watch(self.connection.query(&command)).await;
         match found {
             Some(values) if values.len() == keys.len() => values.into_iter().map(|v| v.map(Bytes::from)).collect(),
             Some(_) | None => vec![None; keys.len()],
@@ -127,12 +89,13 @@ impl ValkeyCache {
             return;
         }
         let seconds = self.times.of(namespace).as_secs().max(1);
-        let mut pipeline = redis::pipe();
-        for (key, value) in &entries {
-            pipeline.set_ex(full_key(namespace, key), value.as_ref(), seconds).ignore();
-        }
-        let mut connection = self.connection.clone();
-        let _: Option<()> = self.watch(pipeline.query_async(&mut connection)).await;
+        let set = |(key, value): &(CacheKey, Bytes)| {
+            let mut command = redis::cmd("SETEX");
+            command.arg(full_key(namespace, key)).arg(seconds).arg(value.as_ref());
+            command
+        };
+        let commands: Vec<_> = entries.iter().map(set).collect();
+        self.watch(self.connection.send(&commands)).await;
     }
 
     /// Removes the values of the keys in one round trip; `None` when Valkey does not answer.
@@ -144,26 +107,24 @@ impl ValkeyCache {
         for key in keys {
             command.arg(full_key(namespace, key));
         }
-        let mut connection = self.connection.clone();
-        self.watch(command.query_async(&mut connection)).await
+        self.watch(self.connection.query(&command)).await
     }
 
     /// How long the value of a key stays, `None` where there is none.
     pub async fn time_to_live(&self, namespace: Namespace, key: &CacheKey) -> Option<Duration> {
-        let mut connection = self.connection.clone();
-        let ms: i64 = self.watch(redis::cmd("PTTL").arg(full_key(namespace, key)).query_async(&mut connection)).await?;
+        let ms: i64 = self.watch(self.connection.query(redis::cmd("PTTL").arg(full_key(namespace, key)))).await?;
         u64::try_from(ms).ok().map(Duration::from_millis)
     }
 
-    /// What a script gives for the keys and arguments: whole numbers; `None` when Valkey does not answer, or runs no scripts for us.
+    /// What a script gives for the keys, which all have one hash tag, and arguments: whole numbers; `None` when Valkey does not
+    /// answer, or runs no scripts for us.
     pub async fn run(&self, script: &str, keys: &[String], arguments: &[u64]) -> Option<Vec<i64>> {
         let mut command = redis::cmd("EVAL");
         command.arg(script).arg(keys.len()).arg(keys).arg(arguments);
-        let mut connection = self.connection.clone();
         let run = async {
-            match command.query_async(&mut connection).await {
+            match self.connection.query(&command).await {
                 Ok(numbers) => Ok(Some(numbers)),
-                Err(error) if error.code().is_some_and(|code| SCRIPT_REFUSALS.contains(&code)) => {
+                Err(error) if self.connection.is_refusal(&error) => {
                     if !self.scripts_refused.swap(true, Ordering::Relaxed) {
                         warn!(%error, "Valkey refuses a script; each gateway counts by itself what keys may spend");
                     }
@@ -178,16 +139,14 @@ impl ValkeyCache {
     /// Whether it answers a PING. Asks even after a failure.
     pub async fn is_reachable(&self) -> bool {
         self.rest_until(None);
-        let mut connection = self.connection.clone();
-        self.watch(redis::cmd("PING").query_async::<String>(&mut connection)).await.is_some()
+        self.watch(self.connection.query::<redis::Value>(&redis::cmd("PING"))).await.is_some()
     }
 
-    /// Memory and evictions from INFO; `None` when it does not answer.
+    /// Memory and evictions from INFO, of all masters together; `None` when one does not answer.
     pub async fn figures(&self) -> Option<ServerFigures> {
-        let mut connection = self.connection.clone();
-        let text: String = self.watch(redis::cmd("INFO").query_async(&mut connection)).await?;
-        let figure = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok());
-        Some(ServerFigures { memory_used_bytes: figure("used_memory")?, evicted_keys: figure("evicted_keys")? })
+        let texts = self.watch(self.connection.info()).await?;
+        let sum = |name: &str| texts.iter().map(|text| figure(text, name)).sum::<Option<f64>>();
+        Some(ServerFigures { memory_used_bytes: sum("used_memory")?, evicted_keys: sum("evicted_keys")? })
     }
 
     /// Bounds the wait, counts what fails, and notes when Valkey comes and goes.
@@ -223,23 +182,9 @@ impl ValkeyCache {
     }
 }
 
-fn client(config: &CacheConfig, password: Option<SecretString>) -> Result<Client, ValkeyError> {
-    let address = |source| ValkeyError::Address { host: config.host.clone(), port: config.port, source };
-    let mut redis = RedisConnectionInfo::default().set_db(i64::from(config.database));
-    if let Some(password) = &password {
-        redis = redis.set_password(password.expose_secret());
-    }
-    let (host, port) = (config.host.clone(), config.port);
-    let with = |addr: ConnectionAddr| -> Result<ConnectionInfo, ValkeyError> {
-        Ok(addr.into_connection_info().map_err(address)?.set_redis_settings(redis.clone()))
-    };
-    if !config.tls {
-        return Client::open(with(ConnectionAddr::Tcp(host, port))?).map_err(address);
-    }
-    let info = with(ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None })?;
-    let Some(path) = &config.tls_ca_file else { return Client::open(info).map_err(address) };
-    let root = std::fs::read(path).map_err(|source| ValkeyError::ReadCertificates { path: path.clone(), source })?;
-    Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: Some(root) }).map_err(address)
+/// A figure of INFO.
+fn figure(text: &str, name: &str) -> Option<f64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok())
 }
 
 fn full_key(namespace: Namespace, key: &CacheKey) -> String {

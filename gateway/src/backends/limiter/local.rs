@@ -177,7 +177,7 @@ mod tests {
         search::{KeyPrint, WorkspaceId},
     };
 
-    const KEY: Payer = Payer::Key(KeyPrint([1; 32]));
+    const KEY: Payer = Payer::Key(KeyPrint([1; 32]), WorkspaceId(1));
     const WORKSPACE: Payer = Payer::Workspace(WorkspaceId(1));
 
     /// Of one a minute nothing comes back while a test runs.

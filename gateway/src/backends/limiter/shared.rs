@@ -121,17 +121,20 @@ impl Shared {
         verdict
     }
 
-    /// A hash: neither keys nor the names of workspaces are to be read in Valkey.
+    /// A hash: neither keys nor the names of workspaces are to be read in Valkey. Between the braces stands the workspace, so that
+    /// a cluster keeps what one script works on in one place.
     fn key(&self, id: &BudgetId) -> String {
-        let mut hash = Sha256::new();
-        hash.update(self.realm.as_bytes());
-        hash.update([0]);
-        hash.update(id.measure.label());
+        let mut realm = Sha256::new();
+        realm.update(self.realm.as_bytes());
+        realm.update([0]);
+        let workspace = id.payer.workspace().0.to_le_bytes();
+        let place = realm.clone().chain_update(workspace).finalize();
+        let mut hash = realm.chain_update(id.measure.label());
         match id.payer {
-            Payer::Key(key) => hash.update([&[1], key.0.as_slice()].concat()),
-            Payer::Workspace(workspace) => hash.update([&[2], workspace.0.to_le_bytes().as_slice()].concat()),
+            Payer::Key(key, _) => hash.update([&[1], key.0.as_slice()].concat()),
+            Payer::Workspace(_) => hash.update([&[2], workspace.as_slice()].concat()),
         }
-        format!("{PREFIX}{}", hex::encode(hash.finalize()))
+        format!("{PREFIX}{{{}}}{}", hex::encode(&place[..8]), hex::encode(hash.finalize()))
     }
 }
 

@@ -124,13 +124,14 @@ pub(super) struct Serving<'a> {
 
 /// A Deployment of the gateway's program.
 pub(super) fn serving(pipeline: &Pipeline, credentials: &Credentials, serving: Serving<'_>) -> Deployment {
-    let Credentials { superuser: _, owner: _, application, valkey, api_key } = credentials;
+    let Credentials { superuser: _, owner: _, application, valkey, api_key, certificates } = credentials;
     // What is not managed has no password kept anywhere, so it is another one each time.
     let mut secrets = Vec::new();
     secrets.extend(pipeline.own_postgres().is_some().then_some(application));
     secrets.extend(pipeline.managed_cache().is_some().then_some(valkey));
     secrets.push(api_key);
-    let hashes = [("config", names::hash([config_file(pipeline).as_str()])), ("secrets", Credentials::hash(&secrets))];
+    let mut hashes = vec![("config", names::hash([config_file(pipeline).as_str()])), ("secrets", Credentials::hash(&secrets))];
+    hashes.extend(certificates.authority_hash().map(|hash| ("authority", hash)));
     let component = serving.component;
     let template = pod::template(pipeline, component, &hashes, pod_spec(pipeline, &serving));
     Deployment {
@@ -220,6 +221,7 @@ fn secret_files(pipeline: &Pipeline) -> Vec<OwnedFile> {
     if pipeline.managed_cache().is_some() {
         files.push(generated_key("valkey", names::valkey_secret(name), PASSWORD_KEY, env::VALKEY_PASSWORD));
     }
+    files.extend(secret_files::cache_ca(pipeline));
     files.extend(secret_files::of_user(pipeline, &[SecretUser::Serving, SecretUser::All]));
     files
 }

@@ -114,7 +114,7 @@ fn outward(pipeline: &Pipeline) -> Vec<NetworkPolicyEgressRule> {
     rules.extend(database(pipeline));
     rules.extend(match &pipeline.cache {
         Cache::Managed(_) => Some(towards(ports::VALKEY, vec![part(pipeline, Component::Cache)])),
-        Cache::External => Some(anywhere(&BTreeSet::from([pipeline.config.cache.port]))),
+        Cache::External => Some(anywhere(&cache(&pipeline.config))),
         Cache::Disabled => None,
     });
     let mut servers = models(&pipeline.config);
@@ -142,6 +142,13 @@ fn models(config: &Config) -> BTreeSet<u16> {
     let generation = config.generation.providers().filter_map(GenerationProvider::base_url);
     let servers = embedding.into_iter().chain(generation).chain(config.rerank.base_url.clone());
     servers.map(|url| url.port_or_known_default().unwrap_or(HTTPS)).collect()
+}
+
+/// The ports of the cache's servers, those that are learnt among them, and of the Sentinels.
+fn cache(config: &Config) -> BTreeSet<u16> {
+    let sentinels = config.cache.sentinel.iter().flat_map(|sentinel| &sentinel.addresses);
+    let nodes = config.cache.cluster.iter().flat_map(|cluster| &cluster.addresses);
+    sentinels.chain(nodes).map(|address| address.port).chain([config.cache.port]).collect()
 }
 
 /// The port of the identity provider's keys; where the issuer tells where they are, its own and the usual one.

@@ -99,7 +99,7 @@ fn service_spec(pipeline: &Pipeline) -> ServiceSpec {
 
 /// PostgreSQL itself.
 pub fn stateful_set(pipeline: &Pipeline, postgres: &ManagedPostgres, credentials: &Credentials) -> StatefulSet {
-    let Credentials { superuser, owner, application, valkey: _, api_key: _ } = credentials;
+    let Credentials { superuser, owner, application, valkey: _, api_key: _, certificates: _ } = credentials;
     let files = files(pipeline, postgres);
     let hashes = [
         ("config", names::hash(files.values().map(String::as_str))),

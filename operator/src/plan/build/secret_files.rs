@@ -4,7 +4,8 @@ use k8s_openapi::api::core::v1::EnvVar;
 
 use super::pod::{Mounted, SecretFile};
 use crate::plan::{
-    names,
+    certificates,
+    names::{self, Component},
     pipeline::{Pipeline, Postgres, SecretUser, UserSecret},
 };
 
@@ -47,6 +48,16 @@ pub(super) fn database_ca(pipeline: &Pipeline) -> Option<OwnedFile> {
         folder: names::DATABASE_CA_FOLDER,
         secret: names::cloud_native_pg_ca(&pipeline.name),
         key: names::CLOUD_NATIVE_PG_CA_KEY.to_owned(),
+        variable: None,
+    })
+}
+
+/// The certificate of the pipeline's own authority, where the managed Valkey is known by it.
+pub(super) fn cache_ca(pipeline: &Pipeline) -> Option<OwnedFile> {
+    pipeline.has_cache_tls().then(|| OwnedFile {
+        folder: names::VALKEY_CA_FOLDER,
+        secret: names::certificate_secret(&pipeline.name, Component::Cache),
+        key: certificates::AUTHORITY_KEY.to_owned(),
         variable: None,
     })
 }

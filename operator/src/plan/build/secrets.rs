@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::meta;
 use crate::plan::{
+    certificates::{AUTHORITY_KEY, CERTIFICATE_KEY, Certificates, PRIVATE_KEY, Pair},
     credentials::{API_KEY_KEY, Credentials, PASSWORD_KEY},
     names::{self, Component},
     pipeline::{Pipeline, Postgres},
@@ -24,7 +25,7 @@ pub const APPLICATION: &str = "ragline_app";
 
 /// All of them.
 pub fn secrets(pipeline: &Pipeline, credentials: &Credentials) -> Vec<Secret> {
-    let Credentials { superuser, owner, application, valkey, api_key } = credentials;
+    let Credentials { superuser, owner, application, valkey, api_key, certificates } = credentials;
     let name = &pipeline.name;
     let key = [(API_KEY_KEY, api_key.expose_secret().to_owned())];
     let mut secrets = vec![secret(pipeline, names::api_key_secret(name), Component::Gateway, key)];
@@ -41,6 +42,29 @@ pub fn secrets(pipeline: &Pipeline, credentials: &Credentials) -> Vec<Secret> {
         let password = valkey.expose_secret().to_owned();
         secrets.push(secret(pipeline, names::valkey_secret(name), Component::Cache, [(PASSWORD_KEY, password)]));
     }
+    secrets.extend(certificate_secrets(pipeline, certificates));
+    secrets
+}
+
+/// The authority's, which no pod mounts, and one for each part. They go with the pipeline: nothing that is kept needs them.
+fn certificate_secrets(pipeline: &Pipeline, certificates: &Certificates) -> Vec<Secret> {
+    let Certificates { authority: Some(authority), parts } = certificates else { return Vec::new() };
+    let of = |name: String, part: Component, pair: &Pair, more: Option<(&str, String)>| {
+        let Pair { certificate, key } = pair;
+        let data = [(CERTIFICATE_KEY, certificate.clone()), (PRIVATE_KEY, key.expose_secret().to_owned())];
+        Secret {
+            metadata: meta::owned(pipeline, name, part),
+            data: Some(bytes(data.into_iter().chain(more))),
+            type_: Some("kubernetes.io/tls".to_owned()),
+            ..Secret::default()
+        }
+    };
+    let name = &pipeline.name;
+    let mut secrets = vec![of(names::authority_secret(name), Component::Gateway, authority, None)];
+    secrets.extend(parts.iter().map(|(part, pair)| {
+        let more = Some((AUTHORITY_KEY, authority.certificate.clone()));
+        of(names::certificate_secret(name, *part), *part, pair, more)
+    }));
     secrets
 }
 
@@ -60,11 +84,14 @@ fn role(pipeline: &Pipeline, name: String, user: &str, url_key: &str, password: 
 }
 
 fn secret<const N: usize>(pipeline: &Pipeline, name: String, component: Component, data: [(&str, String); N]) -> Secret {
-    let data: BTreeMap<_, _> = data.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes()))).collect();
     Secret {
         metadata: meta::kept(pipeline, name, component),
-        data: Some(data),
+        data: Some(bytes(data)),
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
     }
+}
+
+fn bytes<'a>(data: impl IntoIterator<Item = (&'a str, String)>) -> BTreeMap<String, ByteString> {
+    data.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes()))).collect()
 }

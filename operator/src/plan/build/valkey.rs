@@ -17,6 +17,7 @@ use super::{
     pod::{self, DATA_USER, Pace, SecretFile},
 };
 use crate::plan::{
+    certificates::{CERTIFICATE_KEY, PRIVATE_KEY},
     credentials::{Credentials, PASSWORD_KEY},
     names::{self, Component},
     pipeline::{ManagedCache, Pipeline},
@@ -47,7 +48,7 @@ fn settings(cache: &ManagedCache) -> String {
     let max_memory = cache.max_memory_bytes.to_string();
     let settings = [
         ("bind", "* -::*"),
-        ("port", &port),
+        ("port", if cache.tls { "0" } else { &port }),
         ("dir", "/tmp"),
         ("maxmemory", &max_memory),
         ("maxmemory-policy", "allkeys-lru"),
@@ -58,8 +59,15 @@ fn settings(cache: &ManagedCache) -> String {
         ("lazyfree-lazy-eviction", "yes"),
         ("lazyfree-lazy-expire", "yes"),
     ];
+    // The gateways prove who they are by the password, so no certificate is asked of them.
+    let tls = [
+        ("tls-port", port.as_str()),
+        ("tls-cert-file", &certificate_file(CERTIFICATE_KEY).path()),
+        ("tls-key-file", &certificate_file(PRIVATE_KEY).path()),
+        ("tls-auth-clients", "no"),
+    ];
     let mut file = "# Written by the operator.\n".to_owned();
-    for (name, value) in settings {
+    for (name, value) in settings.into_iter().chain(tls.into_iter().filter(|_| cache.tls)) {
         writeln!(file, "{name} {value}").expect("text takes text");
     }
     file
@@ -69,7 +77,12 @@ fn settings(cache: &ManagedCache) -> String {
 pub fn service(pipeline: &Pipeline) -> Service {
     let mut metadata = meta::owned(pipeline, names::valkey(&pipeline.name), Component::Cache);
     let port = ports::VALKEY;
-    let instance = json!({"host": "%%host%%", "port": port, "password": "%%env_VALKEY_PASSWORD%%"});
+    let mut instance = json!({"host": "%%host%%", "port": port, "password": "%%env_VALKEY_PASSWORD%%"});
+    if pipeline.has_cache_tls() {
+        // The agent does not have the authority's certificate.
+        instance["ssl"] = json!(true);
+        instance["ssl_cert_reqs"] = json!(0);
+    }
     metadata.annotations = Some(datadog::service("redisdb", instance));
     Service {
         metadata,
@@ -91,8 +104,9 @@ pub fn service(pipeline: &Pipeline) -> Service {
 /// Valkey itself.
 pub fn deployment(pipeline: &Pipeline, cache: &ManagedCache, credentials: &Credentials) -> Deployment {
     let files = files(cache);
-    let hashes =
-        [("config", names::hash(files.values().map(String::as_str))), ("secrets", Credentials::hash(&[&credentials.valkey]))];
+    let mut hashes =
+        vec![("config", names::hash(files.values().map(String::as_str))), ("secrets", Credentials::hash(&[&credentials.valkey]))];
+    hashes.extend(credentials.certificates.hash(Component::Cache).map(|hash| ("certificate", hash)));
     Deployment {
         metadata: meta::owned(pipeline, names::valkey(&pipeline.name), Component::Cache),
         spec: Some(DeploymentSpec {
@@ -110,13 +124,19 @@ pub fn deployment(pipeline: &Pipeline, cache: &ManagedCache, credentials: &Crede
 
 fn pod_spec(pipeline: &Pipeline, cache: &ManagedCache) -> PodSpec {
     let secret = names::valkey_secret(&pipeline.name);
-    let (volumes, mounts) = pod::split(vec![
+    let certificate = names::certificate_secret(&pipeline.name, Component::Cache);
+    let mut mounted = vec![
         pod::config(names::valkey_config(&pipeline.name), CONFIG),
         SecretFile { name: "valkey", secret: &secret, key: PASSWORD_KEY }.mounted(),
         pod::memory("tmp", "/tmp", MIB),
         // The public image declares a volume here; nothing is written to it.
         pod::empty("data", "/data"),
-    ]);
+    ];
+    if cache.tls {
+        let files = [CERTIFICATE_KEY, PRIVATE_KEY].map(|key| SecretFile { secret: &certificate, ..certificate_file(key) });
+        mounted.extend(files.map(|file| file.mounted()));
+    }
+    let (volumes, mounts) = pod::split(mounted);
     let container = Container {
         command: Some(vec!["/bin/sh".to_owned(), format!("{CONFIG}/start.sh")]),
         ports: Some(vec![pod::port(PORT, ports::VALKEY)]),
@@ -126,4 +146,10 @@ fn pod_spec(pipeline: &Pipeline, cache: &ManagedCache) -> PodSpec {
         ..pod::container(CONTAINER, &cache.image, &cache.resources)
     };
     pod::pod(DATA_USER, names::valkey(&pipeline.name), container, volumes)
+}
+
+/// Where a file of the certificate lies; the Secret is named by who mounts it.
+fn certificate_file(key: &'static str) -> SecretFile<'static> {
+    let name = if key == PRIVATE_KEY { "valkey-key" } else { "valkey-certificate" };
+    SecretFile { name, secret: "", key }
 }

@@ -2,17 +2,16 @@
 //! that the two cannot part.
 
 use ragline_config::{
-    CacheMode, Config, ConfigError, ExpansionMethod, FusionMethod, GenerationProvider, HnswParameters, IndexMode,
-    IvfFlatParameters, Price, RateLimit, RerankProvider, SearchMode, Seconds, TlsMode,
+    Config, ConfigError, ExpansionMethod, FusionMethod, GenerationProvider, HnswParameters, IndexMode, IvfFlatParameters, Price,
+    RateLimit, RerankProvider, SearchMode, Seconds, TlsMode,
     index::{DistanceMetric, ElementType, HNSW_EF_CONSTRUCTION, HNSW_M, Quantization},
-    ports,
 };
 use ragline_crds::{
     RagPipelineSpec,
     spec::{self, LogLevel},
 };
 
-use super::{Problem, Problems, identity, providers, secrets, tracing};
+use super::{Problem, Problems, cache, identity, providers, secrets, tracing};
 use crate::plan::names;
 
 /// Overwrites `$to.$field` where the spec names it.
@@ -32,7 +31,7 @@ macro_rules! take_seconds {
 pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems) -> Config {
     let mut config = Config::default();
     database(spec, &mut config);
-    cache(spec, name, &mut config);
+    cache::cache(spec, name, &mut config, problems);
     embedding(spec.embedding.as_ref(), &mut config, problems);
     generation(spec.generation.as_ref(), &mut config, problems);
     if let Some(chunking) = &spec.chunking {
@@ -180,42 +179,6 @@ fn rerank(spec: Option<&spec::Rerank>, config: &mut Config, problems: &mut Probl
     }
 }
 
-fn cache(spec: &RagPipelineSpec, name: &str, config: &mut Config) {
-    if let Some(cache) = &spec.cache {
-        let spec::Cache {
-            managed: _,
-            external: _,
-            disabled: _,
-            vector_search_ttl_seconds: _,
-            embedding_ttl_seconds: _,
-            context_ttl_seconds: _,
-            timeout_ms: _,
-            memory_bytes: _,
-            similarity: _,
-        } = cache;
-        take!(cache => config.cache; timeout_ms, memory_bytes);
-        take_seconds!(cache => config.cache; vector_search_ttl_seconds, embedding_ttl_seconds, context_ttl_seconds);
-    }
-    if let Some(similarity) = spec.cache.as_ref().and_then(|cache| cache.similarity.as_ref()) {
-        let spec::SimilarityCache { enabled, threshold } = similarity;
-        config.cache.similarity.enabled = enabled.unwrap_or_default();
-        config.cache.similarity.threshold = threshold.map_or(config.cache.similarity.threshold, narrow);
-    }
-    if spec.cache.as_ref().is_some_and(|cache| cache.disabled.is_some()) {
-        config.cache.mode = CacheMode::Disabled;
-    } else if let Some(external) = spec.cache.as_ref().and_then(|cache| cache.external.as_ref()) {
-        let spec::ExternalCache { host, port, database, tls, ca_secret_ref, secret_ref: _ } = external;
-        config.cache.host.clone_from(host);
-        config.cache.port = port.unwrap_or(ports::VALKEY);
-        config.cache.database = database.unwrap_or(config.cache.database);
-        config.cache.tls = tls.unwrap_or_default();
-        config.cache.tls_ca_file = ca_secret_ref.as_ref().map(secrets::valkey_ca);
-    } else {
-        config.cache.host = names::valkey(name);
-        config.cache.port = ports::VALKEY;
-    }
-}
-
 fn database(spec: &RagPipelineSpec, config: &mut Config) {
     if spec.postgres.as_ref().is_some_and(|postgres| postgres.cloud_native_pg.is_some()) {
         config.database.tls_mode = TlsMode::VerifyFull;
@@ -270,7 +233,7 @@ fn price(price: &spec::Price) -> Price {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a number of a few digits; the configuration holds single precision")]
-fn narrow(number: f64) -> f32 {
+pub(super) fn narrow(number: f64) -> f32 {
     number as f32
 }
 
@@ -287,12 +250,21 @@ fn level_name(level: LogLevel) -> &'static str {
 /// The gateway's own check names fields as the spec does.
 fn refused(error: &ConfigError) -> Vec<Problem> {
     match error {
-        ConfigError::Invalid(problems) => problems
-            .iter()
-            .map(|problem| Problem { field: format!("spec.{}", problem.field), message: problem.message.clone() })
-            .collect(),
+        ConfigError::Invalid(problems) => {
+            problems.iter().map(|problem| Problem { field: path(problem.field), message: problem.message.clone() }).collect()
+        }
         ConfigError::Parse(_) | ConfigError::Write(_) => {
             vec![Problem { field: "spec".to_owned(), message: error.to_string() }]
         }
+    }
+}
+
+/// Where the spec has a field of the gateway's configuration.
+fn path(field: &str) -> String {
+    match field.strip_prefix("cache.") {
+        Some(inner) if ["database", "sentinel", "cluster"].iter().any(|of| inner.starts_with(of)) => {
+            format!("spec.cache.external.{inner}")
+        }
+        Some(_) | None => format!("spec.{field}"),
     }
 }

@@ -6,12 +6,10 @@ use ragline_config::{env, paths};
 use ragline_crds::{RagPipelineSpec, spec::SecretKeyRef};
 
 use crate::plan::{
-    models, names,
+    certificates, models, names,
     pipeline::{SecretUser, UserSecret},
 };
 
-/// Folder of the certificates that Valkey's is checked with.
-const VALKEY_CA: &str = "valkey-ca";
 /// Folder of the certificates that the identity provider's is checked with.
 const OIDC_CA: &str = "oidc-ca";
 /// Folder of the certificates that the collector's of traces is checked with.
@@ -42,7 +40,10 @@ pub(super) fn secrets(spec: &RagPipelineSpec) -> Vec<UserSecret> {
         let field = "spec.cache.external.secretRef";
         add(field, "valkey", Some(env::VALKEY_PASSWORD), SecretUser::Serving, external.secret_ref.clone());
         let field = "spec.cache.external.caSecretRef";
-        add(field, VALKEY_CA, None, SecretUser::All, external.ca_secret_ref.clone());
+        add(field, names::VALKEY_CA_FOLDER, None, SecretUser::All, external.ca_secret_ref.clone());
+        let field = "spec.cache.external.sentinel.secretRef";
+        let sentinel = external.sentinel.as_ref().and_then(|sentinel| sentinel.secret_ref.clone());
+        add(field, "valkey-sentinel", Some(env::VALKEY_SENTINEL_PASSWORD), SecretUser::Serving, sentinel);
     }
     let oidc = spec.auth.as_ref().and_then(|auth| auth.oidc.as_ref()?.ca_secret_ref.clone());
     add("spec.auth.oidc.caSecretRef", OIDC_CA, None, SecretUser::Serving, oidc);
@@ -67,7 +68,12 @@ pub(super) fn database_ca(secret: &SecretKeyRef) -> PathBuf {
 
 /// Where the certificates for Valkey are mounted.
 pub(super) fn valkey_ca(secret: &SecretKeyRef) -> PathBuf {
-    PathBuf::from(format!("{}/{VALKEY_CA}/{}", paths::SECRETS_DIR, secret.key))
+    PathBuf::from(format!("{}/{}/{}", paths::SECRETS_DIR, names::VALKEY_CA_FOLDER, secret.key))
+}
+
+/// Where the certificate of the pipeline's own authority is mounted for Valkey.
+pub(super) fn managed_valkey_ca() -> PathBuf {
+    PathBuf::from(format!("{}/{}/{}", paths::SECRETS_DIR, names::VALKEY_CA_FOLDER, certificates::AUTHORITY_KEY))
 }
 
 /// Where the certificates for the identity provider are mounted.

@@ -78,6 +78,33 @@ pub(super) fn cases() -> Vec<Case> {
             Refused("name only one of managed, external and disabled"),
         ),
         new("a cache of somebody else's", json!({"cache": {"external": {"host": "redis.example.com", "tls": true}}}), Taken),
+        new(
+            "a cache whose master Sentinels know",
+            json!({"cache": {"external": {"sentinel": {"addresses": ["a:26379", "[2001:db8::1]:26379"], "masterName": "main"}}}}),
+            Taken,
+        ),
+        new("a cluster", json!({"cache": {"external": {"cluster": {"addresses": ["a.b.svc:6379"]}, "database": 0}}}), Taken),
+        new(
+            "a cache that is nowhere",
+            json!({"cache": {"external": {"tls": true}}}),
+            Refused("name one of host, sentinel and cluster"),
+        ),
+        new(
+            "a cache that is one server and a cluster",
+            json!({"cache": {"external": {"host": "a", "cluster": {"addresses": ["a:6379"]}}}}),
+            Refused("name one of host, sentinel and cluster"),
+        ),
+        new(
+            "a second database of a cluster",
+            json!({"cache": {"external": {"cluster": {"addresses": ["a:6379"]}, "database": 1}}}),
+            Refused("a cluster has database 0 only"),
+        ),
+        new(
+            "a cluster without a node",
+            json!({"cache": {"external": {"cluster": {"addresses": []}}}}),
+            Refused("should have at least 1 items"),
+        ),
+        new("a node without a port", json!({"cache": {"external": {"cluster": {"addresses": ["a"]}}}}), Refused("should match")),
         new("a database of somebody else's", json!({"postgres": {"external": {"secretName": "a"}}}), Taken),
         new(
             "a database of one's own and of somebody else's",

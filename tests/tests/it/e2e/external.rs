@@ -1,4 +1,5 @@
-//! A PostgreSQL and a Valkey that somebody else runs: those of one pipeline serve another, by the SQL of the operator's README.
+//! A PostgreSQL and a Valkey that somebody else runs: those of one pipeline serve another, by the SQL of the operator's README, and
+//! Valkey over TLS with the certificate that the operator made for it.
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::api::{ObjectMeta, PostParams};
@@ -18,7 +19,7 @@ fn host() -> Value {
     let small = json!({"requests": {"cpu": "20m", "memory": "256Mi"}});
     json!({
         "postgres": {"managed": {"storage": {"size": "1Gi"}, "resources": small}},
-        "cache": {"managed": {"maxMemory": "16Mi"}},
+        "cache": {"managed": {"maxMemory": "16Mi", "tls": {"enabled": true}}},
         "gateway": {"replicas": 0},
         "networkPolicy": {"monitoringFrom": [{"podSelector": {"matchLabels": {"app.kubernetes.io/instance": "b"}}}]},
     })
@@ -28,7 +29,12 @@ fn guest() -> Value {
     json!({
         "generation": {"builtin": {}},
         "postgres": {"external": {"secretName": "docs-database", "tlsMode": "Disable"}},
-        "cache": {"external": {"host": "a-valkey", "secretRef": {"name": "a-valkey", "key": "password"}}},
+        "cache": {"external": {
+            "host": "a-valkey",
+            "tls": true,
+            "caSecretRef": {"name": "a-valkey-tls", "key": "ca.crt"},
+            "secretRef": {"name": "a-valkey", "key": "password"},
+        }},
         "gateway": {"replicas": 1, "resources": {"requests": {"cpu": "20m", "memory": "256Mi"}}},
     })
 }
