@@ -97,6 +97,7 @@ impl App {
             metrics: metrics.clone(),
             realm: realm(&settings)?,
             redactor: Redactor::new(&config.redaction),
+            generation: config.generation.clone(),
         };
         let answerer = Answerer {
             retriever,
@@ -142,7 +143,7 @@ pub async fn serve(settings: Settings, roles: Roles) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let mut background = background::start(&app, roles, &shutdown)?;
     let state = api::state(&app, &shutdown);
-    let router = if roles.api { routes::router(state) } else { routes::probes(state) };
+    let router = if roles.api { routes::router(Arc::clone(&state)) } else { routes::probes(Arc::clone(&state)) };
     info!(address = %listen, model = app.embedder.model_name(), roles.api, roles.worker, "serving");
     let served = tokio::spawn(serve_http(listener, tls, router, shutdown.clone()));
     let ended = tokio::select! {
@@ -151,7 +152,8 @@ pub async fn serve(settings: Settings, roles: Roles) -> anyhow::Result<()> {
     };
     info!("stopping");
     shutdown.cancel();
-    served.await.context("the server ended abnormally")??;
+    let (served, ()) = tokio::join!(served, state.drain());
+    served.context("the server ended abnormally")??;
     background.join().await;
     ended
 }

@@ -73,6 +73,7 @@ pub struct Metrics {
     /// Label `reason`: `unknown` or `unsupported`.
     pub rag_citations_dropped: IntCounterVec,
     pub rag_condense_failures: IntCounter,
+    pub rag_rewrite_failures: IntCounter,
     /// Label `workspace_id`; see [`Metrics::count_cost`].
     rag_llm_cost_usd: CounterVec,
     /// The workspaces that have a label of their own.
@@ -177,6 +178,10 @@ impl Metrics {
             rag_condense_failures: counter(
                 "rag_condense_failures_total",
                 "Questions that follow a conversation and were condensed without the language model because it failed.",
+            )?,
+            rag_rewrite_failures: counter(
+                "rag_rewrite_failures_total",
+                "Searches that were made for the question as it was because the language model did not rewrite it.",
             )?,
             rag_llm_cost_usd: register(
                 registry,

@@ -11,6 +11,7 @@ use super::{
     citations::{self, Checked, Marker},
     request::{AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, Citation, Mark},
     sentence::Held,
+    stop::{Shown, Stops},
     support::{self, Ground},
     tally::{Ended, Tally, Told},
 };
@@ -18,7 +19,7 @@ use crate::{
     redact::Redactor,
     traits::{
         embedder::Embedder,
-        generator::{Ending, GenerateError, Piece, Pieces, Usage},
+        generator::{Ending, Finish, GenerateError, Piece, Pieces, Usage},
     },
 };
 
@@ -34,7 +35,10 @@ pub(super) struct Writing {
     /// The passages that may be cited.
     pub(super) sources: Vec<Citation>,
     pub(super) grounds: Vec<Ground>,
-    pub(super) pieces: Pieces,
+    /// `None` once nothing more is wanted of the model: dropping them ends its writing.
+    pub(super) pieces: Option<Pieces>,
+    /// Where the caller wants the answer to end.
+    pub(super) stops: Stops,
     pub(super) written: Written,
 }
 
@@ -113,12 +117,18 @@ impl Writing {
     /// The sentences that the next piece completes.
     async fn piece(&mut self) -> Result<Vec<String>, GenerateError> {
         let span = tracing::debug_span!(parent: &self.tally.span, "generate", stage = "generate");
-        match self.pieces.next().instrument(span).await {
+        let next = match &mut self.pieces {
+            Some(pieces) => pieces.next().instrument(span).await,
+            None => None,
+        };
+        match next {
             Some(Ok(Piece::Text(text))) => {
+                let Shown { text, ended } = self.stops.push(&text);
                 self.written.held.push(&text);
-                Ok(self.written.held.complete())
+                Ok(if ended { self.stop() } else { self.written.held.complete() })
             }
             Some(Ok(Piece::End(ending))) => {
+                self.written.held.push(&self.stops.rest());
                 self.written.step = Step::Last(ending);
                 if self.written.answer.is_empty() && self.written.held.text().trim().is_empty() {
                     self.written.held.push(DONT_KNOW);
@@ -131,6 +141,14 @@ impl Writing {
                 Err(GenerateError::Malformed { host: self.tally.model.clone(), what })
             }
         }
+    }
+
+    /// Ends the answer where the caller wants it to end. What the model has written is estimated, since it does not come to say so.
+    fn stop(&mut self) -> Vec<String> {
+        self.pieces = None;
+        let usage = self.estimate();
+        self.written.step = Step::Last(Ending { model: String::new(), usage, finish: Finish::Stop });
+        self.written.held.rest()
     }
 
     /// The event of these sentences, `None` where they are empty.

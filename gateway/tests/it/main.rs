@@ -24,6 +24,7 @@ mod http_client_output;
 mod http_errors;
 mod http_fake_ranking;
 mod http_fake_responses;
+mod http_fake_uploads;
 mod http_fake_vector_stores;
 mod http_fake_workspaces;
 mod http_fakes;
