@@ -29,7 +29,11 @@ use crate::{
         oidc,
         pgvector::Store,
     },
-    http::{routes, serve::serve as serve_http, tls::Tls},
+    http::{
+        routes,
+        serve::{DRAIN_WITHIN, serve as serve_http},
+        tls::Tls,
+    },
     ingest::text::TextCutter,
     metrics::Metrics,
     redact::Redactor,
@@ -152,7 +156,7 @@ pub async fn serve(settings: Settings, roles: Roles) -> anyhow::Result<()> {
     };
     info!("stopping");
     shutdown.cancel();
-    let (served, ()) = tokio::join!(served, state.drain());
+    let (served, ()) = tokio::join!(served, state.drain(DRAIN_WITHIN));
     served.context("the server ended abnormally")??;
     background.join().await;
     ended

@@ -212,6 +212,12 @@ impl Metrics {
         self.rag_llm_cost_usd.with_label_values(&[label.as_str()]).inc_by(usd);
     }
 
+    /// What the workspace of this label has cost.
+    #[cfg(test)]
+    pub(crate) fn cost_of(&self, label: &str) -> f64 {
+        self.rag_llm_cost_usd.with_label_values(&[label]).get()
+    }
+
     /// Counts what a language model read and wrote.
     pub fn count_tokens(&self, usage: Usage) {
         self.rag_llm_tokens_used.with_label_values(&["prompt"]).inc_by(usage.prompt_tokens);
@@ -245,7 +251,6 @@ mod tests {
             metrics.count_cost(WorkspaceId(workspace), 0.5);
         }
         metrics.count_cost(WorkspaceId(7), 0.0);
-        let cost = |label: &str| metrics.rag_llm_cost_usd.with_label_values(&[label]).get();
-        assert_eq!(["3", "7", "other"].map(cost), [1.0, 0.5, 75.5]);
+        assert_eq!(["3", "7", "other"].map(|label| metrics.cost_of(label)), [1.0, 0.5, 75.5]);
     }
 }

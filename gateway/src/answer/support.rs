@@ -23,6 +23,10 @@ const MOST_ROWS: usize = 4;
 /// What the best row must reach: its cosine, and its share of words times [`WORDS_WEIGHT`].
 const ENOUGH: f32 = 0.85;
 const WORDS_WEIGHT: f32 = 0.5;
+/// From this share of each other's words on, a statement and a sentence are about the same.
+const SAME_WORDS: f32 = 0.75;
+/// Words that turn a sentence round; two turn it back. Contractions end in `n't`.
+const TURNING: [&str; 9] = ["not", "no", "never", "cannot", "without", "none", "neither", "nothing", "nobody"];
 /// Of a passage without sentences, such as a table.
 const MOST_CHARS: usize = 600;
 
@@ -32,6 +36,8 @@ pub struct Ground {
     number: u32,
     sentences: Vec<String>,
     terms: Vec<BTreeSet<String>>,
+    /// Whether each sentence is turned round.
+    turned: Vec<bool>,
     /// Of the title, which names what the passage is about.
     title: BTreeSet<String>,
     figures: BTreeSet<u64>,
@@ -55,11 +61,24 @@ impl Ground {
         let mut known = figures(text, true);
         known.extend(figures(title, true));
         let sets = found.iter().map(|sentence| terms(sentence)).collect();
-        Self { number: *number, sentences: found, terms: sets, title: terms(title), figures: known }
+        let turned = found.iter().map(|sentence| is_turned(sentence)).collect();
+        Self { number: *number, sentences: found, terms: sets, turned, title: terms(title), figures: known }
     }
 
     pub(super) fn number(&self) -> u32 {
         self.number
+    }
+
+    /// Whether the sentences that say what a statement is about all say the opposite of it.
+    fn contradicts(&self, statement: &str, words: &BTreeSet<String>) -> bool {
+        let turned = is_turned(statement);
+        let same = |sentence: &&(&BTreeSet<String>, &bool)| {
+            let (common, most) = (sentence.0.intersection(words).count(), sentence.0.len().max(words.len()));
+            most > 0 && common as f32 / most as f32 >= SAME_WORDS
+        };
+        let sentences: Vec<_> = self.terms.iter().zip(&self.turned).collect();
+        let mut about = sentences.iter().filter(same).peekable();
+        about.peek().is_some() && about.all(|(_, other)| **other != turned)
     }
 
     /// The rows of sentences, those first that share most words with a statement.
@@ -91,7 +110,7 @@ pub async fn judge(claims: &[(&str, &Ground)], embedder: &dyn Embedder) -> Resul
     let mut texts: Vec<String> = Vec::new();
     for (index, (statement, ground)) in claims.iter().enumerate() {
         let words: BTreeSet<String> = terms(statement).into_iter().filter(|term| !is_figure(term)).collect();
-        let right = figures(statement, false).is_subset(&ground.figures);
+        let right = figures(statement, false).is_subset(&ground.figures) && !ground.contradicts(statement, &words);
         let rows = ground.rows(&words);
         let best = rows.first().map_or(0.0, |row| row.words);
         // Without words there is nothing to judge.
@@ -114,6 +133,12 @@ pub async fn judge(claims: &[(&str, &Ground)], embedder: &dyn Embedder) -> Resul
         verdicts[index] = reached.fold(0.0, f32::max) >= ENOUGH;
     }
     Ok(verdicts)
+}
+
+/// Whether a text denies what its words say.
+fn is_turned(text: &str) -> bool {
+    let turns = |word: &str| TURNING.contains(&word) || word.ends_with("n't") || word.ends_with("n\u{2019}t");
+    text.unicode_words().filter(|word| turns(&word.to_lowercase())).count() % 2 == 1
 }
 
 fn is_figure(word: &str) -> bool {
@@ -197,6 +222,9 @@ mod tests {
             ("The lens consists of 1008 prisms from Paris", true),
             ("The lens consists of 1250 prisms from Paris", false),
             ("Yes, 40", true),
+            ("The lens is not cleaned twice a day", false),
+            ("It isn't cleaned twice a day", false),
+            ("It is cleaned twice a day", true),
         ] {
             assert_eq!(borne_out(statement).await, expected, "{statement}");
         }

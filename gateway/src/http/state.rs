@@ -16,7 +16,6 @@ use super::{
     index::{self, Reports},
     limits::Shares,
     metered::Metered,
-    serve::DRAIN_WITHIN,
 };
 use crate::{
     answer::{
@@ -145,15 +144,15 @@ impl ApiState {
         })
     }
 
-    /// Waits, once a shutdown was asked for, until what is written in the background has ended; what has not when requests under way
-    /// must have is told of as failed.
-    pub async fn drain(&self) {
+    /// Waits, once a shutdown was asked for, until what is written in the background has ended; what has not `within` that
+    /// time is told of as failed.
+    pub async fn drain(&self, within: Duration) {
         let Background { tasks, overdue } = &self.background;
         tasks.close();
-        if timeout(DRAIN_WITHIN, tasks.wait()).await.is_ok() {
+        if timeout(within, tasks.wait()).await.is_ok() {
             return;
         }
-        tracing::warn!("answers were still written in the background {} s after the shutdown began", DRAIN_WITHIN.as_secs());
+        tracing::warn!("answers were still written in the background {} s after the shutdown began", within.as_secs());
         overdue.cancel();
         // What cannot be told of is found out by whoever asks for it.
         let _ = timeout(FAIL_WITHIN, tasks.wait()).await;

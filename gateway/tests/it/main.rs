@@ -53,6 +53,8 @@ mod openai_chat;
 mod openai_fixture;
 mod openai_live;
 mod openai_responses;
+mod openai_search;
+mod openai_uploads;
 mod openai_vector_stores;
 mod openapi;
 mod providers;
