@@ -75,14 +75,16 @@ impl Ground {
         self.number
     }
 
-    /// Whether the sentence that is nearest to a statement by its words denies what the statement says, or the other way round.
+    /// Whether the sentence that is nearest to a statement by its words denies what the statement says, or the other way round, and no
+    /// other one denies the same.
     fn contradicts(&self, statement: &str, words: &BTreeSet<String>) -> bool {
         let common = |terms: &BTreeSet<String>| words.intersection(terms).count() as f32;
         let about = self.terms.iter().zip(&self.stances);
-        let about = about.filter(|(terms, _)| common(terms) >= ENOUGH_WORDS * words.len().max(1) as f32);
+        let about: Vec<_> = about.filter(|(terms, _)| common(terms) >= ENOUGH_WORDS * words.len().max(1) as f32).collect();
         let near = |terms: &BTreeSet<String>| common(terms) / words.union(terms).count().max(1) as f32;
-        let nearest = about.max_by(|(a, _), (b, _)| near(a).total_cmp(&near(b)));
-        nearest.is_some_and(|(_, other)| Stance::of(statement).contradicts(other))
+        let nearest = about.iter().max_by(|(a, _), (b, _)| near(a).total_cmp(&near(b)));
+        let stance = Stance::of(statement);
+        nearest.is_some_and(|(_, other)| stance.contradicts(other)) && !about.iter().any(|(_, other)| stance.agrees(other))
     }
 
     /// The rows of sentences, those first that share most words with a statement.
@@ -161,6 +163,11 @@ impl Stance {
             }
         }
         stance
+    }
+
+    /// Both deny the same.
+    fn agrees(&self, other: &Self) -> bool {
+        !self.denied.is_disjoint(&other.denied)
     }
 
     /// One denies what the other says, which denies nothing.
