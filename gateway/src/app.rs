@@ -31,7 +31,11 @@ use crate::{
         oidc,
         pgvector::Store,
     },
-    http::{routes, serve::serve as serve_http, tls::Tls},
+    http::{
+        routes,
+        serve::{DRAIN_WITHIN, serve as serve_http},
+        tls::Tls,
+    },
     ingest::text::TextCutter,
     metrics::Metrics,
     redact::Redactor,
@@ -102,6 +106,7 @@ impl App {
             metrics: metrics.clone(),
             realm: realm(&settings)?,
             redactor: Redactor::new(&config.redaction),
+            generation: config.generation.clone(),
         };
         let answerer = Answerer {
             retriever,
@@ -147,7 +152,7 @@ pub async fn serve(settings: Settings, roles: Roles, exporter: Option<Exporter>)
     let shutdown = CancellationToken::new();
     let mut background = background::start(&app, roles, &shutdown)?;
     let state = api::state(&app, &shutdown);
-    let router = if roles.api { routes::router(state) } else { routes::probes(state) };
+    let router = if roles.api { routes::router(Arc::clone(&state)) } else { routes::probes(Arc::clone(&state)) };
     let traced = exporter.map(|exporter| Traced::start(exporter, app.metrics.clone()));
     info!(address = %listen, model = app.embedder.model_name(), roles.api, roles.worker, "serving");
     let served = tokio::spawn(serve_http(listener, tls, router, shutdown.clone()));
@@ -157,7 +162,8 @@ pub async fn serve(settings: Settings, roles: Roles, exporter: Option<Exporter>)
     };
     info!("stopping");
     shutdown.cancel();
-    served.await.context("the server ended abnormally")??;
+    let (served, ()) = tokio::join!(served, state.drain(DRAIN_WITHIN));
+    served.context("the server ended abnormally")??;
     background.join().await;
     if let Some(traced) = traced {
         traced.finish().await;

@@ -73,6 +73,7 @@ pub struct Metrics {
     /// Label `reason`: `unknown` or `unsupported`.
     pub rag_citations_dropped: IntCounterVec,
     pub rag_condense_failures: IntCounter,
+    pub rag_rewrite_failures: IntCounter,
     /// Label `workspace_id`; see [`Metrics::count_cost`].
     rag_llm_cost_usd: CounterVec,
     /// The workspaces that have a label of their own.
@@ -181,6 +182,10 @@ impl Metrics {
                 "rag_condense_failures_total",
                 "Questions that follow a conversation and were condensed without the language model because it failed.",
             )?,
+            rag_rewrite_failures: counter(
+                "rag_rewrite_failures_total",
+                "Searches that were made for the question as it was because the language model did not rewrite it.",
+            )?,
             rag_llm_cost_usd: register(
                 registry,
                 CounterVec::new(
@@ -210,6 +215,12 @@ impl Metrics {
         drop(priced);
         let label = if own { workspace.0.to_string() } else { "other".to_owned() };
         self.rag_llm_cost_usd.with_label_values(&[label.as_str()]).inc_by(usd);
+    }
+
+    /// What the workspace of this label has cost.
+    #[cfg(test)]
+    pub(crate) fn cost_of(&self, label: &str) -> f64 {
+        self.rag_llm_cost_usd.with_label_values(&[label]).get()
     }
 
     /// Counts what a language model read and wrote.
@@ -245,7 +256,6 @@ mod tests {
             metrics.count_cost(WorkspaceId(workspace), 0.5);
         }
         metrics.count_cost(WorkspaceId(7), 0.0);
-        let cost = |label: &str| metrics.rag_llm_cost_usd.with_label_values(&[label]).get();
-        assert_eq!(["3", "7", "other"].map(cost), [1.0, 0.5, 75.5]);
+        assert_eq!(["3", "7", "other"].map(|label| metrics.cost_of(label)), [1.0, 0.5, 75.5]);
     }
 }

@@ -163,6 +163,7 @@ fn asking(rows: &Rows, model: &Arc<dyn Embedder>, mode: SearchMode) -> anyhow::R
         metrics: Metrics::register(&Registry::new())?,
         realm: rows.schema.clone(),
         redactor: Redactor::new(&Redaction::default()),
+        generation: Generation::default(),
     };
     let answerer = Answerer {
         retriever,

@@ -24,7 +24,7 @@ check_python() {
   rm -f "$report"
   (cd "$here/python" && PYTHONPATH=$python_packages PYTHONDONTWRITEBYTECODE=1 LANGSMITH_TRACING=false timeout 600 python3 -m pytest \
     -p no:cacheprovider -o junit_family=xunit2 --junitxml "$report" --tb short --no-header -v "$@" \
-    test_embeddings.py test_models.py test_errors.py test_files.py test_vector_stores.py test_chat.py test_responses.py \
+    test_embeddings.py test_models.py test_errors.py test_files.py test_uploads.py test_vector_stores.py test_chat.py test_responses.py \
     test_langchain.py test_routes.py) || status=$?
   count "$status" < <(python3 -c '
 import sys, xml.etree.ElementTree as tree

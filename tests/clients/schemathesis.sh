@@ -35,7 +35,8 @@ things() {
   RAGLINE_FILE=$(call POST /v1/files --form purpose=assistants --form "file=@$clients/schemathesis.toml;filename=a.txt" | field id)
   RAGLINE_STORE=$(call POST /v1/vector_stores "${json[@]}" '{"name": "tried"}' | field id)
   RAGLINE_BATCH=$(call POST "/v1/vector_stores/$RAGLINE_STORE/file_batches" "${json[@]}" "{\"file_ids\": [\"$RAGLINE_FILE\"]}" | field id)
-  export RAGLINE_DOCUMENT RAGLINE_JOB RAGLINE_FILE RAGLINE_STORE RAGLINE_BATCH
+  RAGLINE_UPLOAD=$(call POST /v1/uploads "${json[@]}" '{"filename": "a.txt", "bytes": 4, "mime_type": "text/plain", "purpose": "assistants"}' | field id)
+  export RAGLINE_DOCUMENT RAGLINE_JOB RAGLINE_FILE RAGLINE_STORE RAGLINE_BATCH RAGLINE_UPLOAD
 }
 
 packages "$clients/requirements-schemathesis.txt"

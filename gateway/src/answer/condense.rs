@@ -7,10 +7,11 @@ use tokio::time::timeout;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::{
+    cost::Expense,
     prompt::visible,
     terms::{terms, words},
 };
-use crate::traits::generator::{Generated, GenerationRequest, Generator, Speaker, Turn, Usage};
+use crate::traits::generator::{Generated, GenerationRequest, Generator, Speaker, Turn};
 
 /// A question waits no longer than this for the model.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -62,7 +63,7 @@ const SYSTEM: &str = "You put the last question of a conversation so that it can
 pub(super) struct Condensed {
     pub(super) question: String,
     /// What the model read and wrote for it.
-    pub(super) usage: Usage,
+    pub(super) expense: Expense,
     /// The model was asked in vain.
     pub(super) failed: bool,
 }
@@ -80,7 +81,8 @@ pub(super) async fn condense(generator: &dyn Generator, history: &[Turn], questi
         Ok(Ok(Generated { text, ending })) => {
             let put = put(&text);
             let failed = put.is_none();
-            Condensed { question: put.unwrap_or_else(|| by_rule(history, question)), usage: ending.usage, failed }
+            let expense = Expense::of(generator, ending.model, ending.usage);
+            Condensed { question: put.unwrap_or_else(|| by_rule(history, question)), expense, failed }
         }
         Ok(Err(_)) | Err(_) => Condensed { failed: true, ..alone(by_rule(history, question)) },
     }
@@ -113,7 +115,7 @@ fn request(history: &[Turn], question: &str) -> GenerationRequest {
 }
 
 /// The question in a reply, `None` where it is none.
-fn put(reply: &str) -> Option<String> {
+pub(super) fn put(reply: &str) -> Option<String> {
     let line = reply.lines().map(str::trim).find(|line| !line.is_empty())?;
     let line = line.strip_prefix("User:").unwrap_or(line).trim().trim_matches('"').trim();
     (!line.is_empty() && line.chars().count() <= MOST_CHARS).then(|| line.to_owned())
@@ -121,7 +123,7 @@ fn put(reply: &str) -> Option<String> {
 
 /// A question that refers to what was said takes the words that carry meaning from the user's question before; where that one refers
 /// back itself, from the one before that as well.
-fn by_rule(history: &[Turn], question: &str) -> String {
+pub(super) fn by_rule(history: &[Turn], question: &str) -> String {
     if !refers_back(question) {
         return question.to_owned();
     }

@@ -10,11 +10,12 @@ use sha2::{Digest, Sha256};
 use super::{
     confidence::{self, Assessment},
     matches::Matches,
-    request::AnswerError,
+    request::{AnswerError, SearchOutcome},
     retrieve::{Query, Retriever},
 };
 use crate::traits::{
     cache::{CacheKey, Namespace},
+    generator::Usage,
     search::Principal,
 };
 
@@ -28,6 +29,9 @@ pub(super) struct Context {
     /// Whether any of it came from the cache; not kept.
     #[serde(skip)]
     pub(super) cache_hit: bool,
+    /// What a language model read and wrote to search for more than the question; not kept.
+    #[serde(skip)]
+    pub(super) expansion: Usage,
 }
 
 /// The context from the cache, else from a search.
@@ -43,7 +47,8 @@ pub(super) async fn of(retriever: &Retriever, principal: &Principal, query: &Que
     let (outcome, version) = (retrieved.outcome, retrieved.version);
     let assessment =
         confidence::assess(&query.text, &outcome.matches, retriever.embedder.as_ref()).await.map_err(AnswerError::Embed)?;
-    let context = Context { matches: outcome.matches, assessment, mode: outcome.mode, cache_hit: outcome.cache_hit };
+    let SearchOutcome { matches, cache_hit, mode, expansion, plan: _, took_ms: _ } = outcome;
+    let context = Context { matches, assessment, mode, cache_hit, expansion };
     if let (Some(version), Ok(bytes)) = (version, serde_json::to_vec(&context)) {
         let key = key(retriever, principal, query, version);
         retriever.cache.store(Namespace::RagContext, &key, Bytes::from(bytes)).await;

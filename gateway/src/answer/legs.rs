@@ -11,6 +11,8 @@ use tracing::warn;
 
 use self::lexical::Words;
 use super::{
+    bill::Bill,
+    cost::Expense,
     fuse::{CANDIDATES, Fused, by_vector_alone, by_words_alone, fuse, join},
     request::AnswerError,
     retrieve::{Query, Retriever},
@@ -35,6 +37,8 @@ pub(super) struct Found {
     pub(super) plan: SearchPlan,
     /// The version that every snapshot saw; `None`: they differ, or a leg is missing, and the result is good for once only.
     pub(super) store_version: Option<i64>,
+    /// What other wordings cost.
+    pub(super) bill: Bill,
 }
 
 /// One search.
@@ -62,7 +66,7 @@ impl Legs<'_> {
     /// # Errors
     /// The mode's only leg, both legs, or the texts: in a hybrid search the reason of the leg by vector.
     pub(super) async fn run(&self) -> Result<Found, AnswerError> {
-        let wordings = self.wordings().await;
+        let (wordings, bill) = self.wordings().await;
         let known = wordings.is_some();
         let wordings = wordings.unwrap_or_default();
         let mut found = self.once(&wordings).await?;
@@ -73,20 +77,22 @@ impl Legs<'_> {
             found = self.once(&wordings).await?;
         }
         found.store_version = found.store_version.filter(|_| known);
-        Ok(found)
+        Ok(Found { bill, ..found })
     }
 
-    /// Other wordings of the question; `None`: there should be some, and the model that makes them failed.
-    async fn wordings(&self) -> Option<Vec<String>> {
+    /// Other wordings of the question; `None`: there should be some, and the model that makes them failed. They are counted here, since
+    /// whoever waits for them may go away.
+    async fn wordings(&self) -> (Option<Vec<String>>, Bill) {
         let span = tracing::debug_span!("expand", stage = "expand");
-        match stage::run(span, self.retriever.rephraser.rephrase(&self.query.text)).await {
+        let rephraser = &self.retriever.rephraser;
+        match stage::run(span, rephraser.rephrase(&self.query.text)).await {
             Ok((wordings, usage)) => {
-                self.retriever.metrics.count_tokens(usage);
-                Some(wordings)
+                self.retriever.spend(self.principal, &Expense { model: rephraser.model_name().to_owned(), usage });
+                (Some(wordings), Bill::of(usage))
             }
             Err(error) => {
                 self.unexpanded(&error);
-                None
+                (None, Bill::default())
             }
         }
     }
@@ -124,7 +130,7 @@ impl Legs<'_> {
         let searching = stage::run(span, self.retriever.searcher.nearest(&query));
         let Nearest { matches, store_version, plan } = searching.await.map_err(AnswerError::Search)?;
         self.observe(plan, begin);
-        Ok(Found { matches, mode: SearchMode::Vector, plan, store_version: Some(store_version) })
+        Ok(Found { matches, mode: SearchMode::Vector, plan, store_version: Some(store_version), bill: Bill::default() })
     }
 
     /// What one wording finds in the query's mode.
@@ -140,7 +146,7 @@ impl Legs<'_> {
         match tokio::join!(self.by_vector(text), self.by_words(text, CANDIDATES)) {
             (Ok((vector, near)), Ok(words)) => {
                 let mut fused = tracing::debug_span!("fuse", stage = "fuse")
-                    .in_scope(|| fuse(&near.hits, &words.hits, &self.retriever.search.fusion));
+                    .in_scope(|| fuse(&near.hits, &words.hits, &self.retriever.fusion(self.query)));
                 words.tell(&mut fused);
                 let store_version = words.store_version.filter(|version| near.store_version == *version);
                 Ok(Hits { fused, mode: SearchMode::Hybrid, plan: near.plan, store_version, vector: Some(vector) })
@@ -187,7 +193,8 @@ impl Legs<'_> {
         for found in &mut matches {
             found.lexical = winners.iter().find(|fused| fused.chunk_id == found.chunk_id).and_then(|fused| fused.lexical);
         }
-        Ok(Found { matches, mode: *mode, plan: *plan, store_version: agreed.filter(|version| *version == store_version) })
+        let store_version = agreed.filter(|version| *version == store_version);
+        Ok(Found { matches, mode: *mode, plan: *plan, store_version, bill: Bill::default() })
     }
 
     /// A leg that failed while the other went on is handled here, so it is logged here.

@@ -1,5 +1,6 @@
 //! Trip three: a question becomes an answer. The trip reads as its steps; each step has a file. No I/O but through the traits.
 
+mod bill;
 mod budget;
 mod citations;
 mod condense;
@@ -25,9 +26,11 @@ mod retrieve;
 mod retrieve_fixture;
 #[cfg(test)]
 mod retrieve_tests;
+mod rewrite;
 mod score;
 mod sentence;
 mod similar;
+mod stop;
 pub mod support;
 mod tally;
 pub(crate) mod terms;
@@ -42,19 +45,24 @@ use ragline_config::{Generation, Logging, Search};
 use tracing::{Instrument, Span, field::Empty};
 use uuid::Uuid;
 
+pub use cost::Expense;
 pub use flight::Flights;
 pub use matches::Matches;
 pub use relevance::{RankError, RankRequest, Ranked, RankedBy, Ranker};
 pub use request::{
-    AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, AnswerRequest, Citation, Mark, SearchOutcome, SearchRequest,
+    AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, AnswerRequest, Citation, Mark, Preference, SearchOutcome,
+    SearchRequest,
 };
 pub use retrieve::Retriever;
+pub use rewrite::Rewritten;
 
 use self::{
     budget::{Budget, Means, budget},
-    condense::{Condensed, condense},
+    condense::{Condensed, by_rule, condense},
     context::Context,
+    prompt::Prompt,
     retrieve::Query,
+    stop::Stops,
     support::Ground,
     tally::{Ended, Tally},
     writing::{Writing, Written},
@@ -63,13 +71,23 @@ use crate::{
     telemetry::{stage, subject},
     traits::{
         filter::Filter,
-        generator::{Ending, GenerateError, Generated, GenerationRequest, Generator, Usage},
-        search::Principal,
+        generator::{Ending, GenerateError, Generated, GenerationRequest, Generator, Pieces, Turn, Usage},
+        search::{Match, Principal},
     },
 };
 
 /// What is said when the context carries no answer.
 pub const DONT_KNOW: &str = "I don't know. The documents that were found do not answer this question.";
+
+/// What a model is given.
+struct Fitted {
+    system: String,
+    history: Vec<Turn>,
+    filled: Prompt,
+    max_tokens: u32,
+    /// Of all that it reads.
+    tokens: u64,
+}
 
 /// Answers questions of any workspace.
 #[derive(Clone, Debug)]
@@ -124,18 +142,10 @@ impl Answerer {
         subject::query(|| query_id);
         let span = tracing::debug_span!("condense", stage = "condense");
         let condensed = condense(self.generator.as_ref(), &request.history, text).instrument(span).await;
-        let Condensed { question, usage, failed } = condensed;
+        let Condensed { question, expense, failed } = condensed;
         self.retriever.metrics.rag_condense_failures.inc_by(u64::from(failed));
-        let mut tally = self.tally(principal, text, query_id, begun);
-        tally.condensing = usage;
-        let limit = request.limit.unwrap_or(self.search.answer_limit);
-        let query = Query {
-            text: question,
-            limit,
-            mode: request.mode.unwrap_or(self.search.mode),
-            filter: Filter::within(&request.collections, request.filter.clone()),
-            threshold: request.threshold,
-        };
+        let mut tally = self.tally(principal, text, query_id, expense, begun);
+        let query = self.query(request, question);
         let span = tracing::debug_span!("retrieve", stage = "retrieve");
         let context = match stage::run(span, context::of(&self.retriever, principal, &query)).await {
             Ok(context) => context,
@@ -148,20 +158,50 @@ impl Answerer {
         let writing = if context.assessment.carries_answer {
             self.write(query.text, context, request, tally).await?
         } else {
-            self.dont_know(tally)
+            self.dont_know(tally, request)
         };
         Ok(writing.events())
     }
 
-    /// Has the answer written from the passages that find room in the prompt. `question` stands alone; the model, which reads the
-    /// conversation as well, is asked as the user did.
-    async fn write(
-        &self,
-        question: String,
-        context: Context,
-        request: &AnswerRequest,
-        mut tally: Tally,
-    ) -> Result<Writing, AnswerError> {
+    /// How many tokens the model would be given for the request: instructions, conversation, question and the passages that are found,
+    /// counted by the embedder's tokenizer. No language model is asked, so a question that follows a conversation is condensed by rule.
+    ///
+    /// # Errors
+    /// An empty question, no vector, or no search.
+    pub async fn count(&self, principal: &Principal, request: &AnswerRequest) -> Result<u64, AnswerError> {
+        let request = &self.retriever.redacted_request(request);
+        let text = request.question.trim();
+        if text.is_empty() {
+            return Err(AnswerError::EmptyQuestion);
+        }
+        let query = self.query(request, by_rule(&request.history, text));
+        let context = context::of(&self.retriever, principal, &query).await?;
+        Ok(self.fit(&context.matches, request).tokens)
+    }
+
+    /// The question as a language model puts it for a search, or as it is where there is none or it fails. Counted here.
+    pub async fn rewrite(&self, principal: &Principal, question: &str) -> Rewritten {
+        let question = self.retriever.redacted(question);
+        let rewritten = rewrite::rewrite(self.generator.as_ref(), &question).await;
+        self.retriever.spend(principal, &rewritten.expense);
+        self.retriever.metrics.rag_rewrite_failures.inc_by(u64::from(rewritten.failed));
+        rewritten
+    }
+
+    /// What is looked for.
+    fn query(&self, request: &AnswerRequest, question: String) -> Query {
+        Query {
+            text: question,
+            limit: request.limit.unwrap_or(self.search.answer_limit),
+            mode: request.mode.unwrap_or(self.search.mode),
+            filter: Filter::within(&request.collections, request.filter.clone()),
+            threshold: request.threshold,
+            preference: request.preference,
+        }
+    }
+
+    /// What the model is given: as much of the conversation and of the passages as finds room.
+    fn fit(&self, matches: &[Match], request: &AnswerRequest) -> Fitted {
         let settings = &self.generation;
         let tokenizer = self.retriever.embedder.tokenizer();
         let system = prompt::system(request.instructions.as_deref());
@@ -175,11 +215,26 @@ impl Answerer {
         };
         let Budget { history, history_tokens, context_tokens, max_tokens } = budget(means, &request.history, tokenizer);
         let filled = tracing::debug_span!("prompt", stage = "prompt")
-            .in_scope(|| prompt::assemble(&settings.prompt_template, asked, &context.matches, context_tokens, tokenizer));
+            .in_scope(|| prompt::assemble(&settings.prompt_template, asked, matches, context_tokens, tokenizer));
+        let tokens = (fixed + history_tokens + filled.tokens) as u64;
+        Fitted { system, history, filled, max_tokens, tokens }
+    }
+
+    /// Has the answer written from the passages that find room in the prompt. `question` stands alone; the model, which reads the
+    /// conversation as well, is asked as the user did.
+    async fn write(
+        &self,
+        question: String,
+        context: Context,
+        request: &AnswerRequest,
+        mut tally: Tally,
+    ) -> Result<Writing, AnswerError> {
+        let settings = &self.generation;
+        let Fitted { system, history, filled, max_tokens, tokens } = self.fit(&context.matches, request);
         if filled.passages.is_empty() {
-            return Ok(self.dont_know(tally));
+            return Ok(self.dont_know(tally, request));
         }
-        tally.prompt_tokens = Some((fixed + history_tokens + filled.tokens) as u64);
+        tally.prompt_tokens = Some(tokens);
         let generation = GenerationRequest {
             system,
             history,
@@ -200,17 +255,11 @@ impl Answerer {
             }
         };
         let numbered = (1..).zip(context.matches.into_vec()).take(generation.passages.len());
-        Ok(Writing {
-            tally,
-            embedder: Arc::clone(&self.retriever.embedder),
-            redactor: self.retriever.redactor,
-            sources: numbered.map(|(number, source)| Citation { number, source }).collect(),
-            grounds: generation.passages.iter().map(Ground::new).collect(),
-            pieces,
-            written: Written::default(),
-            generating,
-            citing: None,
-        })
+        let mut writing = self.writing(tally, request, pieces);
+        writing.sources = numbered.map(|(number, source)| Citation { number, source }).collect();
+        writing.grounds = generation.passages.iter().map(Ground::new).collect();
+        writing.generating = generating;
+        Ok(writing)
     }
 
     /// The span of the model's work, from the question to its last word.
@@ -228,21 +277,28 @@ impl Answerer {
     }
 
     /// The same way without asking the generator.
-    fn dont_know(&self, tally: Tally) -> Writing {
+    fn dont_know(&self, tally: Tally, request: &AnswerRequest) -> Writing {
+        let pieces = Generated { text: DONT_KNOW.to_owned(), ending: Ending::default() }.into_pieces();
+        self.writing(tally, request, pieces)
+    }
+
+    /// An answer that cites nothing.
+    fn writing(&self, tally: Tally, request: &AnswerRequest, pieces: Pieces) -> Writing {
         Writing {
             tally,
             embedder: Arc::clone(&self.retriever.embedder),
             redactor: self.retriever.redactor,
             sources: Vec::new(),
             grounds: Vec::new(),
-            pieces: Generated { text: DONT_KNOW.to_owned(), ending: Ending::default() }.into_pieces(),
+            pieces: Some(pieces),
+            stops: Stops::new(&request.stop),
             written: Written::default(),
             generating: Span::none(),
             citing: None,
         }
     }
 
-    fn tally(&self, principal: &Principal, question: &str, query_id: Uuid, begun: Instant) -> Tally {
+    fn tally(&self, principal: &Principal, question: &str, query_id: Uuid, condensing: Expense, begun: Instant) -> Tally {
         Tally {
             query_id,
             workspace: principal.workspace,
@@ -258,7 +314,8 @@ impl Answerer {
             retrieval_time_ms: 0.0,
             asked: None,
             prompt_tokens: None,
-            condensing: Usage::default(),
+            condensing,
+            expansion: Expense { model: self.retriever.rephraser.model_name().to_owned(), usage: Usage::default() },
             generation: self.generation.clone(),
             told: false,
             metrics: self.retriever.metrics.clone(),

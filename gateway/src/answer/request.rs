@@ -27,6 +27,16 @@ pub struct SearchRequest {
     pub threshold: Option<f32>,
     /// Only passages of these; empty: of the whole workspace.
     pub collections: Vec<CollectionId>,
+    pub preference: Preference,
+}
+
+/// How passages are to be ordered, where a request says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Preference {
+    /// The order of the search stays, also where a reranking model is there.
+    pub without_reranker: bool,
+    /// What the search by vector and that by words count in a hybrid search, each 0 to 1; `None`: as search.fusion says.
+    pub weights: Option<[f32; 2]>,
 }
 
 /// What a search found, best first.
@@ -38,6 +48,8 @@ pub struct SearchOutcome {
     pub mode: SearchMode,
     pub plan: SearchPlan,
     pub took_ms: f64,
+    /// What a language model read and wrote to search for more than the question; nothing where another search did it.
+    pub expansion: Usage,
 }
 
 /// A question.
@@ -57,8 +69,11 @@ pub struct AnswerRequest {
     pub temperature: Option<f32>,
     pub max_tokens: Option<u32>,
     pub top_p: Option<f32>,
+    /// The answer ends before the first of these.
+    pub stop: Vec<String>,
     /// Only passages of these; empty: of the whole workspace.
     pub collections: Vec<CollectionId>,
+    pub preference: Preference,
 }
 
 /// A passage that the answer cites.

@@ -4,16 +4,18 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use ragline_config::{Search, SearchMode, SimilarityCache};
+use ragline_config::{Fusion, Generation, Search, SearchMode, SimilarityCache};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
 use super::{
+    bill::Bill,
+    cost::Expense,
     flight::Flights,
     legs::{Found, Legs},
     matches::Matches,
-    request::{AnswerError, SearchOutcome, SearchRequest},
+    request::{AnswerError, Preference, SearchOutcome, SearchRequest},
     rerank, score, similar,
 };
 use crate::{
@@ -47,6 +49,8 @@ pub struct Retriever {
     pub realm: String,
     /// What questions and answers are to be without.
     pub redactor: Redactor,
+    /// For the prices of its models.
+    pub generation: Generation,
 }
 
 /// A search with its defaults filled in.
@@ -57,6 +61,7 @@ pub(super) struct Query {
     pub(super) mode: SearchMode,
     pub(super) filter: Option<Filter>,
     pub(super) threshold: Option<f32>,
+    pub(super) preference: Preference,
 }
 
 /// What was found, and the version of the store that all of it was found in, if there is one.
@@ -75,6 +80,9 @@ pub struct Remembered {
     /// The version that it is true of; not kept, since the key has it.
     #[serde(skip)]
     version: Option<i64>,
+    /// What the language model spent on it, for the first who takes it.
+    #[serde(skip)]
+    bill: Bill,
 }
 
 impl Retriever {
@@ -92,13 +100,14 @@ impl Retriever {
     }
 
     fn query(&self, request: &SearchRequest, limit: u32) -> Query {
-        let SearchRequest { query, limit: _, mode, filter, threshold, collections } = request;
+        let SearchRequest { query, limit: _, mode, filter, threshold, collections, preference } = request;
         Query {
             text: self.redacted(query.trim()),
             limit,
             mode: mode.unwrap_or(self.search.mode),
             filter: Filter::within(collections, filter.clone()),
             threshold: *threshold,
+            preference: *preference,
         }
     }
 
@@ -122,13 +131,13 @@ impl Retriever {
                 (Arc::unwrap_or_clone(shared), false)
             }
         };
-        let Remembered { matches, mode, plan, version } = found;
+        let Remembered { matches, mode, plan, version, bill } = found;
         let matches = match query.threshold {
             None => matches,
             Some(least) => matches.filtered(|found| found.score.is_some_and(|score| score >= least)),
         };
         self.observe(&matches, begin);
-        let outcome = SearchOutcome { matches, cache_hit, mode, plan, took_ms: elapsed_ms(begin) };
+        let outcome = SearchOutcome { matches, cache_hit, mode, plan, took_ms: elapsed_ms(begin), expansion: bill.take() };
         Ok(Retrieved { outcome, version })
     }
 
@@ -160,14 +169,16 @@ impl Retriever {
     /// Searches, and remembers the result under the version that every snapshot of the search saw. Owns what it needs: it may be
     /// driven by another caller than the one that began it.
     async fn find(self, principal: Principal, query: Query) -> Result<Remembered, AnswerError> {
-        let wanted = self.reranker.candidates().unwrap_or_default().max(query.limit);
+        let reranks = !query.preference.without_reranker;
+        let candidates = self.reranker.candidates().filter(|_| reranks).unwrap_or_default();
+        let wanted = candidates.max(query.limit);
         let legs = Legs { retriever: &self, principal: &principal, query: &query, wanted };
-        let Found { mut matches, mode, plan, store_version } = legs.run().await?;
-        let reranked = rerank::order(self.reranker.as_ref(), &query.text, &mut matches, &self.metrics).await;
+        let Found { mut matches, mode, plan, store_version, bill } = legs.run().await?;
+        let reranked = !reranks || rerank::order(self.reranker.as_ref(), &query.text, &mut matches, &self.metrics).await;
         matches.truncate(query.limit as usize);
         let calibration = self.searcher.calibration().await.map_err(AnswerError::Search)?;
         score::assign(&mut matches, &query.text, mode, &calibration);
-        let remembered = Remembered { matches: matches.into(), mode, plan, version: store_version.filter(|_| reranked) };
+        let remembered = Remembered { matches: matches.into(), mode, plan, version: store_version.filter(|_| reranked), bill };
         if let (Some(version), Ok(bytes)) = (remembered.version, serde_json::to_vec(&remembered)) {
             let key = self.key(&principal, &query, version);
             let span = tracing::debug_span!("remember", stage = "remember");
@@ -198,7 +209,8 @@ impl Retriever {
     /// vector, since the model is in the key.
     pub(super) fn key(&self, principal: &Principal, query: &Query, version: i64) -> CacheKey {
         let filter = query.filter.as_ref().map(Filter::canonical).unwrap_or_default();
-        let how = serde_json::to_vec(&(&self.search.fusion, &self.search.expansion)).unwrap_or_default();
+        let how = (self.fusion(query), &self.search.expansion, query.preference.without_reranker);
+        let how = serde_json::to_vec(&how).unwrap_or_default();
         let parts: [&[u8]; 14] = [
             self.realm.as_bytes(),
             &principal.workspace.0.to_le_bytes(),
@@ -221,6 +233,21 @@ impl Retriever {
             hash.update(part);
         }
         CacheKey(hex::encode(hash.finalize()))
+    }
+
+    /// How the legs of a search become one list.
+    pub(super) fn fusion(&self, query: &Query) -> Fusion {
+        let own = self.search.fusion.clone();
+        match query.preference.weights {
+            Some([vector_weight, lexical_weight]) => Fusion { vector_weight, lexical_weight, ..own },
+            None => own,
+        }
+    }
+
+    /// Counts what a language model read and wrote for a search.
+    pub(super) fn spend(&self, principal: &Principal, expense: &Expense) {
+        self.metrics.count_tokens(expense.usage);
+        self.metrics.count_cost(principal.workspace, expense.cost_usd(&self.generation).unwrap_or_default());
     }
 
     fn observe(&self, matches: &[Match], begin: Instant) {

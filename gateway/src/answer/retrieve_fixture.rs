@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use prometheus::Registry;
-use ragline_config::{Redaction, Search, SimilarityCache};
+use ragline_config::{Generation, Redaction, Search, SimilarityCache};
 
 use super::{
     fixtures::{Spaces, found},
@@ -252,6 +252,7 @@ impl Bench {
             metrics: Metrics::register(&Registry::new()).unwrap(),
             realm: "here".into(),
             redactor: Redactor::new(&Redaction::default()),
+            generation: Generation::default(),
         };
         Self { retriever, model, cache }
     }

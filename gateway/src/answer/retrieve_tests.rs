@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, atomic::Ordering};
 
-use ragline_config::{ExpansionMethod, SearchMode, SimilarityCache};
+use ragline_config::{ExpansionMethod, Price, SearchMode, SimilarityCache};
 
 use super::{
-    request::{AnswerError, SearchRequest},
+    request::{AnswerError, Preference, SearchRequest},
     retrieve_fixture::{Backwards, Bench, Model, Rewords, Shelf, ask, ids, somebody},
 };
 use crate::traits::{
@@ -202,4 +202,35 @@ async fn an_expansion_that_fails_is_counted_and_the_question_searched_alone() {
     let outcome = bench.search(&ask("why?")).await.unwrap();
     assert_eq!((outcome.mode, ids(&outcome)), (SearchMode::Hybrid, vec![2, 1, 4, 3]));
     assert_eq!((bench.retriever.metrics.rag_expansion_failures.get(), bench.remembered()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_request_may_leave_the_reranker_out_and_weigh_the_legs() {
+    let bench = Bench::new(Model::default(), Shelf::default()).reranked_by(Backwards { down: false });
+    let wish = |without_reranker, weights| {
+        let preference = Preference { without_reranker, weights };
+        SearchRequest { preference, ..ask("why?") }
+    };
+    let mut orders = Vec::new();
+    for request in [wish(false, None), wish(true, None), wish(true, Some([1.0, 0.0])), wish(true, Some([0.0, 1.0]))] {
+        let outcome = bench.search(&request).await.unwrap();
+        assert!(!outcome.cache_hit, "{request:?} was answered as another");
+        orders.push(ids(&outcome));
+    }
+    assert_eq!(orders, [vec![3, 4, 1, 2], vec![2, 1, 4, 3], vec![1, 2, 3, 4], vec![2, 4, 1, 3]]);
+}
+
+#[tokio::test]
+async fn of_those_who_share_a_search_one_pays_for_its_wordings() {
+    let mut bench = Bench::new(Model::default(), Shelf::default());
+    bench.retriever.rephraser = Arc::new(Rewords { down: false });
+    let price = Price { prompt_usd_per_million: 1e6, completion_usd_per_million: 0.0 };
+    bench.retriever.generation.prices.insert("rewords".into(), price);
+    let request = ask("why?");
+    let (one, two) = tokio::join!(bench.search(&request), bench.search(&request));
+    let tokens = [one, two].map(|outcome| outcome.unwrap().expansion.completion_tokens);
+    assert_eq!(tokens.iter().sum::<u64>(), 4, "{tokens:?}");
+    assert_eq!(bench.search(&request).await.unwrap().expansion.completion_tokens, 0, "the cache was paid for");
+    assert_eq!(bench.retriever.metrics.rag_llm_tokens_used.with_label_values(&["prompt"]).get(), 3);
+    assert_eq!(bench.retriever.metrics.cost_of("1"), 3.0);
 }

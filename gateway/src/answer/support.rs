@@ -23,6 +23,10 @@ const MOST_ROWS: usize = 4;
 /// What the best row must reach: its cosine, and its share of words times [`WORDS_WEIGHT`].
 const ENOUGH: f32 = 0.85;
 const WORDS_WEIGHT: f32 = 0.5;
+/// Words that deny the next word which carries meaning. Contractions end in `n't`.
+const DENYING: [&str; 9] = ["not", "no", "never", "cannot", "without", "none", "neither", "nothing", "nobody"];
+/// Words behind one of these that it may deny.
+const DENIED_WITHIN: usize = 6;
 /// Of a passage without sentences, such as a table.
 const MOST_CHARS: usize = 600;
 
@@ -32,9 +36,17 @@ pub struct Ground {
     number: u32,
     sentences: Vec<String>,
     terms: Vec<BTreeSet<String>>,
+    stances: Vec<Stance>,
     /// Of the title, which names what the passage is about.
     title: BTreeSet<String>,
     figures: BTreeSet<u64>,
+}
+
+/// What a sentence says and what it denies, by terms.
+#[derive(Debug, Default)]
+struct Stance {
+    said: BTreeSet<String>,
+    denied: BTreeSet<String>,
 }
 
 /// A row of sentences with the share of a statement's words that it has.
@@ -55,11 +67,24 @@ impl Ground {
         let mut known = figures(text, true);
         known.extend(figures(title, true));
         let sets = found.iter().map(|sentence| terms(sentence)).collect();
-        Self { number: *number, sentences: found, terms: sets, title: terms(title), figures: known }
+        let stances = found.iter().map(|sentence| Stance::of(sentence)).collect();
+        Self { number: *number, sentences: found, terms: sets, stances, title: terms(title), figures: known }
     }
 
     pub(super) fn number(&self) -> u32 {
         self.number
+    }
+
+    /// Whether the sentence that is nearest to a statement by its words denies what the statement says, or the other way round, and no
+    /// other one denies the same.
+    fn contradicts(&self, statement: &str, words: &BTreeSet<String>) -> bool {
+        let common = |terms: &BTreeSet<String>| words.intersection(terms).count() as f32;
+        let about = self.terms.iter().zip(&self.stances);
+        let about: Vec<_> = about.filter(|(terms, _)| common(terms) >= ENOUGH_WORDS * words.len().max(1) as f32).collect();
+        let near = |terms: &BTreeSet<String>| common(terms) / words.union(terms).count().max(1) as f32;
+        let nearest = about.iter().max_by(|(a, _), (b, _)| near(a).total_cmp(&near(b)));
+        let stance = Stance::of(statement);
+        nearest.is_some_and(|(_, other)| stance.contradicts(other)) && !about.iter().any(|(_, other)| stance.agrees(other))
     }
 
     /// The rows of sentences, those first that share most words with a statement.
@@ -91,7 +116,7 @@ pub async fn judge(claims: &[(&str, &Ground)], embedder: &dyn Embedder) -> Resul
     let mut texts: Vec<String> = Vec::new();
     for (index, (statement, ground)) in claims.iter().enumerate() {
         let words: BTreeSet<String> = terms(statement).into_iter().filter(|term| !is_figure(term)).collect();
-        let right = figures(statement, false).is_subset(&ground.figures);
+        let right = figures(statement, false).is_subset(&ground.figures) && !ground.contradicts(statement, &words);
         let rows = ground.rows(&words);
         let best = rows.first().map_or(0.0, |row| row.words);
         // Without words there is nothing to judge.
@@ -114,6 +139,42 @@ pub async fn judge(claims: &[(&str, &Ground)], embedder: &dyn Embedder) -> Resul
         verdicts[index] = reached.fold(0.0, f32::max) >= ENOUGH;
     }
     Ok(verdicts)
+}
+
+impl Stance {
+    fn of(text: &str) -> Self {
+        let mut stance = Self::default();
+        let mut denies = 0;
+        for word in text.unicode_words().map(str::to_lowercase) {
+            if DENYING.contains(&word.as_str()) || word.ends_with("n't") || word.ends_with("n\u{2019}t") {
+                // Two in a row deny nothing.
+                denies = if denies > 0 { 0 } else { DENIED_WITHIN };
+                continue;
+            }
+            match terms(&word).pop_first() {
+                Some(term) if denies > 0 => {
+                    stance.denied.insert(term);
+                    denies = 0;
+                }
+                Some(term) => {
+                    stance.said.insert(term);
+                }
+                None => denies = denies.saturating_sub(1),
+            }
+        }
+        stance
+    }
+
+    /// Both deny the same.
+    fn agrees(&self, other: &Self) -> bool {
+        !self.denied.is_disjoint(&other.denied)
+    }
+
+    /// One denies what the other says, which denies nothing.
+    fn contradicts(&self, other: &Self) -> bool {
+        let differ = |a: &Self, b: &Self| b.denied.is_empty() && a.denied.difference(&a.said).any(|term| b.said.contains(term));
+        differ(self, other) || differ(other, self)
+    }
 }
 
 fn is_figure(word: &str) -> bool {
@@ -189,6 +250,26 @@ mod tests {
         assert_eq!(figures("thirty-one of 31 and 00:25", false), BTreeSet::from([0, 25, 31]));
     }
 
+    #[test]
+    fn what_one_denies_the_other_must_not_say() {
+        let contradict = |a: &str, b: &str| Stance::of(a).contradicts(&Stance::of(b));
+        for (a, b, expected) in [
+            ("Sequences are not replicated.", "Sequences are replicated.", true),
+            ("It cannot be used with the feature.", "It can be used with the feature.", true),
+            ("There's no performance difference.", "There is a performance difference.", true),
+            ("It isn't stored.", "It is stored.", true),
+            ("It is not stored.", "It is never stored.", false),
+            ("They counted them once and never again.", "They counted them.", false),
+            ("It is stored, and not readable.", "It is stored.", false),
+            ("It is supported here, and not supported there.", "It is supported here.", false),
+            ("Not without reason was it built.", "With reason it was built.", false),
+            ("There is no difference in performance.", "There is no performance difference.", false),
+        ] {
+            assert_eq!(contradict(a, b), expected, "{a} {b}");
+            assert_eq!(contradict(b, a), expected, "{b} {a}");
+        }
+    }
+
     #[tokio::test]
     async fn what_a_passage_says_is_borne_out_and_another_figure_is_not() {
         for (statement, expected) in [
@@ -197,6 +278,9 @@ mod tests {
             ("The lens consists of 1008 prisms from Paris", true),
             ("The lens consists of 1250 prisms from Paris", false),
             ("Yes, 40", true),
+            ("The lens is not cleaned twice a day", false),
+            ("It isn't cleaned twice a day", false),
+            ("The lens is cleaned twice a day", true),
         ] {
             assert_eq!(borne_out(statement).await, expected, "{statement}");
         }

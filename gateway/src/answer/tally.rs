@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     context::Context,
-    cost::cost_usd,
+    cost::{self, Expense},
     event::QueryEvent,
     retrieve::{elapsed_ms, mean_similarity},
 };
@@ -65,7 +65,9 @@ pub(super) struct Tally {
     /// What it was given, counted by the embedder's tokenizer; an answer that is given up has no other figure.
     pub(super) prompt_tokens: Option<u64>,
     /// What was read and written to condense the question.
-    pub(super) condensing: Usage,
+    pub(super) condensing: Expense,
+    /// And to search for more than it; counted by the search already.
+    pub(super) expansion: Expense,
     /// For the prices.
     pub(super) generation: Generation,
     pub(super) told: bool,
@@ -79,7 +81,7 @@ pub(super) struct Tally {
 pub(super) struct Told {
     pub(super) llm_time_ms: f64,
     pub(super) total_time_ms: f64,
-    /// With that of condensing.
+    /// With that of condensing and of the search.
     pub(super) usage: Usage,
     pub(super) cost_usd: Option<f64>,
 }
@@ -87,7 +89,8 @@ pub(super) struct Told {
 impl Tally {
     /// Takes note of what was found.
     pub(super) fn found(&mut self, context: &Context) {
-        let Context { matches, assessment, mode, cache_hit } = context;
+        let Context { matches, assessment, mode, cache_hit, expansion } = context;
+        self.expansion.usage = *expansion;
         self.retrieval_time_ms = elapsed_ms(self.begun);
         self.num_results = matches.len();
         self.avg_similarity = mean_similarity(matches).unwrap_or_default();
@@ -106,18 +109,18 @@ impl Tally {
     pub(super) fn tell(&mut self, ended: Ended, usage: Usage) -> Told {
         self.told = true;
         let (llm_time_ms, total_time_ms) = (self.asked.map_or(0.0, elapsed_ms), elapsed_ms(self.begun));
-        let usage = Usage {
-            prompt_tokens: usage.prompt_tokens + self.condensing.prompt_tokens,
-            completion_tokens: usage.completion_tokens + self.condensing.completion_tokens,
-        };
-        let cost_usd = self.generation.price(&self.model).map(|price| cost_usd(price, usage));
+        let answer = Expense { model: self.model.clone(), usage };
+        let cost_usd = cost::whole(&answer, &[self.condensing.clone(), self.expansion.clone()], &self.generation);
+        let usage = cost::total([&answer, &self.condensing, &self.expansion]);
         if matches!(ended, Ended::Grounded | Ended::Unknown) {
             self.metrics.rag_total_latency.observe(total_time_ms / 1_000.0);
             self.metrics.rag_llm_generation_time.observe(llm_time_ms / 1_000.0);
         }
         self.metrics.rag_answers.with_label_values(&[ended.label()]).inc();
-        self.metrics.count_tokens(usage);
-        self.metrics.count_cost(self.workspace, cost_usd.unwrap_or_default());
+        for expense in [&answer, &self.condensing] {
+            self.metrics.count_tokens(expense.usage);
+            self.metrics.count_cost(self.workspace, expense.cost_usd(&self.generation).unwrap_or_default());
+        }
         if self.logged {
             let event = QueryEvent {
                 query_id: self.query_id,

@@ -11,6 +11,7 @@ use super::{
     citations::{self, Checked, Marker},
     request::{AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, Citation, Mark},
     sentence::Held,
+    stop::{Shown, Stops},
     support::{self, Ground},
     tally::{Ended, Tally, Told},
 };
@@ -19,7 +20,7 @@ use crate::{
     telemetry::stage::{self, ErrorType},
     traits::{
         embedder::Embedder,
-        generator::{Ending, GenerateError, Piece, Pieces, Usage},
+        generator::{Ending, Finish, GenerateError, Piece, Pieces, Usage},
     },
 };
 
@@ -35,7 +36,10 @@ pub(super) struct Writing {
     /// The passages that may be cited.
     pub(super) sources: Vec<Citation>,
     pub(super) grounds: Vec<Ground>,
-    pub(super) pieces: Pieces,
+    /// `None` once nothing more is wanted of the model: dropping them ends its writing.
+    pub(super) pieces: Option<Pieces>,
+    /// Where the caller wants the answer to end.
+    pub(super) stops: Stops,
     pub(super) written: Written,
     /// The span of the generator's work, closed with its last word.
     pub(super) generating: Span,
@@ -117,13 +121,19 @@ impl Writing {
 
     /// The sentences that the next piece completes.
     async fn piece(&mut self) -> Result<Vec<String>, GenerateError> {
-        match self.pieces.next().instrument(self.generating.clone()).await {
+        let next = match &mut self.pieces {
+            Some(pieces) => pieces.next().instrument(self.generating.clone()).await,
+            None => None,
+        };
+        match next {
             Some(Ok(Piece::Text(text))) => {
+                let Shown { text, ended } = self.stops.push(&text);
                 self.written.held.push(&text);
-                Ok(self.written.held.complete())
+                Ok(if ended { self.stop() } else { self.written.held.complete() })
             }
             Some(Ok(Piece::End(ending))) => {
                 self.generated(&ending);
+                self.written.held.push(&self.stops.rest());
                 self.written.step = Step::Last(ending);
                 if self.written.answer.is_empty() && self.written.held.text().trim().is_empty() {
                     self.written.held.push(DONT_KNOW);
@@ -149,6 +159,15 @@ impl Writing {
         }
         span.record("gen_ai.usage.input_tokens", ending.usage.prompt_tokens);
         span.record("gen_ai.usage.output_tokens", ending.usage.completion_tokens);
+    }
+
+    /// Ends the answer where the caller wants it to end. What the model has written is estimated, since it does not come to say so.
+    fn stop(&mut self) -> Vec<String> {
+        self.pieces = None;
+        let ending = Ending { model: String::new(), usage: self.estimate(), finish: Finish::Stop };
+        self.generated(&ending);
+        self.written.step = Step::Last(ending);
+        self.written.held.rest()
     }
 
     /// The event of these sentences, `None` where they are empty.

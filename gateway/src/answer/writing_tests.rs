@@ -8,7 +8,7 @@ use ragline_config::{Generation, Logging, Price, Search};
 
 use super::{
     AnswerError, AnswerEvent, AnswerOutcome, AnswerRequest, Answerer, Mark,
-    retrieve_fixture::{Bench, Model, Shelf, somebody},
+    retrieve_fixture::{Bench, Model, Rewords, Shelf, somebody},
 };
 use crate::traits::generator::{
     Ending, Finish, GenerateError, Generated, GenerationRequest, Generator, Piece, Pieces, Speaker, Turn, Usage,
@@ -183,7 +183,7 @@ fn conversation(condensed: Option<&'static str>) -> (Answerer, Arc<Script>, Answ
 async fn a_question_in_a_conversation_is_searched_as_the_model_puts_it_and_answered_as_it_was_asked() {
     let (mut answerer, script, request) = conversation(Some("Which shelf is the made-up one?"));
     let price = Price { prompt_usd_per_million: 1.0, completion_usd_per_million: 10.0 };
-    answerer.generation.prices.insert("stand-in".into(), price);
+    answerer.generation.prices.extend(["script", "stand-in"].map(|model| (model.into(), price)));
     let outcome = answerer.answer(&somebody(), &request).await.unwrap();
     let asked = script.asked.lock().unwrap();
     let [condensing, answering] = asked.as_slice() else { panic!("{} requests", asked.len()) };
@@ -219,4 +219,82 @@ async fn instructions_come_after_our_own() {
     answerer.answer(&somebody(), &request).await.unwrap();
     let asked = script.asked.lock().unwrap();
     assert!(asked[0].system.starts_with("Answer only") && asked[0].system.ends_with("\nBe brief."), "{}", asked[0].system);
+}
+
+/// What is written with texts that end it: the answer, whether the model was let write to its end, and the tokens of the answer.
+async fn stopped(pieces: &[&'static str], stop: &[&str]) -> (String, u64, Vec<Mark>) {
+    let request = AnswerRequest { stop: stop.iter().map(|&text| text.to_owned()).collect(), ..question() };
+    let outcome = answerer(pieces, End::Never).answer(&somebody(), &request).await.unwrap();
+    assert_eq!(outcome.finish, Finish::Stop);
+    (outcome.answer, outcome.usage.completion_tokens, outcome.marks)
+}
+
+#[tokio::test]
+async fn an_answer_ends_before_the_texts_that_the_caller_names() {
+    let pieces = ["It is text 2 [1]. And E", "N", "D of text 1 [2]."];
+    let (answer, tokens, marks) = stopped(&pieces, &["nothing", "END"]).await;
+    assert_eq!((answer.as_str(), tokens), ("It is text 2 [1]. And", 6));
+    assert_eq!(marks, [Mark { number: 1, at: 13 }]);
+    let (answer, ..) = stopped(&["END of all"], &["END"]).await;
+    assert_eq!(answer, "", "nothing that the model did not say is said instead");
+    let request = AnswerRequest { stop: vec!["END".into()], ..question() };
+    let whole = answerer(&["It is text 2 [1]. And EN"], End::Well).answer(&somebody(), &request).await.unwrap();
+    assert_eq!((whole.answer.as_str(), whole.usage.completion_tokens), ("It is text 2 [1]. And EN", 20));
+}
+
+#[tokio::test]
+async fn what_was_spent_beside_an_answer_is_in_its_cost() {
+    let (mut answerer, _, request) = conversation(Some("Which shelf is the made-up one?"));
+    answerer.retriever.rephraser = Arc::new(Rewords { down: false });
+    let price = |usd| Price { prompt_usd_per_million: usd, completion_usd_per_million: 0.0 };
+    for (model, usd) in [("script", 1.0), ("stand-in", 10.0), ("rewords", 100.0)] {
+        answerer.generation.prices.insert(model.into(), price(usd));
+    }
+    answerer.retriever.generation = answerer.generation.clone();
+    let outcome = answerer.answer(&somebody(), &request).await.unwrap();
+    assert_eq!((outcome.usage.prompt_tokens, outcome.usage.completion_tokens), (100 + 30 + 3, 20 + 6 + 4));
+    let cost = (30.0 + 1_000.0 + 300.0) / 1e6;
+    assert!((outcome.cost_usd.unwrap() - cost).abs() < 1e-12, "{:?}", outcome.cost_usd);
+    let metrics = &answerer.retriever.metrics;
+    assert!((metrics.cost_of("1") - cost).abs() < 1e-12, "each is counted once");
+    assert_eq!(metrics.rag_llm_tokens_used.with_label_values(&["prompt"]).get(), 133);
+}
+
+#[tokio::test]
+async fn a_question_is_rewritten_by_a_language_model_or_stays() {
+    let (answerer, script, _) = conversation(Some("\"the made-up shelf\"\n"));
+    let rewritten = answerer.rewrite(&somebody(), "Hello! Could you tell me which shelf it is? 4111 1111 1111 1111").await;
+    assert_eq!((rewritten.query.as_str(), rewritten.failed), ("the made-up shelf", false));
+    assert!(
+        script.asked.lock().unwrap()[0]
+            .prompt
+            .contains("<question>Hello! Could you tell me which shelf it is? [CARD]</question>")
+    );
+    assert_eq!(answerer.retriever.metrics.rag_llm_tokens_used.with_label_values(&["prompt"]).get(), 30);
+    let (answerer, ..) = conversation(None);
+    let rewritten = answerer.rewrite(&somebody(), "Which shelf?").await;
+    assert_eq!((rewritten.query.as_str(), rewritten.failed), ("Which shelf?", true));
+    assert_eq!(answerer.retriever.metrics.rag_rewrite_failures.get(), 1);
+    let none = Answerer { generator: Arc::new(crate::backends::off::NoGenerator), ..answerer };
+    let kept = none.rewrite(&somebody(), "Which shelf?").await;
+    assert_eq!((kept.query.as_str(), kept.failed), ("Which shelf?", false));
+}
+
+#[tokio::test]
+async fn what_a_model_would_be_given_is_counted_without_asking_it() {
+    let (answerer, script, request) = conversation(Some("Which shelf is it?"));
+    let count = answerer.count(&somebody(), &request).await.unwrap();
+    assert!(script.asked.lock().unwrap().is_empty());
+    let longer = AnswerRequest { instructions: Some("one two three four five".into()), ..request.clone() };
+    assert!(answerer.count(&somebody(), &longer).await.unwrap() > count + 5);
+    // What is broken off is estimated by the same figures.
+    let (pending, ..) = conversation(Some("Which text is on it? shelf made"));
+    let pending = Answerer {
+        generator: Arc::new(Script { end: End::Never, condensed: Some("Which text is on it? shelf made"), ..Script::default() }),
+        ..pending
+    };
+    drop(pending.stream(&somebody(), &request).await.unwrap());
+    assert_eq!(pending.retriever.metrics.rag_llm_tokens_used.with_label_values(&["prompt"]).get(), count + 30);
+    let empty = AnswerRequest::default();
+    assert!(matches!(answerer.count(&somebody(), &empty).await, Err(AnswerError::EmptyQuestion)));
 }

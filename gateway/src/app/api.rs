@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::App;
 use crate::{
     answer::{
-        AnswerError, AnswerEvents, AnswerOutcome, AnswerRequest, Answerer, RankError, RankRequest, Ranked, Ranker, SearchOutcome,
-        SearchRequest,
+        AnswerError, AnswerEvents, AnswerOutcome, AnswerRequest, Answerer, RankError, RankRequest, Ranked, Ranker, Rewritten,
+        SearchOutcome, SearchRequest,
     },
     backends::{off, pgvector::Store},
     http::state::{Answering, ApiState, FirstKey, IndexReporter, Parts, Ranking},
@@ -45,6 +45,7 @@ pub(super) fn state(app: &App, shutdown: &CancellationToken) -> Arc<ApiState> {
         tokens: Arc::clone(&app.tokens),
         ranking: Arc::new(Ranker::of(&app.answerer.retriever)),
         passages: Arc::clone(&store) as _,
+        uploads: Arc::clone(&store) as _,
         responses: store,
     })
 }
@@ -67,6 +68,14 @@ impl Answering for Answerer {
 
     async fn stream(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerEvents, AnswerError> {
         Self::stream(self, principal, &request).await
+    }
+
+    async fn count(&self, principal: &Principal, request: AnswerRequest) -> Result<u64, AnswerError> {
+        Self::count(self, principal, &request).await
+    }
+
+    async fn rewrite(&self, principal: &Principal, question: &str) -> Rewritten {
+        Self::rewrite(self, principal, question).await
     }
 
     fn model_name(&self) -> Option<&str> {

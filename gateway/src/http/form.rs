@@ -13,7 +13,6 @@ use axum::{
     extract::{FromRequest, Multipart, Request, multipart::Field},
     http::header,
 };
-use bytes::Bytes;
 use futures::StreamExt;
 
 use super::{
@@ -25,10 +24,6 @@ use crate::ingest::upload::{StoredBlob, UploadError, Uploads};
 
 /// A source may have this many characters.
 pub(super) const MOST_SOURCE_CHARS: usize = 1_024;
-/// What remains of a refused upload is read up to here, so that the caller gets to read why.
-const MOST_DRAINED_BYTES: u64 = 128 << 20;
-/// And not longer than this.
-const DRAIN_FOR: Duration = Duration::from_secs(10);
 
 /// What a field says of its file.
 pub(super) struct File {
@@ -66,14 +61,9 @@ impl Form {
         within(self.patience, self.multipart.next_field()).await
     }
 
-    /// What to answer with after the reading failed; what is still coming is read first, within bounds, so that the caller is not cut
-    /// off before it reads why.
-    pub(super) async fn refuse(self, error: ApiError) -> ApiError {
-        if self.exceeded.load(Ordering::Relaxed) {
-            return too_large(self.limit);
-        }
-        drain(self.multipart).await;
-        error
+    /// What to answer with after the reading failed.
+    pub(super) fn refuse(self, error: ApiError) -> ApiError {
+        if self.exceeded.load(Ordering::Relaxed) { too_large(self.limit) } else { error }
     }
 }
 
@@ -142,6 +132,17 @@ pub(super) async fn store(
         }
         UploadError::Store(error) => error.into(),
     };
+    keep(uploads, limit, field, patience, &refuse).await
+}
+
+/// The bytes of a field as a blob of at most `limit` bytes.
+pub(super) async fn keep(
+    uploads: &mut Uploads,
+    limit: u64,
+    field: &mut Field<'_>,
+    patience: Duration,
+    refuse: &(impl Fn(UploadError) -> ApiError + Sync),
+) -> Result<StoredBlob, ApiError> {
     let mut blob = uploads.begin(limit).await.map_err(refuse)?;
     while let Some(piece) = within(patience, field.chunk()).await? {
         blob.write(piece).await.map_err(refuse)?;
@@ -181,21 +182,4 @@ async fn within<T, E: Into<axum::extract::multipart::MultipartError>>(
 
 fn malformed(what: &str) -> ApiError {
     ApiError::new(ErrorCode::MalformedUpload, format!("the upload cannot be read: {what}"))
-}
-
-/// Reads what is still coming, within bounds, so that the caller is not cut off before it reads the refusal.
-async fn drain(mut multipart: Multipart) {
-    let read = async {
-        let mut seen = 0_u64;
-        while let Ok(Some(mut field)) = multipart.next_field().await {
-            while let Ok(Some(piece)) = field.chunk().await {
-                seen += Bytes::len(&piece) as u64;
-                if seen > MOST_DRAINED_BYTES {
-                    return;
-                }
-            }
-        }
-    };
-    // Whether it was read to its end makes no difference to the answer.
-    let _ = tokio::time::timeout(DRAIN_FOR, read).await;
 }

@@ -29,10 +29,10 @@ use super::{
 };
 
 /// Counts the requests under way, also one that is dropped because its caller went away.
-struct UnderWay(IntGauge);
+pub(super) struct UnderWay(IntGauge);
 
 impl UnderWay {
-    fn begin(gauge: &IntGauge) -> Self {
+    pub(super) fn begin(gauge: &IntGauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }

@@ -127,6 +127,23 @@ public_id!(
     "resp_0198f2a4-af35-7177-a6f7-91706f6e5d4b"
 );
 
+public_id!(
+    /// The id of a file that comes in parts.
+    UploadId,
+    "upload_",
+    UploadNotFound,
+    "upload",
+    "upload_0198f2a4-b046-7288-b708-a2817f6e5d4c"
+);
+public_id!(
+    /// The id of a part of an upload.
+    PartId,
+    "part_",
+    InvalidValue,
+    "part of an upload",
+    "part_0198f2a4-c157-7399-8819-b392807f6e5d"
+);
+
 impl PublicId for WorkspaceName {
     fn unknown() -> ApiError {
         ApiError::new(ErrorCode::WorkspaceNotFound, "there is no workspace of this name").of("name")

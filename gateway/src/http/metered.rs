@@ -12,7 +12,7 @@ use futures::{Stream, StreamExt};
 
 use super::{limits::Shares, state::Answering};
 use crate::{
-    answer::{AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, AnswerRequest, SearchOutcome, SearchRequest},
+    answer::{AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, AnswerRequest, Rewritten, SearchOutcome, SearchRequest},
     traits::{generator::Usage, search::Principal},
 };
 
@@ -35,7 +35,9 @@ impl Metered {
 #[async_trait]
 impl Answering for Metered {
     async fn search(&self, principal: &Principal, request: SearchRequest) -> Result<SearchOutcome, AnswerError> {
-        self.inner.search(principal, request).await
+        let outcome = self.inner.search(principal, request).await?;
+        self.shares.charge(principal, total(outcome.expansion));
+        Ok(outcome)
     }
 
     async fn answer(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerOutcome, AnswerError> {
@@ -48,6 +50,16 @@ impl Answering for Metered {
         let events = self.inner.stream(principal, request).await?;
         let metered = MeteredEvents { events, principal: principal.clone(), shares: self.shares.clone(), unpaid_bytes: 0 };
         Ok(metered.boxed())
+    }
+
+    async fn count(&self, principal: &Principal, request: AnswerRequest) -> Result<u64, AnswerError> {
+        self.inner.count(principal, request).await
+    }
+
+    async fn rewrite(&self, principal: &Principal, question: &str) -> Rewritten {
+        let rewritten = self.inner.rewrite(principal, question).await;
+        self.shares.charge(principal, total(rewritten.expense.usage));
+        rewritten
     }
 
     fn model_name(&self) -> Option<&str> {
@@ -151,6 +163,14 @@ mod tests {
             let found = AnswerEvent::Found { query_id: Uuid::nil(), model: "m".into(), confidence: 1.0, sources: Vec::new() };
             let text = AnswerEvent::Text { text: "x".repeat(40), marks: Vec::new() };
             Ok(stream::iter([found, text].map(Ok)).chain(stream::pending()).boxed())
+        }
+
+        async fn count(&self, _: &Principal, _: AnswerRequest) -> Result<u64, AnswerError> {
+            Err(AnswerError::EmptyQuestion)
+        }
+
+        async fn rewrite(&self, _: &Principal, _: &str) -> Rewritten {
+            Rewritten::default()
         }
 
         fn model_name(&self) -> Option<&str> {

@@ -1,5 +1,6 @@
-//! A refused request whose body is still on its way: what remains is read, within bounds, before the answer goes. Many clients
-//! send all of a body before they look for an answer; a connection that was closed meanwhile would hide the reason from them.
+//! A refused request whose body is still on its way: the answer goes at once, and what remains of the body is read, within bounds, and
+//! thrown away. Many clients send all of a body before they look for an answer; a connection that was closed meanwhile would hide the
+//! reason from them.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -14,10 +15,13 @@ use axum::{
     response::Response,
 };
 use futures::{StreamExt, stream};
+use tokio::time::timeout;
 
-/// What is read of a refused request at most, and for how long.
-const MOST_BYTES: usize = 8 << 20;
-const WITHIN: Duration = Duration::from_secs(2);
+/// What is read of a refused request at most, for how long, and how long its next bytes are waited for. Whoever is slower than that, or
+/// sends more, loses the connection; the answer was there to be read before.
+const MOST_BYTES: usize = 256 << 20;
+const WITHIN: Duration = Duration::from_secs(20);
+const NEXT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Answers, and reads what is left of the body where the answer is a refusal.
 pub(super) async fn read(request: Request, next: Next) -> Response {
@@ -32,16 +36,16 @@ pub(super) async fn read(request: Request, next: Next) -> Response {
     let response = next.run(Request::from_parts(head, lent)).await;
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
-        // Whoever is slower than that, or sends more, loses the connection.
-        let _ = tokio::time::timeout(WITHIN, throw_away(&body)).await;
+        // There are no more of these than connections, and each ends by itself.
+        tokio::spawn(timeout(WITHIN, throw_away(body)));
     }
     response
 }
 
-async fn throw_away(body: &Mutex<BodyDataStream>) {
-    let mut pieces = stream::poll_fn(|context| locked(body, |body| body.poll_next_unpin(context)));
+async fn throw_away(body: Arc<Mutex<BodyDataStream>>) {
+    let mut pieces = stream::poll_fn(|context| locked(&body, |body| body.poll_next_unpin(context)));
     let mut size = 0;
-    while let Some(Ok(piece)) = pieces.next().await {
+    while let Ok(Some(Ok(piece))) = timeout(NEXT_WITHIN, pieces.next()).await {
         size += piece.len();
         if size > MOST_BYTES {
             return;

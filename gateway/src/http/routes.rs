@@ -97,12 +97,21 @@ pub fn openapi() -> serde_json::Value {
     openapi::completed(&description)
 }
 
+/// Routes of OpenAI's that a path of ours with an id would answer for, and why they are not there.
+const ABSENT: [(&str, &str); 1] = [(
+    "/v1/responses/compact",
+    "a conversation is fitted to the model by itself, and nothing here makes an item that stands for one; go on with previous_response_id",
+)];
+
 async fn unknown_route(method: Method, uri: Uri) -> ApiError {
     let path: String = uri.path().chars().take(200).collect();
     ApiError::new(ErrorCode::UnknownRoute, format!("there is no route {method} {path}; see /openapi.json"))
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
+    if let Some((path, why)) = ABSENT.iter().find(|(path, _)| *path == uri.path()) {
+        return ApiError::new(ErrorCode::UnknownRoute, format!("there is no route {method} {path}: {why}"));
+    }
     let path: String = uri.path().chars().take(200).collect();
     ApiError::new(ErrorCode::MethodNotAllowed, format!("{path} does not take {method}; see /openapi.json"))
 }

@@ -7,13 +7,14 @@ use super::error::{ApiError, ErrorCode};
 use crate::traits::workspaces::Scope;
 
 /// Routes that read, though their method is no reading one.
-const READING: [&str; 10] = [
+const READING: [&str; 11] = [
     "/v1/search",
     "/v1/answers",
     "/v1/embeddings",
     "/v1/vector_stores/{id}/search",
     "/v1/chat/completions",
     "/v1/responses",
+    "/v1/responses/input_tokens",
     "/v1/responses/{id}/cancel",
     "/v1/rerank",
     "/v2/rerank",

@@ -26,7 +26,7 @@ const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// The head of a request must have come by then.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// Requests under way may take this long after a shutdown was asked for.
-const DRAIN_WITHIN: Duration = Duration::from_secs(25);
+pub const DRAIN_WITHIN: Duration = Duration::from_secs(25);
 /// Pause after a connection could not be accepted, for want of file descriptors as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

@@ -7,8 +7,8 @@ use moka::future::Cache;
 use prometheus::Registry;
 use ragline_config::{Chunking, Limits};
 use secrecy::SecretString;
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
+use tokio::{sync::Semaphore, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     auth::KeyHolders,
@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     answer::{
-        AnswerError, AnswerEvents, AnswerOutcome, AnswerRequest, RankError, RankRequest, Ranked, SearchOutcome, SearchRequest,
+        AnswerError, AnswerEvents, AnswerOutcome, AnswerRequest, RankError, RankRequest, Ranked, Rewritten, SearchOutcome,
+        SearchRequest,
     },
     metrics::Metrics,
     traits::{
@@ -31,6 +32,7 @@ use crate::{
         responses::ResponseStore,
         search::{Directory, Principal, StoreError},
         tokens::TokenVerifier,
+        uploads::UploadStore,
         vector_stores::VectorStores,
         workspaces::WorkspaceStore,
     },
@@ -46,6 +48,10 @@ pub trait Answering: Send + Sync + std::fmt::Debug {
     async fn answer(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerOutcome, AnswerError>;
     /// The same as it is written.
     async fn stream(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerEvents, AnswerError>;
+    /// The tokens that the model would be given.
+    async fn count(&self, principal: &Principal, request: AnswerRequest) -> Result<u64, AnswerError>;
+    /// The question as it is best searched for; where that cannot be found out, as it is.
+    async fn rewrite(&self, principal: &Principal, question: &str) -> Rewritten;
     /// The model that writes; `None` where generation is switched off.
     fn model_name(&self) -> Option<&str>;
 }
@@ -91,6 +97,7 @@ pub struct Parts {
     pub tokens: Arc<dyn TokenVerifier>,
     pub ranking: Arc<dyn Ranking>,
     pub passages: Arc<dyn PassageStore>,
+    pub uploads: Arc<dyn UploadStore>,
     pub responses: Arc<dyn ResponseStore>,
 }
 
@@ -102,8 +109,19 @@ pub struct ApiState {
     pub(super) readiness: Readiness,
     pub(super) reports: Reports,
     pub(super) shares: Shares,
+    pub(super) background: Background,
 }
 
+/// Answers that are written while nobody waits.
+#[derive(Default)]
+pub(super) struct Background {
+    pub(super) tasks: TaskTracker,
+    /// Cancelled when their time is over.
+    pub(super) overdue: CancellationToken,
+}
+
+/// Answers in the background may take this long to say that they failed.
+const FAIL_WITHIN: Duration = Duration::from_secs(2);
 /// Keys whose holder is remembered.
 const REMEMBERED_KEYS: u64 = 4_096;
 /// How long a holder is remembered. A revocation counts before that, as soon as it is heard of; this bounds what a connection that
@@ -121,8 +139,23 @@ impl ApiState {
             readiness: Readiness::default(),
             reports: index::reports(),
             shares,
+            background: Background::default(),
             parts,
         })
+    }
+
+    /// Waits, once a shutdown was asked for, until what is written in the background has ended; what has not `within` that
+    /// time is told of as failed.
+    pub async fn drain(&self, within: Duration) {
+        let Background { tasks, overdue } = &self.background;
+        tasks.close();
+        if timeout(within, tasks.wait()).await.is_ok() {
+            return;
+        }
+        tracing::warn!("answers were still written in the background {} s after the shutdown began", within.as_secs());
+        overdue.cancel();
+        // What cannot be told of is found out by whoever asks for it.
+        let _ = timeout(FAIL_WITHIN, tasks.wait()).await;
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) async fn receive(
     let mut uploads = Uploads::new(Arc::clone(&parts.blobs), workspace);
     let fields = match read(parts, &mut uploads, &mut form).await {
         Ok(fields) => fields,
-        Err(error) => return Err(form.refuse(error).await),
+        Err(error) => return Err(form.refuse(error)),
     };
     let items = items(fields)?;
     let job = match onto {

@@ -2,6 +2,7 @@
 
 pub mod chunk;
 pub mod cut;
+pub mod digest;
 pub mod extract;
 pub mod job;
 pub mod joined;

@@ -15,5 +15,6 @@ pub mod reranker;
 pub mod responses;
 pub mod search;
 pub mod tokens;
+pub mod uploads;
 pub mod vector_stores;
 pub mod workspaces;

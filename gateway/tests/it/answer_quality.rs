@@ -96,6 +96,27 @@ async fn citations_that_hold_stay_and_others_go() {
     assert!(strangers.0 * 100 >= strangers.1 * 80, "{strangers:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_citation_of_the_opposite_goes() {
+    let (embedder, corpus) = (builtin(), Corpus::shared().await);
+    let (mut kept, mut gone) = ((0, 0), (0, 0));
+    for line in include_str!("data/negations.jsonl").lines() {
+        let Statement { file, says, statement, supported } = serde_json::from_str(line).unwrap();
+        let near = corpus.search_all(&embedder.embed(&statement).await.unwrap());
+        let own = near.iter().find(|found| found.filename == file && squashed(&found.text).contains(&squashed(&says)));
+        let ground = ground(own.unwrap_or_else(|| panic!("{file} does not say {says}")));
+        let verdict = judge(&[(statement.as_str(), &ground)], embedder.as_ref()).await.unwrap()[0];
+        let count = if supported { &mut kept } else { &mut gone };
+        *count = (count.0 + usize::from(verdict == supported), count.1 + 1);
+        if verdict != supported {
+            println!("judged {verdict}: {statement}");
+        }
+    }
+    println!("with and without a negation: kept {kept:?} that hold, took out {gone:?} that say the opposite");
+    assert_eq!(kept.0, kept.1);
+    assert!(gone.0 * 100 >= gone.1 * 60, "{gone:?}");
+}
+
 fn ground(found: &Match) -> Ground {
     Ground::new(&NumberedPassage { number: 1, title: found.filename.clone(), text: found.text.clone() })
 }

@@ -12,7 +12,8 @@ use futures::{StreamExt, stream};
 use ragline_config::{Chunking, Limits, SearchMode, Seconds};
 use ragline_gateway::{
     answer::{
-        AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, AnswerRequest, Citation, Mark, SearchOutcome, SearchRequest,
+        AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, AnswerRequest, Citation, Expense, Mark, Rewritten, SearchOutcome,
+        SearchRequest,
     },
     backends::{limiter::LocalLimiter, oidc::NoTokens},
     http::{
@@ -52,7 +53,7 @@ pub(crate) struct FakeAnswering {
     pub(crate) breaks: Mutex<Option<AnswerError>>,
     /// A search for `wait` is not answered before this; a question `wait` is begun to be answered, and no more.
     pub(crate) go: Notify,
-    /// A question `wait` was begun.
+    /// A question `wait`, or `later`, which is answered after `go`, was begun.
     pub(crate) begun: Notify,
     /// A question `wait` was dropped before its answer.
     pub(crate) dropped: Arc<Notify>,
@@ -104,7 +105,8 @@ impl Answering for FakeAnswering {
         }
         let mode = request.mode.unwrap_or_default();
         *self.asked.lock().unwrap() = Some(request);
-        Ok(SearchOutcome { matches: vec![passage()].into(), cache_hit: false, mode, plan: SearchPlan::Exact, took_ms: 1.5 })
+        let (matches, plan, expansion) = (vec![passage()].into(), SearchPlan::Exact, Usage::default());
+        Ok(SearchOutcome { matches, cache_hit: false, mode, plan, took_ms: 1.5, expansion })
     }
 
     async fn answer(&self, _: &Principal, request: AnswerRequest) -> Result<AnswerOutcome, AnswerError> {
@@ -132,7 +134,7 @@ impl Answering for FakeAnswering {
     }
 
     async fn stream(&self, principal: &Principal, request: AnswerRequest) -> Result<AnswerEvents, AnswerError> {
-        let waits = request.question == "wait";
+        let (waits, later) = (request.question == "wait", request.question == "later");
         let outcome = self.answer(principal, request).await?;
         let found = AnswerEvent::Found {
             query_id: outcome.query_id,
@@ -150,10 +152,24 @@ impl Answering for FakeAnswering {
             });
             return Ok(stream::iter([Ok(found), Ok(text)]).chain(never).boxed());
         }
+        if later {
+            self.begun.notify_one();
+            self.go.notified().await;
+        }
         if let Some(error) = self.breaks.lock().unwrap().take() {
             return Ok(stream::iter([Ok(found), Ok(text), Err(error)]).boxed());
         }
         Ok(stream::iter([found, text, AnswerEvent::End(Box::new(outcome))].map(Ok)).boxed())
+    }
+
+    async fn count(&self, _: &Principal, request: AnswerRequest) -> Result<u64, AnswerError> {
+        let tokens = request.question.len() as u64;
+        *self.questioned.lock().unwrap() = Some(request);
+        Ok(tokens)
+    }
+
+    async fn rewrite(&self, _: &Principal, question: &str) -> Rewritten {
+        Rewritten { query: format!("about {question}"), expense: Expense::default(), failed: false }
     }
 
     fn model_name(&self) -> Option<&str> {
@@ -176,6 +192,7 @@ pub(crate) struct Api {
     pub(crate) store: Arc<FakeStore>,
     pub(crate) answering: Arc<FakeAnswering>,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) state: Arc<ApiState>,
     pub(crate) router: Router,
 }
 
@@ -234,9 +251,11 @@ pub(crate) fn api_trusting(limits: Limits, tokens: Arc<dyn TokenVerifier>) -> Ap
         tokens,
         ranking: Arc::new(LongestFirst),
         passages: Arc::clone(&store) as _,
+        uploads: Arc::clone(&store) as _,
         responses: Arc::clone(&store) as _,
     };
-    Api { store, answering, shutdown, router: routes::router(ApiState::new(parts)) }
+    let state = ApiState::new(parts);
+    Api { store, answering, shutdown, router: routes::router(Arc::clone(&state)), state }
 }
 
 /// A request with our key.

@@ -83,6 +83,7 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         metrics: metrics.clone(),
         realm: String::new(),
         redactor: Redactor::new(&Redaction::default()),
+        generation: Generation::default(),
     };
     let ranking = Arc::new(Ranker::of(&retriever));
     let answerer = Answerer {
@@ -118,6 +119,7 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         tokens: Arc::new(NoTokens),
         ranking,
         passages: Arc::clone(&store) as _,
+        uploads: Arc::clone(&store) as _,
         responses: Arc::clone(&store) as _,
     };
     let router = routes::router(ApiState::new(api));

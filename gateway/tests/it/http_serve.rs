@@ -180,3 +180,56 @@ async fn a_body_that_never_ends_does_not_keep_a_refusal() {
     timeout(PATIENCE, caller.read_exact(&mut reply)).await.unwrap().unwrap();
     assert_eq!(&reply, b"HTTP/1.1 404");
 }
+
+/// Sends all of a body before it reads a byte, as many clients do, and gives the answer.
+async fn sent_whole(address: std::net::SocketAddr, head: &str, bytes: usize) -> String {
+    let mut caller = TcpStream::connect(address).await.unwrap();
+    caller.write_all(head.as_bytes()).await.unwrap();
+    let piece = vec![b'x'; 1 << 20];
+    for _ in 0..bytes >> 20 {
+        timeout(PATIENCE, caller.write_all(&piece)).await.unwrap().expect("the connection was closed while the body was sent");
+    }
+    let mut reply = Vec::new();
+    while !String::from_utf8_lossy(&reply).ends_with("}}") {
+        assert_ne!(timeout(PATIENCE, caller.read_buf(&mut reply)).await.unwrap().unwrap(), 0, "the answer broke off");
+    }
+    String::from_utf8(reply).unwrap()
+}
+
+#[tokio::test]
+async fn a_large_upload_that_is_refused_hears_why() {
+    let api = api();
+    let (address, _stop, _server) = served(&api).await;
+    let client = reqwest::Client::new();
+    for mebibytes in [9, 40, 100] {
+        let bytes = mebibytes << 20;
+        for (path, kind, code) in [
+            ("/v1/documents", "multipart/form-data; boundary=B", "upload_too_large"),
+            ("/v1/files", "multipart/form-data; boundary=B", "upload_too_large"),
+            ("/v1/search", "application/json", "body_too_large"),
+        ] {
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {FIRST_KEY}\r\ncontent-type: {kind}\r\n\
+                 content-length: {bytes}\r\n\r\n"
+            );
+            let reply = sent_whole(address, &head, bytes).await;
+            assert!(reply.starts_with("HTTP/1.1 413") && reply.contains(code), "{path}, {mebibytes} MiB: {reply}");
+            let request = client.post(format!("http://{address}{path}")).bearer_auth(FIRST_KEY).header("content-type", kind);
+            let reply = timeout(PATIENCE, request.body(vec![b'x'; bytes]).send()).await.unwrap().unwrap();
+            assert_eq!(reply.status(), 413, "{path}, {mebibytes} MiB");
+            let body: serde_json::Value = serde_json::from_slice(&reply.bytes().await.unwrap()).unwrap();
+            assert_eq!(body["error"]["code"], code, "{path}, {mebibytes} MiB");
+        }
+        // Without a length that tells beforehand.
+        let pieces = futures::stream::iter((0..mebibytes).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 1 << 20])));
+        let part = reqwest::multipart::Part::stream(reqwest::Body::wrap_stream(pieces)).file_name("large.txt");
+        let request = client.post(format!("http://{address}/v1/documents")).bearer_auth(FIRST_KEY);
+        let reply = timeout(PATIENCE, request.multipart(reqwest::multipart::Form::new().part("file", part)).send())
+            .await
+            .unwrap()
+            .unwrap();
+        let status = reply.status();
+        let body: serde_json::Value = serde_json::from_slice(&reply.bytes().await.unwrap()).unwrap();
+        assert_eq!((status.as_u16(), &body["error"]["code"]), (413, &json!("file_too_large")), "{mebibytes} MiB");
+    }
+}

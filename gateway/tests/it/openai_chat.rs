@@ -118,7 +118,10 @@ async fn what_cannot_be_honoured_is_refused_by_parameter() {
     let cases = [
         (json!({"n": 2}), "unsupported_parameter", "n"),
         (json!({"logprobs": true}), "unsupported_parameter", "logprobs"),
-        (json!({"stop": ["x"]}), "unsupported_parameter", "stop"),
+        (json!({"stop": ["a", "b", "c", "d", "e"]}), "invalid_value", "stop"),
+        (json!({"stop": ["a", ""]}), "invalid_value", "stop"),
+        (json!({"stop": "x".repeat(257)}), "invalid_value", "stop"),
+        (json!({"stop": 7}), "invalid_value", "stop"),
         (json!({"response_format": {"type": "json_object"}}), "unsupported_parameter", "response_format"),
         (json!({"tools": [{"type": "function", "function": {"name": "f"}}]}), "unsupported_parameter", "tools"),
         (json!({"modalities": ["text", "audio"]}), "unsupported_parameter", "modalities"),
@@ -153,6 +156,21 @@ async fn what_cannot_be_honoured_is_refused_by_parameter() {
     refused(&api.send(post(PATH, ask(store))).await, 404, "vector_store_not_found", Some("retrieval.vector_store_ids"));
     let store = json!({"retrieval": {"vector_store_ids": ["x"]}});
     refused(&api.send(post(PATH, ask(store))).await, 404, "vector_store_not_found", Some("retrieval.vector_store_ids"));
+}
+
+#[tokio::test]
+async fn texts_that_end_an_answer_are_one_or_up_to_four() {
+    let api = api();
+    for (stop, expected) in [
+        (json!("\n"), vec!["\n"]),
+        (json!(["a", "b", "c", "d"]), vec!["a", "b", "c", "d"]),
+        (json!([]), vec![]),
+        (json!(""), vec![]),
+        (Value::Null, vec![]),
+    ] {
+        assert_eq!(api.send(post(PATH, ask(json!({"stop": stop})))).await.status, 200);
+        assert_eq!(api.answering.questioned.lock().unwrap().as_ref().unwrap().stop, expected);
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! Responses, in OpenAI's shape to the letter; only `ragline` is beyond it.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use axum::{body::Body, http::Request};
 use ragline_gateway::{
@@ -310,14 +313,66 @@ async fn a_response_in_the_background_is_fetched_later() {
     api.answering.dropped.notified().await;
     assert_eq!(ended(&api, &path_of(&waiting)).await["status"], "cancelled");
 
+    let plain = path_of(&made(&api, json!({})).await);
+    refused(&api.send(bare("POST", &format!("{plain}/cancel"))).await, 400, "invalid_value", Some("id"));
+}
+
+async fn under_way(api: &Api) -> String {
+    let figures = api.send(get("/metrics")).await.body;
+    let line = figures.as_str().unwrap().lines().find(|line| line.starts_with("ragline_http_requests_in_flight ")).unwrap();
+    line.rsplit(' ').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_gateway_that_ends_waits_for_what_it_writes_in_the_background() {
+    let api = api();
+    let begun = made(&api, json!({"background": true, "input": "later"})).await;
+    api.answering.begun.notified().await;
+    assert_eq!(under_way(&api).await, "1");
+    api.shutdown.cancel();
+    refused(&api.send(post(PATH, ask(json!({"background": true})))).await, 503, "shutting_down", None);
+    let draining = tokio::spawn({
+        let state = Arc::clone(&api.state);
+        async move { state.drain(Duration::from_secs(60)).await }
+    });
+    assert_eq!(api.send(bare("GET", &path_of(&begun))).await.body["status"], "in_progress");
+    assert!(!draining.is_finished());
+    api.answering.go.notify_one();
+    draining.await.unwrap();
+    let body = api.send(bare("GET", &path_of(&begun))).await.body;
+    assert_eq!((&body["status"], under_way(&api).await.as_str()), (&json!("completed"), "0"));
+}
+
+#[tokio::test]
+async fn what_is_still_written_in_the_background_when_the_gateway_must_end_has_failed() {
+    let api = api();
     let waiting = made(&api, json!({"background": true, "input": "wait"})).await;
     api.answering.begun.notified().await;
     api.shutdown.cancel();
-    let body = ended(&api, &path_of(&waiting)).await;
+    api.state.drain(Duration::from_millis(20)).await;
+    let body = api.send(bare("GET", &path_of(&waiting))).await.body;
     assert_eq!((&body["status"], &body["error"]["code"]), (&json!("failed"), &json!("server_error")));
+}
 
-    let plain = path_of(&made(&api, json!({})).await);
-    refused(&api.send(bare("POST", &format!("{plain}/cancel"))).await, 400, "invalid_value", Some("id"));
+#[tokio::test]
+async fn what_a_request_would_read_is_counted_and_nothing_is_kept() {
+    let api = api();
+    let path = format!("{PATH}/input_tokens");
+    let reply =
+        api.send(post(&path, ask(json!({"tools": tool(), "instructions": "Be brief.", "personality": "friendly"})))).await;
+    assert_eq!((reply.status.as_u16(), reply.body), (200, json!({"object": "response.input_tokens", "input_tokens": 9})));
+    let asked = api.answering.questioned.lock().unwrap().clone().unwrap();
+    assert_eq!((asked.instructions.as_deref(), asked.collections), (Some("Be brief."), vec![CollectionId(7)]));
+    assert!(api.store.inner().responses.is_empty());
+    refused(&api.send(post(&path, json!({"model": "ragline"}))).await, 400, "missing_field", Some("input"));
+    let unknown = json!({"previous_response_id": "resp_0198f2a4-af35-7177-a6f7-91706f6e5d4b"});
+    refused(&api.send(post(&path, ask(unknown))).await, 404, "response_not_found", Some("previous_response_id"));
+    let mut reading = post(&path, ask(json!({})));
+    reading.headers_mut().insert("authorization", format!("Bearer {READING_KEY}").parse().unwrap());
+    assert_eq!(api.send(reading).await.status, 200, "a key that may only read may count");
+    let compact = api.send(post(&format!("{PATH}/compact"), ask(json!({})))).await;
+    refused(&compact, 404, "unknown_route", None);
+    assert!(compact.body["error"]["message"].as_str().unwrap().contains("previous_response_id"), "{}", compact.body);
 }
 
 #[tokio::test]

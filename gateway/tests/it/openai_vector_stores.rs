@@ -169,6 +169,37 @@ async fn attributes_filter_and_can_be_changed() {
 }
 
 #[tokio::test]
+async fn a_document_of_a_file_is_called_as_the_file_everywhere() {
+    let live = live().await;
+    let vector_store = store(&live, json!({})).await;
+    let file = kept(&live, "coast.txt", LIGHTHOUSE).await;
+    live.work();
+    put(&live, &vector_store, &file, json!({})).await;
+    let listed = ok(&live, get("/v1/documents")).await;
+    let document = id(&listed["data"][0]);
+    assert_eq!(listed["data"][0]["source"], "coast.txt");
+    assert_eq!(ok(&live, get(&format!("/v1/documents/{document}"))).await["source"], "coast.txt");
+    let job: uuid::Uuid = sqlx::query_scalar("SELECT id FROM job").fetch_one(&live.database.owner()).await.unwrap();
+    let job = format!("/v1/jobs/job_{job}");
+    assert_eq!(ok(&live, get(&job)).await["files"][0]["source"], "coast.txt");
+    assert_eq!(ok(&live, get(&format!("{job}?after=0"))).await["files"][0]["source"], "coast.txt");
+    let filter = json!({"type": "eq", "key": "source", "value": "coast.txt"});
+    let passages = ok(&live, post("/v1/search", json!({"query": "lighthouse", "filter": filter}))).await;
+    assert_eq!(passages["data"][0]["source"]["filename"], "coast.txt");
+    assert_eq!(found(&live, &vector_store, json!({"query": "lighthouse", "filters": filter})).await, ["coast.txt"]);
+    let call = |tool: &str, arguments: Value| {
+        post("/mcp", json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}))
+    };
+    let fetched = ok(&live, call("fetch", json!({"id": document}))).await;
+    let fetched = &fetched["result"]["structuredContent"];
+    assert_eq!((&fetched["title"], &fetched["metadata"]["source"]), (&json!("coast.txt"), &json!("coast.txt")));
+    let searched = ok(&live, call("search", json!({"query": "lighthouse"}))).await;
+    assert_eq!(searched["result"]["structuredContent"]["results"][0]["title"], "coast.txt");
+    let answer = ok(&live, post("/v1/answers", json!({"question": "Where does the lighthouse stand?"}))).await;
+    assert!(!answer.to_string().contains(&file), "{answer}");
+}
+
+#[tokio::test]
 async fn a_file_is_cut_as_the_caller_asks() {
     let live = live().await;
     live.work();

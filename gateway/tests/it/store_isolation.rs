@@ -108,6 +108,9 @@ async fn a_foreign_workspace_sees_no_row_of_any_table() {
            SELECT gen_random_uuid(), 1, s.id, j.id FROM vector_store s, job j LIMIT 1",
         "INSERT INTO vector_store_file (vector_store_id, file_id, workspace_id, job_item_id) \
            SELECT s.id, f.id, 1, i.id FROM vector_store s, file f, job_item i LIMIT 1",
+        "INSERT INTO upload (id, workspace_id, filename, purpose, size_bytes) VALUES (gen_random_uuid(), 1, 'u', 'assistants', 1)",
+        "INSERT INTO upload_part (id, upload_id, workspace_id, blob_id, size_bytes) \
+           SELECT gen_random_uuid(), u.id, 1, b.id, 1 FROM upload u, blob b LIMIT 1",
         "INSERT INTO response (id, workspace_id, open, input, answer, body) VALUES (gen_random_uuid(), 1, false, '[]', '', '{}')",
     ] {
         sqlx::raw_sql(sql).execute(&owner).await.unwrap();

@@ -130,6 +130,7 @@ impl LivePipeline {
             metrics: metrics(),
             realm: self.database.name.clone(),
             redactor: self.redactor(),
+            generation: self.config.generation.clone(),
         };
         let answerer = Answerer {
             retriever,

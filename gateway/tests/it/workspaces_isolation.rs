@@ -66,6 +66,7 @@ struct Tenant {
     vector_store: String,
     batch: String,
     response: String,
+    upload: String,
 }
 
 /// As `request`, but with another key.
@@ -91,8 +92,19 @@ async fn tenant(live: &Live, name: &'static str, texts: &[String]) -> Tenant {
     let (file, vector_store, batch) = vector_store(live, &key).await;
     let asked = live.send(with_key(&key, post("/v1/responses", json!({"input": "Where is the harbour wall?"})))).await;
     let response = asked.body["id"].as_str().unwrap().to_owned();
+    let upload = upload_in_parts(live, &key).await;
     let key_id = made["id"].as_str().unwrap().to_owned();
-    Tenant { name, key, key_id, documents, jobs, file, vector_store, batch, response }
+    Tenant { name, key, key_id, documents, jobs, file, vector_store, batch, response, upload }
+}
+
+/// An upload with a part.
+async fn upload_in_parts(live: &Live, key: &str) -> String {
+    let body = json!({"filename": "parts.txt", "bytes": 4, "mime_type": "text/plain", "purpose": "assistants"});
+    let made = live.send(with_key(key, post("/v1/uploads", body))).await.body;
+    let upload = made["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+    let part = upload_to(&format!("/v1/uploads/{upload}/parts"), &[("data", Some("blob"), b"mine")]);
+    assert_eq!(live.send(with_key(key, part)).await.status, 200);
+    upload
 }
 
 /// A vector store with a file that can be searched: the ids of the file, the store and the batch.
@@ -139,6 +151,7 @@ fn parameter(owner: &Tenant, path: &str) -> String {
         _ if path.starts_with("/v1/documents/") => &owner.documents[0],
         _ if path.starts_with("/v1/jobs/") => &owner.jobs[0],
         _ if path.starts_with("/v1/responses/") => &owner.response,
+        _ if path.starts_with("/v1/uploads/") => &owner.upload,
         _ if path.starts_with("/v1/keys/") => &owner.key_id,
         // Models are the pipeline's; a document's id is none.
         _ if path.starts_with("/v1/models/") => &owner.documents[0],
@@ -156,6 +169,7 @@ fn body(owner: &Tenant, path: &str) -> Value {
         "/v1/vector_stores/{id}/files/{file_id}" => json!({"attributes": {"mine": true}}),
         "/v1/vector_stores/{id}/file_batches" => json!({"file_ids": [owner.file]}),
         "/v1/vector_stores/{id}/search" => json!({"query": "a buoy"}),
+        "/v1/uploads/{id}/complete" => json!({"part_ids": ["part_0198f2a4-c157-7399-8819-b392807f6e5d"]}),
         _ => panic!("this test does not know what {path} takes: say so here"),
     }
 }
@@ -182,6 +196,12 @@ fn attempts(owner: &Tenant, method: &str, path: &str) -> Vec<Request<Body>> {
         }
         ("get", "/v1/vector_stores") => vec![get(path), get(&format!("{path}?after={}", owner.vector_store))],
         ("post", "/v1/vector_stores") => vec![ask(json!({"file_ids": [owner.file]}))],
+        ("post", "/v1/uploads") => {
+            vec![ask(json!({"filename": "parts.txt", "bytes": 4, "mime_type": "text/plain", "purpose": "assistants"}))]
+        }
+        ("post", "/v1/responses/input_tokens") => {
+            vec![ask(json!({"input": SECRET})), ask(json!({"input": "And what else?", "previous_response_id": owner.response}))]
+        }
         ("post", "/v1/rerank" | "/v2/rerank") => vec![ask(json!({"query": SECRET, "documents": ["a"]}))],
         ("post", "/mcp") => {
             let call = |tool: &str, arguments: Value| {
@@ -228,6 +248,9 @@ async fn intrude(live: &Live, description: &Value, owner: &Tenant, intruder: &Te
                 let target = parameter(owner, path);
                 let request = match operation.get("requestBody") {
                     None => request_as(&intruder.key, &method.to_uppercase(), &target).body(Body::empty()).unwrap(),
+                    Some(about) if about["content"].get("multipart/form-data").is_some() => {
+                        with_key(&intruder.key, upload_to(&target, &[("data", Some("blob"), b"mine")]))
+                    }
                     Some(_) => with_key(&intruder.key, post(&target, body(owner, path))),
                 };
                 let reply = live.send(request).await;
@@ -238,7 +261,12 @@ async fn intrude(live: &Live, description: &Value, owner: &Tenant, intruder: &Te
                 let reply = live.send(with_key(&intruder.key, request)).await;
                 // A refusal may repeat the id that was sent.
                 let said = if reply.status == 404 { String::new() } else { reply.body.to_string() };
-                for word in owner.documents.iter().chain(&owner.jobs).chain([&owner.file, &owner.vector_store, &owner.batch]) {
+                for word in owner.documents.iter().chain(&owner.jobs).chain([
+                    &owner.file,
+                    &owner.vector_store,
+                    &owner.batch,
+                    &owner.upload,
+                ]) {
                     assert!(!said.contains(word), "{method} {path} told of {word}: {said}");
                 }
                 // What was asked may come back; what was stored may not.

@@ -73,6 +73,8 @@ check('chat: whole and as a stream', async () => {
   const { content, annotations } = whole.choices[0].message;
   assert.match(content, /three months/);
   assert.ok(annotations.length > 0);
+  const cut = await client.chat.completions.create({ model, messages, stop: ['months'] });
+  assert.equal(cut.choices[0].message.content, content.slice(0, content.indexOf('months')).trimEnd());
   const stream = await client.chat.completions.create({ model, messages, stream: true, stream_options: { include_usage: true } });
   const chunks = await all(stream);
   assert.equal(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join(''), content);
@@ -91,6 +93,19 @@ check('files: kept as they are, listed page by page, deleted', async () => {
   assert.equal((await client.files.retrieve(made[0])).filename, 'a.txt');
   assert.equal(await (await client.files.content(made[0])).text(), 'a.txt');
   for (const id of made) assert.ok((await client.files.delete(id)).deleted);
+});
+
+check('uploads: in parts, put together as they are named, or given up', async () => {
+  const announced = { filename: 'parts.txt', mime_type: 'text/plain', purpose: 'assistants' };
+  const upload = await client.uploads.create({ ...announced, bytes: 10 });
+  const part = async (text) => (await client.uploads.parts.create(upload.id, { data: await toFile(Buffer.from(text), 'blob') })).id;
+  const [second, first] = await Promise.all([part('world'), part('hello')]);
+  const done = await client.uploads.complete(upload.id, { part_ids: [first, second], md5: 'fc5e038d38a57032085441e7fe7010b0' });
+  assert.equal(done.status, 'completed');
+  assert.equal(await (await client.files.content(done.file.id)).text(), 'helloworld');
+  await client.files.delete(done.file.id);
+  const other = await client.uploads.create({ ...announced, bytes: 1 });
+  assert.equal((await client.uploads.cancel(other.id)).status, 'cancelled');
 });
 
 check('vector stores: search, filters, files, batches', () => withStore(async (store) => {
@@ -128,6 +143,9 @@ check('responses: whole, as a stream, kept and deleted', () => withStore(async (
   const tools = [{ type: 'file_search', vector_store_ids: [store] }];
   const whole = await client.responses.create({ model, input: question, tools, include: ['file_search_call.results'] });
   assert.match(whole.output_text, /three months/);
+  const { input_tokens: tokens } = await client.responses.inputTokens.count({ model, input: question, tools });
+  assert.ok(tokens > 20);
+  await assert.rejects(client.responses.compact({ model, input: question }), OpenAI.NotFoundError);
   const events = await all(await client.responses.create({ model, input: question, tools, stream: true }));
   assert.equal(events.at(-1).type, 'response.completed');
   assert.equal(events.filter(({ type }) => type === 'response.output_text.delta').map(({ delta }) => delta).join(''), whole.output_text);

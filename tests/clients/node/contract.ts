@@ -13,6 +13,8 @@ export interface Contract {
   Response: OpenAI.Responses.Response;
   ResponseItem: OpenAI.Responses.ResponseItem;
   ResponseStreamEvent: OpenAI.Responses.ResponseStreamEvent;
+  Upload: OpenAI.Uploads.Upload;
+  UploadPart: OpenAI.Uploads.UploadPart;
   VectorStore: OpenAI.VectorStore;
   VectorStoreDeleted: OpenAI.VectorStoreDeleted;
   VectorStoreFile: OpenAI.VectorStores.VectorStoreFile;

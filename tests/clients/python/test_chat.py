@@ -59,6 +59,17 @@ def test_a_conversation_and_instructions_are_taken(client: openai.OpenAI) -> Non
     assert "three months" in answer.choices[0].message.content
 
 
+def test_an_answer_ends_where_the_caller_wants(client: openai.OpenAI) -> None:
+    whole = ask(client).choices[0].message.content
+    cut = whole.index("months")
+    for stop in ("months", ["no such words", "months"]):
+        answer = ask(client, stop=stop).choices[0]
+        assert answer.message.content == whole[:cut].rstrip() and answer.finish_reason == "stop"
+    chunks = [chunk.choices[0] for chunk in ask(client, stop=["months"], stream=True) if chunk.choices]
+    assert "".join(choice.delta.content or "" for choice in chunks) == whole[:cut].rstrip()
+    assert chunks[-1].finish_reason == "stop"
+
+
 def test_what_would_be_ignored_is_refused(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         ask(client, n=2)

@@ -81,6 +81,21 @@ def test_a_response_that_is_not_kept_cannot_be_read(client: openai.OpenAI) -> No
         client.responses.retrieve(answer.id)
 
 
+def test_what_a_request_would_read_is_counted(client: openai.OpenAI, store: str) -> None:
+    count = client.responses.input_tokens.count(model=MODEL, input=QUESTION, tools=[search_in(store)])
+    assert count.object == "response.input_tokens" and count.input_tokens > 20
+    longer = client.responses.input_tokens.count(
+        model=MODEL, input=QUESTION, tools=[search_in(store)], instructions="Be as brief as you can, and write in English."
+    )
+    assert longer.input_tokens > count.input_tokens
+
+
+def test_conversations_are_not_compacted_by_the_caller(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.responses.compact(model=MODEL, input=QUESTION)
+    assert caught.value.code == "unknown_route"
+
+
 def test_functions_are_refused(client: openai.OpenAI) -> None:
     function = {"type": "function", "name": "f", "parameters": {}, "strict": True}
     with pytest.raises(openai.BadRequestError) as caught:

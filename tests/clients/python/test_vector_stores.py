@@ -39,6 +39,13 @@ def test_filters_and_thresholds_hold(client: openai.OpenAI, store: str) -> None:
     assert all(found.score >= best for found in search(ranking_options={"score_threshold": best}))
 
 
+def test_a_search_says_what_it_searched_for(client: openai.OpenAI, store: str) -> None:
+    # No language model is configured, so the question stays as it is.
+    question = "How long is the notice period?"
+    page = client.vector_stores.search(store, query=question, rewrite_query=True, ranking_options={"ranker": "none"})
+    assert page.search_query == [question] and page.data[0].filename == "lease.md"
+
+
 def test_the_files_of_a_store_are_listed_changed_read_and_removed(client: openai.OpenAI, store: str) -> None:
     added = client.vector_stores.files.upload_and_poll(vector_store_id=store, file=("boat.txt", b"The boat is green."))
     assert added.status == "completed" and added.last_error is None

@@ -26,11 +26,11 @@ const EMBEDDED: &str = "SELECT DISTINCT c.content_hash FROM chunk c WHERE c.work
     AND EXISTS (SELECT 1 FROM embeddings e \
       WHERE e.relation_id = (SELECT relation_id FROM workspace WHERE id = $1) AND e.chunk_id = c.id AND e.space_id = $3)";
 
-const LIST: &str = "SELECT id, source, content_type, title, metadata, size_bytes, chunks, chunking_fingerprint, \
+const LIST: &str = "SELECT id, coalesce(filename, source) AS source, content_type, title, metadata, size_bytes, chunks, chunking_fingerprint, \
       blob_id IS NOT NULL AS has_bytes, created_at, updated_at FROM document \
     WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3";
 
-const ONE: &str = "SELECT id, source, content_type, title, metadata, size_bytes, chunks, chunking_fingerprint, \
+const ONE: &str = "SELECT id, coalesce(filename, source) AS source, content_type, title, metadata, size_bytes, chunks, chunking_fingerprint, \
       blob_id IS NOT NULL AS has_bytes, created_at, updated_at FROM document WHERE id = $1";
 
 /// A file that is cut anew from these bytes is waited for: it and the deletion would otherwise wait for each other.

@@ -19,7 +19,7 @@ const EXPIRED_AT_ONCE: i32 = 100;
 
 const COLUMNS: &str = "id, filename, content_type, purpose, blob_id, size_bytes, created_at, expires_at";
 
-const INSERT: &str = "INSERT INTO file (id, workspace_id, filename, content_type, purpose, size_bytes, content_hash, blob_id, expires_at) \
+pub(super) const INSERT: &str = "INSERT INTO file (id, workspace_id, filename, content_type, purpose, size_bytes, content_hash, blob_id, expires_at) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9)) \
     RETURNING id, filename, content_type, purpose, blob_id, size_bytes, created_at, expires_at";
 
@@ -163,7 +163,7 @@ pub(super) fn page<T>(
     Ok(Page { items, has_more })
 }
 
-fn stored(row: &PgRow) -> Result<StoredFile, sqlx::Error> {
+pub(super) fn stored(row: &PgRow) -> Result<StoredFile, sqlx::Error> {
     Ok(StoredFile {
         id: row.try_get("id")?,
         filename: row.try_get("filename")?,

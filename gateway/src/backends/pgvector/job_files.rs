@@ -20,7 +20,7 @@ const REOPEN: &str = "UPDATE job SET total = total + $2, status = CASE status WH
     finished_at = NULL WHERE id = $1 AND status <> 'cancelled' AND total <= $3 - $2";
 
 /// Numbers begin at 1 with the job's first file.
-const AFTER: &str = "SELECT job_item.id - first.id + 1 AS number, source, status, reason, document_id, chunks_done, chunks_total \
+const AFTER: &str = "SELECT job_item.id - first.id + 1 AS number, coalesce(filename, source) AS source, status, reason, document_id, chunks_done, chunks_total \
     FROM job_item CROSS JOIN (SELECT min(id) AS id FROM job_item WHERE job_id = $1) first \
     WHERE job_id = $1 AND job_item.id >= first.id + $2 ORDER BY job_item.id LIMIT $3";
 

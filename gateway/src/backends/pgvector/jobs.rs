@@ -31,7 +31,7 @@ const INSERT_ITEMS: &str = "INSERT INTO job_item (job_id, workspace_id, collecti
 
 /// Of many files those that failed are shown before others, yet all in the order they came.
 const SHOWN_ITEMS: &str = "SELECT * FROM ( \
-      SELECT id - min(id) OVER () + 1 AS number, source, status, reason, document_id, chunks_done, chunks_total \
+      SELECT id - min(id) OVER () + 1 AS number, coalesce(filename, source) AS source, status, reason, document_id, chunks_done, chunks_total \
       FROM job_item WHERE job_id = $1 ORDER BY status = 'failed' DESC, id LIMIT $2) shown ORDER BY number";
 
 /// A publish holds the lock on the row while it works; skipping it means that the lease still holds.

@@ -2,7 +2,7 @@
 //!
 //! - `migrate::migrate(&config.database, &urls, &space, deadline)` makes the schema; `ragline-gateway migrate` and nobody else calls it.
 //! - `Store::connect(&config.database, &database_url, space)` gives the store that implements `Searcher`, `Directory`, `BlobStore`,
-//!   `JobStore`, `DocumentStore`, `WorkspaceStore` and `ResponseStore`; it connects when first used, so the gateway starts while PostgreSQL is down. Call
+//!   `JobStore`, `DocumentStore`, `WorkspaceStore`, `UploadStore` and `ResponseStore`; it connects when first used, so the gateway starts while PostgreSQL is down. Call
 //!   [`Store::prove`] or `Directory::ready` before serving: both refuse a role that row-level security does not bind.
 //! - [`Store::replace_url`] takes a new password without a restart, [`Store::maintain`] is the loop that removes orphaned bytes
 //!   and the rows of deleted workspaces and merges postings, [`Store::figures`] are the server's figures for the metrics.
@@ -37,6 +37,7 @@ mod signals;
 pub mod space;
 mod stage;
 mod stale;
+mod uploads;
 mod vector_stores;
 mod workspaces;
 

@@ -12,7 +12,7 @@ use crate::traits::{
 /// Documents of one job; the rest is taken by the next call.
 const MOST_AT_ONCE: i64 = 100_000;
 
-const LIST: &str = "SELECT id, source, content_type, title, metadata, size_bytes, chunks, chunking_fingerprint, \
+const LIST: &str = "SELECT id, coalesce(filename, source) AS source, content_type, title, metadata, size_bytes, chunks, chunking_fingerprint, \
       blob_id IS NOT NULL AS has_bytes, created_at, updated_at FROM document \
     WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id < $2) AND (chunking_fingerprint < $4 OR chunking_fingerprint > $4) \
       AND chunking IS NULL ORDER BY id DESC LIMIT $3";

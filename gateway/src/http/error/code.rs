@@ -64,11 +64,13 @@ pub enum ErrorCode {
     OriginRefused,
     UnsupportedParameter,
     ResponseNotFound,
+    UploadNotFound,
+    UploadClosed,
 }
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 58] = [
         Self::MissingApiKey,
         Self::InvalidApiKey,
         Self::AdminRequired,
@@ -125,6 +127,8 @@ impl ErrorCode {
         Self::OriginRefused,
         Self::UnsupportedParameter,
         Self::ResponseNotFound,
+        Self::UploadNotFound,
+        Self::UploadClosed,
     ];
 
     /// The status line: 4xx the client can mend, 503 and 504 a dependency, 500 our bug.
@@ -141,7 +145,8 @@ impl ErrorCode {
             | Self::FileNotFound
             | Self::VectorStoreNotFound
             | Self::FileBatchNotFound
-            | Self::ResponseNotFound => StatusCode::NOT_FOUND,
+            | Self::ResponseNotFound
+            | Self::UploadNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MalformedJson
@@ -155,6 +160,7 @@ impl ErrorCode {
             | Self::InvalidMetadata
             | Self::VectorStoreExpired
             | Self::GenerationDisabled
+            | Self::UploadClosed
             | Self::UnsupportedParameter => StatusCode::BAD_REQUEST,
             Self::UploadTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge | Self::FileTooLarge | Self::UploadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -71,6 +71,8 @@ impl ErrorCode {
             Self::UnsupportedParameter => {
                 "A parameter of OpenAI's that the gateway cannot honour; `param` names it. Leave it out."
             }
+            Self::UploadNotFound => "The workspace of the key has no such upload; it may have been swept away.",
+            Self::UploadClosed => "The upload was completed or cancelled, or went past its hour: begin another.",
             Self::ResponseNotFound => "The workspace of the key keeps no such response; it may have been swept away.",
         }
     }

@@ -68,7 +68,6 @@ const KNOWN: Known = Known {
         Refused { name: "n", idle: one, why: "one answer is written" },
         Refused { name: "presence_penalty", idle: zero, why: "answers keep to the passages" },
         Refused { name: "response_format", idle: plain_text, why: "answers are text with citations, not JSON" },
-        Refused { name: "stop", idle: empty, why: "answers end by themselves or with max_completion_tokens" },
         Refused { name: "tool_choice", idle: free_choice, why: "functions are not called" },
         Refused { name: "tools", idle: empty, why: "functions are not called; passages are looked for in any case" },
         Refused { name: "top_logprobs", idle: zero, why: "probabilities of tokens are not known" },
@@ -82,7 +81,7 @@ fn only_text(value: &Value) -> bool {
 
 /// A conversation whose last message of the user is answered. OpenAI's other parameters are accepted where ignoring them is harmless
 /// (`user`, `seed`, `store`, `metadata`, …) and refused with `unsupported_parameter` where it would not be (functions, `n` above 1,
-/// `logprobs`, `stop`, JSON as `response_format`, …).
+/// `logprobs`, JSON as `response_format`, …).
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"model": "ragline", "messages": [{"role": "user", "content": "How long is the notice period?"}]}))]
 pub(crate) struct CompletionBody {
@@ -103,11 +102,40 @@ pub(crate) struct CompletionBody {
     max_completion_tokens: Option<u32>,
     /// The older name of `max_completion_tokens`.
     max_tokens: Option<u32>,
+    /// The answer ends before the first of these: one text, or up to four of at most 256 characters.
+    stop: Option<StopBody>,
     /// Beyond OpenAI's API: which passages to answer from. In OpenAI's clients, `extra_body={"retrieval": {…}}`.
     retrieval: Option<RetrievalBody>,
     #[serde(flatten)]
     #[schema(ignore)]
     rest: Map<String, Value>,
+}
+
+/// Where an answer is to end.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum StopBody {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// Texts that an answer ends before, and characters of each.
+const MOST_STOPS: usize = 4;
+const MOST_STOP_CHARS: usize = 256;
+
+impl StopBody {
+    fn checked(self) -> Result<Vec<String>, ApiError> {
+        let texts = match self {
+            Self::One(text) => Some(text).filter(|text| !text.is_empty()).into_iter().collect(),
+            Self::Several(texts) => texts,
+        };
+        let fits = |text: &String| !text.is_empty() && text.chars().nth(MOST_STOP_CHARS).is_none();
+        if texts.len() <= MOST_STOPS && texts.iter().all(fits) {
+            return Ok(texts);
+        }
+        let message = format!("stop takes up to {MOST_STOPS} texts of 1 to {MOST_STOP_CHARS} characters");
+        Err(ApiError::invalid("stop", message))
+    }
 }
 
 /// What a stream contains.
@@ -164,6 +192,7 @@ fn checked(body: CompletionBody) -> Result<(AnswerRequest, Retrieving), ApiError
         top_p,
         max_completion_tokens,
         max_tokens,
+        stop,
         retrieval,
         rest,
     } = body;
@@ -178,7 +207,9 @@ fn checked(body: CompletionBody) -> Result<(AnswerRequest, Retrieving), ApiError
         messages.iter().enumerate().map(|(place, message)| said(&format!("messages[{place}]"), message)).collect();
     let Conversation { question, history, instructions } = conversation("messages", None, said?)?;
     let (_, max_tokens) = tokens;
-    let request = AnswerRequest { question, history, instructions, temperature, top_p, max_tokens, ..AnswerRequest::default() };
+    let stop = stop.map(StopBody::checked).transpose()?.unwrap_or_default();
+    let request =
+        AnswerRequest { question, history, instructions, temperature, top_p, max_tokens, stop, ..AnswerRequest::default() };
     Ok((request, retrieval.unwrap_or_default().checked()?))
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct CompletionView {
 pub(crate) struct ChoiceView {
     index: u32,
     message: ChatMessageView,
-    /// `stop`, or `length` where the answer was cut off at its most tokens.
+    /// `stop`, also where one of the request's `stop` ended it, or `length` where the answer was cut off at its most tokens.
     #[schema(example = "stop")]
     finish_reason: &'static str,
     /// Always null.

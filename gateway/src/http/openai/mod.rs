@@ -33,6 +33,7 @@ mod store_files;
 mod store_search;
 mod stream;
 mod upload;
+mod uploads;
 mod vector_stores;
 
 type Table = OpenApiRouter<Arc<ApiState>>;
@@ -44,6 +45,7 @@ const POLL_AFTER: (HeaderName, HeaderValue) = (HeaderName::from_static("openai-p
 pub(super) fn timed() -> Table {
     embeddings::table()
         .merge(files::table())
+        .merge(uploads::table())
         .merge(vector_stores::table())
         .merge(store_files::table())
         .merge(store_file_content::table())
@@ -56,7 +58,7 @@ pub(super) fn timed() -> Table {
 
 /// Routes whose deadline counts from one piece to the next.
 pub(super) fn streamed() -> Table {
-    files::streamed()
+    files::streamed().merge(uploads::streamed())
 }
 
 /// An answer about something that a client may be waiting for.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{store_files::expired, vector_stores::find};
 use crate::{
-    answer::AnswerRequest,
+    answer::{AnswerRequest, Preference},
     http::{
         answers::MOST_PASSAGES,
         error::{ApiError, ErrorCode},
@@ -49,6 +49,7 @@ pub(super) struct Retrieving {
     pub(super) filter: Option<Filter>,
     pub(super) threshold: Option<f32>,
     pub(super) stores: Stores,
+    pub(super) preference: Preference,
 }
 
 /// Vector stores, and the parameter that names them.
@@ -69,7 +70,7 @@ impl RetrievalBody {
             Some(ids) => stores("retrieval.vector_store_ids", &ids)?,
             None => Stores::default(),
         };
-        Ok(Retrieving { limit, mode, filter, threshold, stores })
+        Ok(Retrieving { limit, mode, filter, threshold, stores, preference: Preference::default() })
     }
 }
 
@@ -104,7 +105,7 @@ impl Retrieving {
         principal: &Principal,
         request: AnswerRequest,
     ) -> Result<AnswerRequest, ApiError> {
-        let Self { limit, mode, filter, threshold, stores } = self;
+        let Self { limit, mode, filter, threshold, stores, preference } = self;
         let Stores { param, ids } = stores;
         let mut collections = Vec::with_capacity(ids.len());
         if !ids.is_empty() {
@@ -116,6 +117,6 @@ impl Retrieving {
                 }
             }
         }
-        Ok(AnswerRequest { limit, mode, filter, threshold, collections, ..request })
+        Ok(AnswerRequest { limit, mode, filter, threshold, collections, preference, ..request })
     }
 }

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{Json, extract::State};
+use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -11,7 +12,7 @@ use super::{
     Table, attributes::shown, file_reference, store_file_content::StoredTextView, store_files::expired, vector_stores::find,
 };
 use crate::{
-    answer::SearchRequest,
+    answer::{Preference, SearchRequest},
     http::{
         body::JsonBody,
         error::{ApiError, ErrorBody},
@@ -44,8 +45,8 @@ pub(super) fn table() -> Table {
 pub(crate) struct StoreSearchBody {
     /// A question, or up to 10 that are searched each; the best of all are returned.
     query: Queries,
-    /// Taken for the sake of clients: questions are searched as they are, and `search_query` says so.
-    #[expect(dead_code, reason = "no question is rewritten here")]
+    /// Let the pipeline's language model put each question as a query, which `search_query` then shows. Without such a model, or when it
+    /// does not answer within ten seconds, questions are searched as they are.
     rewrite_query: Option<bool>,
     /// Passages wanted, 1 to 50; 10 when absent.
     #[schema(minimum = 1, maximum = 50)]
@@ -68,8 +69,7 @@ pub(crate) enum Queries {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RankingOptions {
-    /// `auto`, `none` or `default-2024-11-15`: all mean the pipeline's own ranking.
-    #[expect(dead_code, reason = "every ranker means the same here")]
+    /// `auto` and `default-2024-11-15` are the pipeline's own ranking; `none` leaves its reranking model out, where it has one.
     ranker: Option<Ranker>,
     /// Leave passages out whose score is lower, 0 to 1.
     #[schema(minimum = 0, maximum = 1)]
@@ -92,7 +92,7 @@ pub(crate) enum Ranker {
 pub(crate) struct StoreSearchView {
     #[schema(example = "vector_store.search_results.page")]
     object: &'static str,
-    /// What was searched for.
+    /// What was searched for: the questions, or what `rewrite_query` made of them.
     search_query: Vec<String>,
     data: Vec<StoreResultView>,
     has_more: bool,
@@ -134,8 +134,12 @@ pub(crate) async fn search(
     PathId(id): PathId<VectorStoreId>,
     JsonBody(body): JsonBody<StoreSearchBody>,
 ) -> Result<Json<StoreSearchView>, ApiError> {
-    let (queries, request) = checked(body)?;
+    let Checked { mut queries, rewrites, request } = checked(body)?;
     let collection = collection(&state, &principal, id).await?;
+    if rewrites {
+        let rewriting = queries.iter().map(|query| state.parts.answering.rewrite(&principal, query));
+        queries = join_all(rewriting).await.into_iter().map(|rewritten| rewritten.query).collect();
+    }
     let mut best: HashMap<i64, Match> = HashMap::new();
     for query in &queries {
         let request = SearchRequest { query: query.clone(), collections: vec![collection], ..request.clone() };
@@ -158,10 +162,17 @@ pub(crate) async fn search(
     }))
 }
 
-/// What is searched for, and the search without it.
-fn checked(body: StoreSearchBody) -> Result<(Vec<String>, SearchRequest), ApiError> {
-    let StoreSearchBody { query, rewrite_query: _, max_num_results, filters, ranking_options } = body;
-    let RankingOptions { ranker: _, score_threshold } = ranking_options.unwrap_or_default();
+/// A search that can be made.
+struct Checked {
+    queries: Vec<String>,
+    rewrites: bool,
+    /// Without what is searched for.
+    request: SearchRequest,
+}
+
+fn checked(body: StoreSearchBody) -> Result<Checked, ApiError> {
+    let StoreSearchBody { query, rewrite_query, max_num_results, filters, ranking_options } = body;
+    let RankingOptions { ranker, score_threshold } = ranking_options.unwrap_or_default();
     let queries = match query {
         Queries::One(query) => vec![query],
         Queries::Many(queries) => queries,
@@ -179,7 +190,10 @@ fn checked(body: StoreSearchBody) -> Result<(Vec<String>, SearchRequest), ApiErr
     }
     check_threshold(score_threshold).map_err(|error| error.of("ranking_options.score_threshold"))?;
     let filter = filter::parse("filters", filters)?;
-    Ok((queries, SearchRequest { limit: Some(limit), filter, threshold: score_threshold, ..SearchRequest::default() }))
+    let preference = Preference { without_reranker: matches!(ranker, Some(Ranker::None)), weights: None };
+    let request =
+        SearchRequest { limit: Some(limit), filter, threshold: score_threshold, preference, ..SearchRequest::default() };
+    Ok(Checked { queries, rewrites: rewrite_query == Some(true), request })
 }
 
 /// The collection of a store that can be searched.

@@ -38,7 +38,7 @@ pub(super) async fn receive(parts: &Parts, workspace: WorkspaceId, request: Requ
     let mut uploads = Uploads::new(Arc::clone(&parts.blobs), workspace);
     let fields = match read(parts, &mut uploads, &mut form).await {
         Ok(fields) => fields,
-        Err(error) => return Err(form.refuse(error).await),
+        Err(error) => return Err(form.refuse(error)),
     };
     let stored = parts.files.create_file(workspace, new_file(fields)?).await?;
     uploads.keep();
@@ -84,18 +84,27 @@ fn new_file(fields: Fields) -> Result<NewFile, ApiError> {
         return Err(ApiError::new(ErrorCode::MissingFile, "the form has no field `file`").of("file"));
     };
     let purpose = purpose.ok_or_else(|| missing("purpose"))?;
-    if !PURPOSES.contains(&purpose.as_str()) {
-        let message = format!("purpose must be {}; this gateway runs neither batches nor training", PURPOSES.join(" or "));
-        return Err(ApiError::invalid("purpose", message));
-    }
-    match (anchor.as_deref(), seconds) {
-        (None, None) => {}
-        (Some("created_at"), Some(seconds)) if SECONDS.contains(&seconds) => {}
-        _ => {
-            let message = "expires_after must have the anchor created_at and 3600 to 2592000 seconds";
-            return Err(ApiError::invalid("expires_after", message));
-        }
-    }
+    check_purpose(&purpose)?;
+    check_expiry(anchor.as_deref(), seconds)?;
     let StoredBlob { id: blob, size_bytes, content_hash } = blob;
     Ok(NewFile { filename, content_type, purpose, blob, size_bytes, content_hash, expires_after: seconds })
+}
+
+pub(super) fn check_purpose(purpose: &str) -> Result<(), ApiError> {
+    if PURPOSES.contains(&purpose) {
+        return Ok(());
+    }
+    let message = format!("purpose must be {}; this gateway runs neither batches nor training", PURPOSES.join(" or "));
+    Err(ApiError::invalid("purpose", message))
+}
+
+pub(super) fn check_expiry(anchor: Option<&str>, seconds: Option<u32>) -> Result<(), ApiError> {
+    match (anchor, seconds) {
+        (None, None) => Ok(()),
+        (Some("created_at"), Some(seconds)) if SECONDS.contains(&seconds) => Ok(()),
+        _ => {
+            let message = "expires_after must have the anchor created_at and 3600 to 2592000 seconds";
+            Err(ApiError::invalid("expires_after", message))
+        }
+    }
 }

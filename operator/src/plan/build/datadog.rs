@@ -41,6 +41,7 @@ const NAMES: &[(&str, &str)] = &[
     ("rag_answers", "rag.answers"),
     ("rag_citations_dropped", "rag.citations.dropped"),
     ("rag_condense_failures", "rag.condense.failures"),
+    ("rag_rewrite_failures", "rag.rewrite.failures"),
     ("rag_llm_cost_usd", "rag.llm.cost_usd"),
     ("rag_generation_failures", "rag.generation.failures"),
     ("ragline_spans_dropped", "ragline.spans.dropped"),

@@ -12,7 +12,6 @@ use ragline_crds::{
 };
 
 use super::{Problem, Problems, cache, identity, providers, secrets, tracing};
-use crate::plan::names;
 
 /// Overwrites `$to.$field` where the spec names it.
 macro_rules! take {

@@ -1,4 +1,5 @@
-//! Responses that are written while nobody waits. Each counts among the requests under way and has a request's deadline.
+//! Responses that are written while nobody waits. Each counts among the requests under way, has a request's deadline, and is waited for
+//! when the gateway ends.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +21,7 @@ use crate::{
     answer::AnswerRequest,
     http::{
         error::{ApiError, ErrorCode},
-        guard,
+        guard::{self, UnderWay},
         ids::ResponseId,
         observe,
         state::ApiState,
@@ -39,13 +40,18 @@ pub(super) async fn begin(
     draft: Draft,
     keeping: Keeping,
 ) -> Result<Response, ApiError> {
+    if state.parts.shutdown.is_cancelled() {
+        return Err(ApiError::new(ErrorCode::ShuttingDown, "the gateway is ending; ask again"));
+    }
     let Ok(permit) = Arc::clone(&state.permits).try_acquire_owned() else {
         let message = "as many requests as limits.concurrentRequests allows are under way; try again shortly";
         return Err(ApiError::new(ErrorCode::TooManyRequests, message).after(Duration::from_secs(1)));
     };
+    let place = (permit, UnderWay::begin(&state.parts.metrics.http_requests_in_flight));
     keeping.keep(&draft).await?;
     let response = Json(&draft.view).into_response();
-    tokio::spawn(write(state, principal, request, draft, keeping, permit).in_current_span());
+    let tasks = state.background.tasks.clone();
+    tasks.spawn(write(state, principal, request, draft, keeping, place).in_current_span());
     Ok(response)
 }
 
@@ -55,7 +61,7 @@ async fn write(
     request: AnswerRequest,
     mut draft: Draft,
     keeping: Keeping,
-    permit: OwnedSemaphorePermit,
+    place: (OwnedSemaphorePermit, UnderWay),
 ) {
     let limit = Duration::from(state.parts.limits.request_timeout_seconds);
     let (id, kept) = (draft.view.id, keeping.clone());
@@ -66,7 +72,7 @@ async fn write(
     let ended = tokio::select! {
         written = timeout(limit, written) => written.unwrap_or_else(|_| Err(guard::timed_out(limit))),
         () = cancelled(&kept, id) => return,
-        () = state.parts.shutdown.cancelled() => Err(ApiError::new(ErrorCode::ShuttingDown, "the gateway ended; ask again")),
+        () = state.background.overdue.cancelled() => Err(ApiError::new(ErrorCode::ShuttingDown, "the gateway ended; ask again")),
     };
     if let Err(error) = ended {
         observe::log_broken(&error);
@@ -76,7 +82,7 @@ async fn write(
     if let Err(error) = keeping.end(&draft).await {
         observe::log_broken(&error.into());
     }
-    drop(permit);
+    drop(place);
 }
 
 /// Resolves once nobody waits for the response any more. A store that does not answer is asked again.

@@ -29,6 +29,7 @@ use crate::{
 };
 
 mod background;
+mod count;
 mod draft;
 mod history;
 mod kept;
@@ -41,6 +42,7 @@ mod write;
 pub(super) fn table() -> Table {
     OpenApiRouter::new()
         .routes(routes!(create))
+        .routes(routes!(count::count))
         .routes(routes!(kept::show, kept::delete))
         .routes(routes!(kept::cancel))
         .routes(routes!(kept::input_items))

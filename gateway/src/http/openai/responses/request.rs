@@ -25,6 +25,7 @@ const KNOWN: Known = Known {
         "image",
         "max_tool_calls",
         "parallel_tool_calls",
+        "personality",
         "prompt_cache_key",
         "prompt_cache_options",
         "prompt_cache_retention",

@@ -6,6 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
+    answer::Preference,
     http::{
         answers::MOST_PASSAGES,
         error::{ApiError, ErrorCode},
@@ -47,7 +48,7 @@ pub(crate) struct FileSearchBody {
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RankingBody {
-    /// `auto` or `default-2024-11-15`; both are the pipeline's own.
+    /// `auto` and `default-2024-11-15` are the pipeline's own; `none` leaves its reranking model out, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     ranker: Option<String>,
     /// Leave passages out whose score is lower, 0 to 1.
@@ -57,7 +58,7 @@ pub(crate) struct RankingBody {
     hybrid_search: Option<HybridBody>,
 }
 
-/// The shares of meaning and of words. One of them may be 0, or both be equal; others are not offered.
+/// What meaning and words count when both are searched by, by their relation alone; with 0 for one, the other is searched by alone.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HybridBody {
@@ -111,14 +112,14 @@ impl FileSearchBody {
             let message = format!("tools[0].max_num_results is {wanted}; it must be 1 to {MOST_RESULTS}");
             return Err(ApiError::invalid("tools[0].max_num_results", message));
         }
-        let (threshold, mode) = ranking_options.as_ref().map_or(Ok((None, None)), RankingBody::checked)?;
         let limit = max_num_results.map(|wanted| wanted.min(MOST_PASSAGES));
-        Ok(Retrieving { limit, mode, filter, threshold, stores })
+        let found = Retrieving { limit, filter, stores, ..Retrieving::default() };
+        ranking_options.as_ref().map_or(Ok(found.clone()), |ranking| ranking.applied(found))
     }
 }
 
 impl RankingBody {
-    fn checked(&self) -> Result<(Option<f32>, Option<SearchMode>), ApiError> {
+    fn applied(&self, found: Retrieving) -> Result<Retrieving, ApiError> {
         let invalid = |field: &str, what: &str| {
             let param = format!("tools[0].ranking_options.{field}");
             ApiError::invalid(&param, format!("{param} {what}"))
@@ -130,19 +131,23 @@ impl RankingBody {
         if score_threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
             return Err(invalid("score_threshold", "must be 0 to 1"));
         }
-        let mode = match hybrid_search {
-            None => None,
-            Some(HybridBody { embedding_weight, text_weight }) => match (*embedding_weight, *text_weight) {
-                (meaning, words) if meaning > 0.0 && words == 0.0 => Some(SearchMode::Vector),
-                (meaning, words) if meaning == 0.0 && words > 0.0 => Some(SearchMode::Lexical),
-                (meaning, words) if meaning > 0.0 && (meaning - words).abs() < 1e-6 => Some(SearchMode::Hybrid),
-                _ => {
-                    let param = "tools[0].ranking_options.hybrid_search";
-                    return Err(unsupported(param, "meaning and words count the same, or one of them alone"));
+        let (mode, weights) = match hybrid_search {
+            None => (None, None),
+            Some(HybridBody { embedding_weight: meaning, text_weight: words }) => {
+                let most = meaning.max(*words);
+                if *meaning < 0.0 || *words < 0.0 || most <= 0.0 {
+                    return Err(invalid("hybrid_search", "must have weights of 0 or more, and one above 0"));
                 }
-            },
+                match (*meaning, *words) {
+                    (_, 0.0) => (Some(SearchMode::Vector), None),
+                    (0.0, _) => (Some(SearchMode::Lexical), None),
+                    (meaning, words) => (Some(SearchMode::Hybrid), Some([meaning, words].map(|weight| (weight / most) as f32))),
+                }
+            }
         };
-        Ok((score_threshold.filter(|threshold| *threshold > 0.0).map(|threshold| threshold as f32), mode))
+        let threshold = score_threshold.filter(|threshold| *threshold > 0.0).map(|threshold| threshold as f32);
+        let without_reranker = ranker.as_deref() == Some("none");
+        Ok(Retrieving { mode, threshold, preference: Preference { without_reranker, weights }, ..found })
     }
 }
 
@@ -171,6 +176,19 @@ mod tests {
     }
 
     #[test]
+    fn weights_count_by_their_relation() {
+        let found = |meaning: f64, words: f64, ranker: &str| {
+            let hybrid = json!({"embedding_weight": meaning, "text_weight": words});
+            let found = tool(json!({"ranking_options": {"ranker": ranker, "hybrid_search": hybrid}})).unwrap();
+            (found.mode, found.preference)
+        };
+        let preference = |without_reranker, weights| Preference { without_reranker, weights };
+        assert_eq!(found(1.0, 4.0, "auto"), (Some(SearchMode::Hybrid), preference(false, Some([0.25, 1.0]))));
+        assert_eq!(found(1e308, 1e308, "none"), (Some(SearchMode::Hybrid), preference(true, Some([1.0, 1.0]))));
+        assert_eq!(found(0.0, 2.0, "none"), (Some(SearchMode::Lexical), preference(true, None)));
+    }
+
+    #[test]
     fn what_the_tool_cannot_do_is_named() {
         let ranking = |ranking: Value| json!({"ranking_options": ranking});
         let cases = [
@@ -182,8 +200,13 @@ mod tests {
             (ranking(json!({"ranker": "x"})), ErrorCode::InvalidValue, "tools[0].ranking_options.ranker"),
             (ranking(json!({"score_threshold": 2})), ErrorCode::InvalidValue, "tools[0].ranking_options.score_threshold"),
             (
-                ranking(json!({"hybrid_search": {"embedding_weight": 1, "text_weight": 2}})),
-                ErrorCode::UnsupportedParameter,
+                ranking(json!({"hybrid_search": {"embedding_weight": 0, "text_weight": 0}})),
+                ErrorCode::InvalidValue,
+                "tools[0].ranking_options.hybrid_search",
+            ),
+            (
+                ranking(json!({"hybrid_search": {"embedding_weight": -1, "text_weight": 2}})),
+                ErrorCode::InvalidValue,
                 "tools[0].ranking_options.hybrid_search",
             ),
         ];
