@@ -82,7 +82,12 @@ impl App {
         let password = settings.secrets.valkey_password.as_ref().map(Secret::read).transpose()?;
         let (cache, valkey) = cache::open(&config.cache, password, &metrics)?;
         let cache = around(cache);
-        let store = connect(&settings)?;
+        let store = Store::connect_with_replicas(
+            &config.database,
+            &settings.database_url()?,
+            &settings.database_replica_urls()?,
+            space_wanted(config),
+        )?;
         let embedder = models::embedder(&settings, Arc::clone(&cache))?;
         let generator = models::generator(&settings, Arc::clone(&embedder), &metrics)?;
         let retriever = Retriever {
