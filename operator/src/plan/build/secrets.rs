@@ -74,7 +74,7 @@ fn with_replicas(pipeline: &Pipeline, mut secret: Secret, password: &SecretStrin
     let hosts = replica_hosts(pipeline);
     if !hosts.is_empty() {
         let password = password.expose_secret();
-        let url = |host| format!("postgresql://{APPLICATION}:{password}@{host}:{}/{DATABASE}", ports::POSTGRES);
+        let url = |host: String| format!("postgresql://{APPLICATION}:{password}@{host}:{}/{DATABASE}", ports::POSTGRES);
         let urls = hosts.into_iter().map(url).collect::<Vec<_>>().join(",");
         secret.data.get_or_insert_default().insert(env::DATABASE_REPLICA_URLS.to_owned(), ByteString(urls.into_bytes()));
     }

@@ -83,7 +83,7 @@ async fn searches_go_on_while_the_primary_or_a_replica_is_killed() {
     let gateway = Gateway::of(&world, "a").await;
     gateway.ingest(&[("b.md", "# Tramway\n\nThe tramway runs every ten minutes.\n")]).await;
     let found = gateway.search("tramway").await;
-    assert!(found["data"][0]["filename"] == "b.md", "what was just stored is found: {found}");
+    assert!(found["data"][0]["source"]["filename"] == "b.md", "what was just stored is found: {found}");
     let documents = gateway.get("/v1/documents").await;
     drop(gateway);
 
