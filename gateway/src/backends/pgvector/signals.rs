@@ -114,8 +114,10 @@ impl Signals {
 
     /// Gives the connection up that listens: the server it goes to does not answer. What was heard counts no more.
     pub(super) fn doubt(&self) {
-        lock(&self.shared.versions).listening = false;
-        self.shared.doubt.notify_one();
+        let was_listening = std::mem::replace(&mut lock(&self.shared.versions).listening, false);
+        if was_listening {
+            self.shared.doubt.notify_one();
+        }
     }
 
     /// Resolves when something changes after this call.

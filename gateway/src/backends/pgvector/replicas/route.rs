@@ -80,6 +80,10 @@ impl Store {
             Err(StoreError::Unreachable(source)) => source,
             found => return found,
         };
+        if self.inner.replicas.any_fit() {
+            // What a replica says of keys and versions may be a moment old, and must not be kept as if it were what was heard.
+            self.inner.signals.doubt();
+        }
         for replica in self.inner.replicas.fit() {
             if let Some(found) = self.try_on(&replica, &read).await {
                 return found;

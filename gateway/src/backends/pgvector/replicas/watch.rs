@@ -93,13 +93,15 @@ impl Watch {
                 Err(silence) => Err(Away::Silent(silence)),
             };
             silences = 0;
+            if verdict.is_err() {
+                // What it tells may be missed, and a connection that hangs would not say so for hours.
+                self.signals.doubt();
+            }
             let was_away = self.away.send_replace(verdict.is_err());
             match &verdict {
                 Err(error) if !was_away => {
                     let error = error as &dyn Error;
                     warn!(error, "the primary is away: replicas go on serving searches, and nothing can be written");
-                    // What it tells may be missed, and a connection that hangs would not say so for hours.
-                    self.signals.doubt();
                 }
                 Ok(()) if was_away => info!("the primary is back"),
                 Ok(()) | Err(_) => {}
