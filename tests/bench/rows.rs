@@ -124,7 +124,7 @@ impl Rows {
     pub(crate) async fn index(&self) -> anyhow::Result<Duration> {
         let begin = Instant::now();
         sqlx::raw_sql("ANALYZE chunk; ANALYZE attribute; ANALYZE embeddings").execute(&self.owner).await?;
-        index::run(&self.owner, &Config::default().index).await?;
+        Box::pin(index::run(&self.owner, &Config::default().index)).await?;
         // As a gateway would have done meanwhile.
         self.store.tend_all(true).await?;
         Ok(begin.elapsed())

@@ -9,18 +9,19 @@ use sha2::{Digest, Sha256};
 
 use super::{
     confidence::{self, Assessment},
+    matches::Matches,
     request::AnswerError,
     retrieve::{Query, Retriever},
 };
 use crate::traits::{
     cache::{CacheKey, Namespace},
-    search::{Match, Principal},
+    search::Principal,
 };
 
 /// Passages and their assessment.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Context {
-    pub(super) matches: Vec<Match>,
+    pub(super) matches: Matches,
     pub(super) assessment: Assessment,
     /// How they were found.
     pub(super) mode: SearchMode,

@@ -14,6 +14,7 @@ pub(crate) mod fixtures;
 mod flight;
 mod fuse;
 mod legs;
+mod matches;
 pub mod prompt;
 mod redacted;
 mod relevance;
@@ -42,6 +43,7 @@ use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 pub use flight::Flights;
+pub use matches::Matches;
 pub use relevance::{RankError, RankRequest, Ranked, RankedBy, Ranker};
 pub use request::{
     AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, AnswerRequest, Citation, Mark, SearchOutcome, SearchRequest,
@@ -187,7 +189,7 @@ impl Answerer {
                 return Err(AnswerError::Generate(error));
             }
         };
-        let numbered = (1..).zip(context.matches).take(generation.passages.len());
+        let numbered = (1..).zip(context.matches.into_vec()).take(generation.passages.len());
         Ok(Writing {
             tally,
             embedder: Arc::clone(&self.retriever.embedder),

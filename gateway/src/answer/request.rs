@@ -6,6 +6,7 @@ use futures::stream::BoxStream;
 use ragline_config::SearchMode;
 use uuid::Uuid;
 
+use super::matches::Matches;
 use crate::traits::{
     embedder::EmbedError,
     filter::Filter,
@@ -31,7 +32,7 @@ pub struct SearchRequest {
 /// What a search found, best first.
 #[derive(Clone, Debug)]
 pub struct SearchOutcome {
-    pub matches: Vec<Match>,
+    pub matches: Matches,
     pub cache_hit: bool,
     /// How they were found: the mode that was asked for, unless one of its legs failed.
     pub mode: SearchMode,

@@ -12,6 +12,7 @@ use tracing::Instrument;
 use super::{
     flight::Flights,
     legs::{Found, Legs},
+    matches::Matches,
     request::{AnswerError, SearchOutcome, SearchRequest},
     rerank, score, similar,
 };
@@ -67,7 +68,7 @@ pub(super) struct Retrieved {
 /// What the cache keeps of a search.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Remembered {
-    matches: Vec<Match>,
+    matches: Matches,
     mode: SearchMode,
     plan: SearchPlan,
     /// The version that it is true of; not kept, since the key has it.
@@ -121,7 +122,10 @@ impl Retriever {
             }
         };
         let Remembered { matches, mode, plan, version } = found;
-        let matches = above(matches, query.threshold);
+        let matches = match query.threshold {
+            None => matches,
+            Some(least) => matches.filtered(|found| found.score.is_some_and(|score| score >= least)),
+        };
         self.observe(&matches, begin);
         let outcome = SearchOutcome { matches, cache_hit, mode, plan, took_ms: elapsed_ms(begin) };
         Ok(Retrieved { outcome, version })
@@ -162,7 +166,7 @@ impl Retriever {
         matches.truncate(query.limit as usize);
         let calibration = self.searcher.calibration().await.map_err(AnswerError::Search)?;
         score::assign(&mut matches, &query.text, mode, &calibration);
-        let remembered = Remembered { matches, mode, plan, version: store_version.filter(|_| reranked) };
+        let remembered = Remembered { matches: matches.into(), mode, plan, version: store_version.filter(|_| reranked) };
         if let (Some(version), Ok(bytes)) = (remembered.version, serde_json::to_vec(&remembered)) {
             let key = self.key(&principal, &query, version);
             self.cache.store(Namespace::VectorSearch, &key, Bytes::from(bytes)).await;
@@ -223,14 +227,6 @@ impl Retriever {
             self.metrics.vector_search_similarity_avg.observe(mean);
         }
         self.metrics.rag_retrieval_latency.observe(begin.elapsed().as_secs_f64());
-    }
-}
-
-/// The matches whose score is not below the threshold.
-fn above(matches: Vec<Match>, threshold: Option<f32>) -> Vec<Match> {
-    match threshold {
-        None => matches,
-        Some(least) => matches.into_iter().filter(|m| m.score.is_some_and(|score| score >= least)).collect(),
     }
 }
 

@@ -10,10 +10,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use tracing::Instrument;
-use uuid::Uuid;
 
 use super::{
     error::{ApiError, Cause},
+    ids,
     state::ApiState,
 };
 
@@ -77,7 +77,7 @@ fn request_id(request: &Request) -> String {
         (1..=MOST_ID_BYTES).contains(&id.len())
             && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
     };
-    given.filter(usable).map_or_else(|| format!("req_{}", Uuid::now_v7()), str::to_owned)
+    given.filter(usable).map_or_else(|| format!("req_{}", ids::quick_id()), str::to_owned)
 }
 
 fn log_error(error: &ApiError, id: &str, method: &str, route: &str) {

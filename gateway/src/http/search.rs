@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use ragline_config::SearchMode;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{
@@ -16,8 +21,11 @@ use super::{
     views::PassageView,
 };
 use crate::{
-    answer::SearchRequest,
-    traits::{ingest::Metadata, search::SearchPlan},
+    answer::{SearchOutcome, SearchRequest},
+    traits::{
+        ingest::Metadata,
+        search::{Match, SearchPlan},
+    },
 };
 
 /// A question may have this many characters.
@@ -65,6 +73,17 @@ pub struct SearchView {
     pub took_ms: f64,
 }
 
+/// As [`SearchView`], around passages that may have been written before.
+#[derive(Serialize)]
+struct Sent<'a> {
+    object: &'static str,
+    data: &'a RawValue,
+    mode: &'static str,
+    plan: &'static str,
+    cache_hit: bool,
+    took_ms: f64,
+}
+
 /// Searches passages.
 #[utoipa::path(post, path = "/v1/search", tag = "search", request_body = SearchBody,
     responses((status = 200, body = SearchView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
@@ -72,16 +91,13 @@ pub(super) async fn search(
     State(state): State<Arc<ApiState>>,
     Caller(principal): Caller,
     JsonBody(body): JsonBody<SearchBody>,
-) -> Result<Json<SearchView>, ApiError> {
-    let outcome = state.parts.answering.search(&principal, checked(body)?).await?;
-    Ok(Json(SearchView {
-        object: "list".into(),
-        data: outcome.matches.into_iter().map(Into::into).collect(),
-        mode: outcome.mode.label().into(),
-        plan: SearchPlan::label(outcome.plan).into(),
-        cache_hit: outcome.cache_hit,
-        took_ms: outcome.took_ms,
-    }))
+) -> Result<Response, ApiError> {
+    let SearchOutcome { matches, cache_hit, mode, plan, took_ms } =
+        state.parts.answering.search(&principal, checked(body)?).await?;
+    let views = |list: &[Match]| list.iter().cloned().map(PassageView::from).collect::<Vec<_>>();
+    let data = matches.sent(views).map_err(|error| ApiError::internal().because(error))?;
+    let sent = Sent { object: "list", data, mode: mode.label(), plan: SearchPlan::label(plan), cache_hit, took_ms };
+    Ok(Json(sent).into_response())
 }
 
 pub(super) fn checked(body: SearchBody) -> Result<SearchRequest, ApiError> {

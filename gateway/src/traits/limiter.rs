@@ -51,7 +51,7 @@ pub struct BudgetId {
 }
 
 /// A budget and its size.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Budget {
     pub id: BudgetId,
     /// Above 0.

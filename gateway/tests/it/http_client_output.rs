@@ -17,12 +17,16 @@ fn documents() -> tempfile::TempDir {
     folder
 }
 
+/// What decides on colours besides `TERM`.
+const COLOUR_VARIABLES: [&str; 4] = ["CI", "CLICOLOR", "CLICOLOR_FORCE", "NO_COLOR"];
+
 /// What a person at a terminal sees, bars and colours included.
 async fn seen(gateway: &Gateway, command: &str, variables: &[(&str, &str)]) -> String {
     let command = format!("{} {command}", env!("CARGO_BIN_EXE_ragline-gateway"));
-    let output = Command::new("script")
+    let mut script = Command::new("script");
+    COLOUR_VARIABLES.into_iter().for_each(|name| _ = script.env_remove(name));
+    let output = script
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
-        .env_remove("NO_COLOR")
         .env("TERM", "xterm")
         .env("RAGLINE_URL", &gateway.url)
         .env("RAGLINE_API_KEY", FIRST_KEY)

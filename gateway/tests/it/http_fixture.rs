@@ -104,7 +104,7 @@ impl Answering for FakeAnswering {
         }
         let mode = request.mode.unwrap_or_default();
         *self.asked.lock().unwrap() = Some(request);
-        Ok(SearchOutcome { matches: vec![passage()], cache_hit: false, mode, plan: SearchPlan::Exact, took_ms: 1.5 })
+        Ok(SearchOutcome { matches: vec![passage()].into(), cache_hit: false, mode, plan: SearchPlan::Exact, took_ms: 1.5 })
     }
 
     async fn answer(&self, _: &Principal, request: AnswerRequest) -> Result<AnswerOutcome, AnswerError> {

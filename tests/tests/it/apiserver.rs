@@ -146,7 +146,11 @@ async fn served(api: &Api<DynamicObject>) {
 
 /// The examples are taken as they are.
 async fn examples(api: &Api<DynamicObject>) {
-    for text in [include_str!("../../../crds/examples/quickstart.yaml"), include_str!("../../../crds/examples/full.yaml")] {
+    for text in [
+        include_str!("../../../crds/examples/quickstart.yaml"),
+        include_str!("../../../crds/examples/full.yaml"),
+        include_str!("../../../crds/examples/providers.yaml"),
+    ] {
         for document in serde_saphyr::from_multiple::<Value>(text).unwrap() {
             let name = document["metadata"]["name"].as_str().unwrap().to_owned();
             let strict = PatchParams::apply("test").validation_strict();

@@ -47,8 +47,12 @@ impl MemoryCache {
     }
 }
 
-/// Vectors are read from their bytes; everything else is decoded, and then lies there twice.
+/// Vectors are read from their bytes; everything else is decoded, and then lies there twice. Passages lie there as they are sent, too.
 fn weight(namespace: Namespace, value: &Kept) -> u32 {
-    let copies = if namespace == Namespace::Embedding { 1 } else { 2 };
+    let copies = match namespace {
+        Namespace::Embedding => 1,
+        Namespace::VectorSearch => 3,
+        Namespace::RagContext | Namespace::Similarity => 2,
+    };
     u32::try_from(copies * value.bytes().len() + ENTRY_OVERHEAD_BYTES).unwrap_or(u32::MAX)
 }

@@ -13,6 +13,10 @@ use crate::traits::limiter::{Budget, BudgetId, Limiter, MOST_DEBT_MICROS, Measur
 
 /// Budgets that are remembered, some 100 bytes each. Of more, those that are used least are forgotten, which makes them full again.
 const MOST_BUDGETS: u64 = 65_536;
+/// What Valkey said is good for so many microseconds.
+const HEARD_FOR: u64 = 1_000_000;
+/// A share that has fewer left is near its end, however small it is.
+const FEW: u32 = 100;
 /// No debt is older.
 const REMEMBERED_FOR: Duration = Duration::from_micros(MOST_DEBT_MICROS);
 
@@ -23,6 +27,8 @@ struct Standing {
     own: u64,
     /// By what Valkey said last.
     shared: u64,
+    /// When it said so, `None` while it has said nothing.
+    heard_at: Option<u64>,
 }
 
 impl Standing {
@@ -68,7 +74,12 @@ impl LocalLimiter {
                 self.keep(budget, Standing { own: later(standing.full_at(), now, budget.micros_of(1)), ..*standing });
             }
         }
-        Verdict { admitted, debts: budgets.iter().map(|budget| self.standing(budget).debt(now)).collect() }
+        Verdict { admitted, debts: self.debts_at(budgets, now) }
+    }
+
+    /// How the budgets stand.
+    pub(super) fn debts(&self, budgets: &[Budget]) -> Vec<u64> {
+        self.debts_at(budgets, self.now())
     }
 
     /// As [`Limiter::charge`], without waiting.
@@ -101,13 +112,28 @@ impl LocalLimiter {
         for (budget, debt) in budgets.iter().zip(debts) {
             let standing = self.standing(budget);
             let shared = standing.shared.max(asked.saturating_add((*debt).min(MOST_DEBT_MICROS)));
-            self.keep(budget, Standing { shared, ..standing });
+            self.keep(budget, Standing { shared, heard_at: Some(asked), ..standing });
         }
+    }
+
+    /// Whether Valkey was heard of all these budgets just now, and more than half of each is left with these debts: what other
+    /// gateways let through meanwhile does not use them up.
+    pub(super) fn is_far_from_the_end(&self, budgets: &[Budget], debts: &[u64]) -> bool {
+        let now = self.now();
+        let was_heard = |budget| self.standing(budget).heard_at.is_some_and(|at| now.saturating_sub(at) < HEARD_FOR);
+        budgets.iter().zip(debts).all(|(budget, debt)| {
+            let remaining = budget.remaining(*debt);
+            remaining >= FEW && remaining > budget.per_minute / 2 && was_heard(budget)
+        })
     }
 
     /// Microseconds since it began.
     pub(super) fn now(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn debts_at(&self, budgets: &[Budget], now: u64) -> Vec<u64> {
+        budgets.iter().map(|budget| self.standing(budget).debt(now)).collect()
     }
 
     fn standing(&self, budget: &Budget) -> Standing {

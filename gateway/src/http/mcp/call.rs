@@ -84,7 +84,7 @@ struct Passage {
 async fn find(state: &ApiState, principal: &Principal, arguments: &Value) -> Result<Value, ApiError> {
     let request = search::checked(parsed(arguments)?)?;
     let outcome = state.parts.answering.search(principal, request).await?;
-    Ok(json!({"results": by_document(outcome.matches)}))
+    Ok(json!({"results": by_document(outcome.matches.into_vec())}))
 }
 
 /// The documents in the order of their best passages.

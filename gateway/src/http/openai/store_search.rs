@@ -139,7 +139,7 @@ pub(crate) async fn search(
     let mut best: HashMap<i64, Match> = HashMap::new();
     for query in &queries {
         let request = SearchRequest { query: query.clone(), collections: vec![collection], ..request.clone() };
-        for found in state.parts.answering.search(&principal, request).await?.matches {
+        for found in state.parts.answering.search(&principal, request).await?.matches.into_vec() {
             let known = best.entry(found.chunk_id).or_insert_with(|| found.clone());
             if found.score > known.score {
                 *known = found;

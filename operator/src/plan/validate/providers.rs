@@ -102,7 +102,7 @@ pub(super) fn generation(generation: &spec::Generation, problems: &mut Problems)
         model_context_tokens: _,
     } = generation;
     let writer = spec::Writer {
-        builtin: builtin.clone(),
+        builtin: *builtin,
         open_ai_compatible: open_ai_compatible.clone(),
         open_ai: open_ai.clone(),
         azure_open_ai: azure_open_ai.clone(),

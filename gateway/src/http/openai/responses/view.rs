@@ -1,8 +1,12 @@
 //! The shape of a response.
+#![expect(unused_qualifications, reason = "the expansion of ToSchema qualifies the types of fields")]
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{ObjectBuilder, OneOfBuilder, Type},
+};
 use uuid::Uuid;
 
 use super::tools::FileSearchBody;
@@ -42,7 +46,7 @@ pub(crate) struct ResponseView {
     pub(super) temperature: Option<f64>,
     text: TextFormView,
     /// `auto`, or what was asked for.
-    #[schema(example = "auto")]
+    #[schema(schema_with = tool_choice_schema)]
     pub(super) tool_choice: Value,
     tools: Vec<FileSearchBody>,
     /// Null: the pipeline's.
@@ -212,6 +216,13 @@ impl ResponseView {
             ragline: None,
         }
     }
+}
+
+/// A word, or the tool by its type.
+fn tool_choice_schema() -> OneOfBuilder {
+    let one_of = |words: &[&str]| ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.to_vec()));
+    let tool = ObjectBuilder::new().property("type", one_of(&["file_search"])).required("type");
+    OneOfBuilder::new().item(one_of(&["auto", "none", "required"])).item(tool).examples([Value::from("auto")])
 }
 
 impl SearchCallView {
