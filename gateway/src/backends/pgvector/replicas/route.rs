@@ -55,8 +55,7 @@ impl Store {
         {
             return found;
         }
-        let primary = || search(Reading { server: Arc::clone(&self.inner.primary), least: None });
-        let unreachable = match self.unless_away(primary).await {
+        let unreachable = match self.unless_away(self.twice(&search)).await {
             Err(StoreError::Unreachable(source)) => source,
             found => return found,
         };
@@ -76,7 +75,7 @@ impl Store {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let unreachable = match self.unless_away(|| read(Arc::clone(&self.inner.primary))).await {
+        let unreachable = match self.unless_away(read(Arc::clone(&self.inner.primary))).await {
             Err(StoreError::Unreachable(source)) => source,
             found => return found,
         };
@@ -92,29 +91,31 @@ impl Store {
         Err(StoreError::Unreachable(unreachable))
     }
 
-    /// Reads on the primary, twice where the connection was lost: it may have been closed by a restart that is over. Given up as soon as
-    /// the primary is known to be away, where a replica could answer in its place.
-    async fn unless_away<T, F>(&self, read: impl Fn() -> F) -> Result<T, StoreError>
+    /// Searches on the primary, twice where the connection was lost: it may have been closed by a restart that is over.
+    async fn twice<T, F>(&self, search: impl Fn(Reading) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let replicas = &self.inner.replicas;
-        let twice = async {
-            match read().await {
-                Err(StoreError::Unreachable(_)) => {
-                    self.inner.primary.suspect();
-                    read().await
-                }
-                found => found,
+        let primary = || search(Reading { server: Arc::clone(&self.inner.primary), least: None });
+        match primary().await {
+            Err(StoreError::Unreachable(_)) => {
+                self.inner.primary.suspect();
+                primary().await
             }
-        };
+            found => found,
+        }
+    }
+
+    /// What is read on the primary, given up as soon as that is known to be away, where a replica could answer in its place.
+    async fn unless_away<T>(&self, reading: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let replicas = &self.inner.replicas;
         if !replicas.any_fit() {
-            return twice.await;
+            return reading.await;
         }
         tokio::select! {
             biased;
             () = replicas.primary_goes_away() => Err(StoreError::Unreachable("the primary does not answer".into())),
-            found = twice => found,
+            found = reading => found,
         }
     }
 
