@@ -30,7 +30,7 @@ async fn serve(servers: &Replicated, provider: &Provider) -> Arc<Gateway> {
 }
 
 /// Servers, a gateway whose replicas are fit, and a document.
-async fn begin(replicas: usize) -> (Replicated, Provider, Arc<Gateway>, (String, String)) {
+async fn begin(replicas: usize) -> (Replicated, Arc<Provider>, Arc<Gateway>, (String, String)) {
     let servers = Replicated::start(replicas, MODEL, DIMENSIONS).await;
     let provider = Provider::start().await;
     let gateway = serve(&servers, &provider).await;
