@@ -153,8 +153,8 @@ reasons! {
     QuotaExceeded [DatabaseReady, CacheReady, GatewayAvailable, Ready, Stalled] "A ResourceQuota of the namespace leaves no room for a pod.";
     PodRefused [DatabaseReady, CacheReady, GatewayAvailable, Ready, Stalled] "The cluster refuses a pod, as a LimitRange or an admission policy does; the message says why.";
     StorageNotEncrypted [DatabaseReady, Ready, Stalled] "The spec requires encrypted volumes, and the storage class does not declare them.";
-    Replicated [DatabaseReady] "A primary serves, and all of its standbys follow.";
-    StandbyMissing [DatabaseReady] "A primary serves, and a standby is missing; CloudNativePG is about to mend it.";
+    Replicated [DatabaseReady] "A primary serves, and all of its standbys or read replicas follow.";
+    StandbyMissing [DatabaseReady] "A primary serves, and a standby or read replica is missing; searches go to the others.";
     CloudNativePgMissing [DatabaseReady, Ready, Stalled] "The spec names `postgres.cloudNativePg`, and the cluster has no CloudNativePG.";
     External [DatabaseReady] "The schema is in the PostgreSQL that the spec names.";
     WaitingForSchemaJob [DatabaseReady, Ready] "The schema Job has not reached the PostgreSQL that the spec names yet.";

@@ -91,7 +91,12 @@ impl App {
         let passwords = Passwords { server: read(&secrets.valkey_password)?, sentinel: read(&secrets.valkey_sentinel_password)? };
         let (cache, valkey) = cache::open(&config.cache, &passwords, &metrics)?;
         let cache = around(cache);
-        let store = connect(&settings)?;
+        let store = Store::connect_with_replicas(
+            &config.database,
+            &settings.database_url()?,
+            &settings.database_replica_urls()?,
+            space_wanted(config),
+        )?;
         let embedder = models::embedder(&settings, Arc::clone(&cache))?;
         let generator = models::generator(&settings, Arc::clone(&embedder), &metrics)?;
         let retriever = Retriever {

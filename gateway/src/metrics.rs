@@ -7,7 +7,8 @@ use std::{
 };
 
 use prometheus::{
-    Counter, CounterVec, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry,
 };
 
 use crate::{
@@ -42,6 +43,11 @@ pub struct Metrics {
     pub postgresql_connections_active: IntGauge,
     pub postgresql_locks_waiting: IntGauge,
     pub postgresql_bgwriter_buffers_alloc: Counter,
+    /// Label `replica`: its place in the list, from 0.
+    pub rag_replica_lag: GaugeVec,
+    /// Label `replica`.
+    pub rag_replica_healthy: IntGaugeVec,
+    pub rag_replica_moved: Counter,
     /// Label `provider`.
     pub vector_embedding_generation_time: HistogramVec,
     pub vector_search_results_count: Histogram,
@@ -118,6 +124,21 @@ impl Metrics {
             postgresql_connections_active: int_gauge("postgresql_connections_active", "Connections that run a statement.")?,
             postgresql_locks_waiting: int_gauge("postgresql_locks_waiting", "Locks that somebody waits for.")?,
             postgresql_bgwriter_buffers_alloc: float_counter("postgresql_bgwriter_buffers_alloc_total", "Buffers allocated.")?,
+            rag_replica_lag: register(
+                registry,
+                GaugeVec::new(
+                    Opts::new("rag_replica_lag_seconds", "How far a read replica is behind the primary, a minute at most."),
+                    &["replica"],
+                )?,
+            )?,
+            rag_replica_healthy: register(
+                registry,
+                IntGaugeVec::new(Opts::new("rag_replica_healthy", "Whether searches go to a read replica."), &["replica"])?,
+            )?,
+            rag_replica_moved: float_counter(
+                "rag_replica_moved_total",
+                "Readings that a read replica could not answer and that went on elsewhere.",
+            )?,
             vector_embedding_generation_time: histograms(
                 "vector_embedding_generation_time_seconds",
                 "Time of an embedding request.",

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use ragline_config::{CacheMode, Config, ConfigError, EmbeddingProvider, GenerationProvider, Seconds, addresses, env};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 pub use self::provider_key::ProviderKey;
@@ -12,6 +12,9 @@ use self::secret::Secret;
 
 mod provider_key;
 pub mod secret;
+
+/// Each replica is watched and has figures of its own.
+const MOST_REPLICAS: usize = 8;
 
 /// Everything that a command needs to know about its surroundings.
 #[derive(Clone, Debug)]
@@ -65,6 +68,8 @@ pub enum SettingsError {
     },
     #[error("{name} is no PostgreSQL URL; it must look like postgresql://user:password@host:5432/database")]
     DatabaseUrl { name: &'static str },
+    #[error("{name} names {count} replicas; {MOST_REPLICAS} are the most")]
+    TooManyReplicas { name: &'static str, count: usize },
 }
 
 impl Settings {
@@ -114,12 +119,28 @@ impl Settings {
         self.url_of(&self.secrets.database_bootstrap_url, env::DATABASE_BOOTSTRAP_URL, "").map(Some)
     }
 
-    fn url_of(&self, secret: &Option<Secret>, name: &'static str, mend: &'static str) -> Result<SecretString, SettingsError> {
-        use secrecy::ExposeSecret;
-
-        let Some(secret) = secret else { return Err(SettingsError::Missing { name, mend }) };
+    /// The URLs of the read replicas, none where there are no replicas.
+    ///
+    /// # Errors
+    /// The file cannot be read, one is no URL, or there are more than eight.
+    pub fn database_replica_urls(&self) -> Result<Vec<SecretString>, SettingsError> {
+        let name = env::DATABASE_REPLICA_URLS;
+        let Some(secret) = &self.secrets.database_replica_urls else { return Ok(Vec::new()) };
         let text = secret.read()?;
-        let mut url = Url::parse(text.expose_secret().trim()).map_err(|_| SettingsError::DatabaseUrl { name })?;
+        let urls: Vec<_> = text.expose_secret().split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
+        if urls.len() > MOST_REPLICAS {
+            return Err(SettingsError::TooManyReplicas { name, count: urls.len() });
+        }
+        urls.into_iter().map(|url| self.url(url, name)).collect()
+    }
+
+    fn url_of(&self, secret: &Option<Secret>, name: &'static str, mend: &'static str) -> Result<SecretString, SettingsError> {
+        let Some(secret) = secret else { return Err(SettingsError::Missing { name, mend }) };
+        self.url(secret.read()?.expose_secret().trim(), name)
+    }
+
+    fn url(&self, text: &str, name: &'static str) -> Result<SecretString, SettingsError> {
+        let mut url = Url::parse(text).map_err(|_| SettingsError::DatabaseUrl { name })?;
         if !matches!(url.scheme(), "postgres" | "postgresql") || url.host_str().is_none_or(str::is_empty) && url.query().is_none()
         {
             return Err(SettingsError::DatabaseUrl { name });

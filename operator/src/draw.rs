@@ -25,6 +25,7 @@ pub fn credentials() -> Result<Credentials, DrawError> {
         superuser: text("")?,
         owner: text("")?,
         application: text("")?,
+        replication: text("")?,
         valkey: text("")?,
         api_key: text(API_KEY_PREFIX)?,
         certificates: Certificates::default(),
@@ -53,13 +54,13 @@ mod tests {
 
     #[test]
     fn no_two_are_alike_and_all_can_stand_in_urls() {
-        let Credentials { superuser, owner, application, valkey, api_key, certificates: _ } = credentials().unwrap();
-        let all = [superuser, owner, application, valkey, api_key].map(|secret| secret.expose_secret().to_owned());
+        let Credentials { superuser, owner, application, replication, valkey, api_key, certificates: _ } = credentials().unwrap();
+        let all = [superuser, owner, application, replication, valkey, api_key].map(|secret| secret.expose_secret().to_owned());
         for one in &all {
             assert!(one.len() >= LENGTH_MIN);
             assert!(one.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{one}");
             assert_eq!(all.iter().filter(|other| *other == one).count(), 1);
         }
-        assert!(all[4].starts_with(API_KEY_PREFIX));
+        assert!(all[5].starts_with(API_KEY_PREFIX));
     }
 }

@@ -219,8 +219,10 @@ async fn apply_all(
     }
     // Last, since many storage classes refuse it, which must hold nothing else up.
     if let Some(postgres) = checked.managed_postgres() {
-        let claim = names::postgres_claim(&checked.name);
-        apply::grow(cluster, &observed.claims, &claim, &postgres.storage_size).await?;
+        let replicas = (0..postgres.replicas).map(|number| names::replica_claim(&checked.name, number));
+        for claim in std::iter::once(names::postgres_claim(&checked.name)).chain(replicas) {
+            apply::grow(cluster, &observed.claims, &claim, &postgres.storage_size).await?;
+        }
     }
     Ok(missing_kinds)
 }
@@ -248,7 +250,8 @@ fn at_rest(checked: &Pipeline, seen: &Observed) -> bool {
         Postgres::CloudNativePg { instances, .. } => {
             seen.postgres_cluster.as_ref().is_some_and(|cluster| cluster.ready_instances >= instances)
         }
-        Postgres::Managed(_) | Postgres::External { .. } => true,
+        Postgres::Managed(ref postgres) => seen.replicas_ready() >= postgres.replicas,
+        Postgres::External { .. } => true,
     };
     seen.database_ready(checked) && standbys && seen.schema_applied() && cache && i64::from(gateways) >= i64::from(wanted)
 }

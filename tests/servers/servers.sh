@@ -2,21 +2,24 @@
 # Real PostgreSQL with pgvector and real Valkey on free loopback ports, from wheels, for tests and for `make dev`.
 #
 #   servers.sh start DIR     starts both, waits until they answer, writes DIR/env; does nothing when they run already
-#   servers.sh stop DIR      stops both; the data stay for the next start
-#   servers.sh remove DIR    stops both and removes their data
+#   servers.sh replica DIR N starts read replica N of that PostgreSQL, cloned when it is new, waits until it answers, and writes
+#                            DIR/replica-N with its URL; does nothing when it runs already
+#   servers.sh stop DIR      stops all; the data stay for the next start
+#   servers.sh remove DIR    stops all and removes their data
 #
 # DIR/env holds DATABASE_BOOTSTRAP_URL (superuser), DATABASE_OWNER_URL, DATABASE_URL (application role), VALKEY_HOST,
 # VALKEY_PORT and VALKEY_PASSWORD. The schema and the two roles are made by `ragline-gateway migrate`, not here.
 # The data survive a crash of the servers, not a crash of the machine.
 set -euo pipefail
 
-command=${1:-} folder=${2:-}
+command=${1:-} folder=${2:-} number=${3:-}
 case $command in
   start | stop | remove) ;;
+  replica) [[ $number =~ ^[0-9]$ ]] || command='' ;;
   *) command='' ;;
 esac
 if [ -z "$command" ] || [ -z "$folder" ]; then
-  sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 here=$(cd "$(dirname "$0")" && pwd)
@@ -148,6 +151,53 @@ start() {
   step "PostgreSQL answers on port $postgres_port, Valkey on port $valkey_port: $folder/env"
 }
 
+# The replica finds its primary by what `replica` says each time, so the primary may come back on another port.
+replica_start() {
+  local name=$state/replica-$number
+  daemon "$name.pid" "$state/log/replica-$number.log" env "PGPASSFILE=$name.pass" "${as_server[@]}" "$pg/bin/postgres" \
+    -D "$name/data" -c listen_addresses=127.0.0.1 -c port="$1" -c unix_socket_directories='' -c max_connections=200 \
+    -c shared_buffers=64MB -c fsync=off -c full_page_writes=off -c log_min_messages=warning -c log_line_prefix='%m %u@%d ' \
+    -c wal_retrieve_retry_interval=200ms -c primary_conninfo="host=127.0.0.1 port=$postgres_port user=postgres sslmode=disable"
+}
+
+replica_init() {
+  local name=$state/replica-$number
+  rm -rf "$name.partial"
+  mkdir -p "$name.partial"
+  if [ "$(id -u)" = 0 ]; then chown 65534:65534 "$name.partial"; fi
+  (cd "$name.partial" && env "PGPASSFILE=$name.pass" "${as_server[@]}" timeout 120 "$pg/bin/pg_basebackup" --no-password --no-sync \
+    --pgdata="$name.partial/data" --checkpoint=fast --wal-method=stream --host=127.0.0.1 --port="$postgres_port" --username=postgres) \
+    >"$state/log/replica-$number.log" 2>&1 || fail "pg_basebackup failed" "$state/log/replica-$number.log"
+  touch "$name.partial/data/standby.signal"
+  mv "$name.partial" "$name"
+}
+
+replica() {
+  local name=$state/replica-$number port
+  exec 9>"$state/lock"
+  flock -w 300 9 || fail "another start or stop of $folder takes longer than 300 s"
+  ! daemon_runs "$name.pid" || return 0
+  programs
+  read -r postgres_port _ <"$state/ports"
+  (umask 077; echo "127.0.0.1:*:*:postgres:$(cat "$state/secrets/bootstrap")" >"$name.pass")
+  if [ "$(id -u)" = 0 ]; then chown 65534:65534 "$name.pass"; fi
+  [ -d "$name" ] || replica_init
+  [ -s "$name.port" ] || python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])' >"$name.port"
+  port=$(cat "$name.port")
+  replica_start "$port"
+  WATCHED=$name.pid wait_for 60 "replica $number" "$state/log/replica-$number.log" \
+    "$pg/bin/pg_isready" -q -h 127.0.0.1 -p "$port" -t 2
+  (umask 077; echo "DATABASE_URL=postgres://ragline_app:$(cat "$state/secrets/app")@127.0.0.1:$port/ragline" >"$folder/replica-$number")
+}
+
+stop_replicas() {
+  local file
+  for file in "$state"/replica-*.pid; do
+    daemon_stop "$file"
+  done
+  rm -f "$folder"/replica-*
+}
+
 stop_both() {
   daemon_stop "$state/valkey.pid"
   # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients.
@@ -166,6 +216,7 @@ stop() {
   [ -d "$state" ] || { rm -f "$folder/env"; return; }
   exec 9>"$state/lock"
   flock -w 300 9 || fail "another start or stop of $folder takes longer than 300 s"
+  stop_replicas
   stop_both
 }
 

@@ -15,8 +15,8 @@ use super::{Quantity, Resources, SecretKeyRef};
 #[x_kube(validation = Rule::new("[has(self.managed), has(self.cloudNativePg), has(self.external)].filter(named, named).size() <= 1")
     .message("name only one of managed, cloudNativePg and external"))]
 pub struct Postgres {
-    /// One PostgreSQL 17 with pgvector that the operator runs. It is a single primary: while its pod restarts, the pipeline does
-    /// not answer.
+    /// One PostgreSQL 17 with pgvector that the operator runs. It is a single primary: while its pod restarts, nothing can be written, and
+    /// without `replicas` nothing is answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed: Option<ManagedPostgres>,
     /// A PostgreSQL with standbys that the CloudNativePG operator runs, which the cluster must have. The kind of PostgreSQL cannot be
@@ -117,10 +117,17 @@ pub struct ManagedPostgres {
     /// the memory limit is the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
+    /// Read replicas, 0 to 3, that follow the primary by streaming, each with a volume, CPU and memory as the primary's. Searches go to
+    /// them, and go on while the primary is away; writes wait for it. One that is more than a second behind, or away, is left out at
+    /// once. No replica ever takes the primary's place. Their volumes are copies and go with them. Changing the number does not restart
+    /// the primary. Default: `0`.
+    #[schemars(range(min = 0, max = 3))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
     /// Settings of PostgreSQL, as in `work_mem: 16MB`, at most 64. They win over those that the operator derives from the
     /// memory limit. A setting that PostgreSQL does not know keeps it from starting; its pod's log says which. Settings that
     /// the operator depends upon (where data, files and sockets lie, ports, TLS, authentication, preloaded libraries,
-    /// commands) are refused. Default: none.
+    /// commands, replication) are refused. Default: none.
     #[schemars(schema_with = "super::resources::bounded_strings::<64, 512>")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[a-z][a-z0-9_]*([.][a-z][a-z0-9_]*)?$') && name.size() <= 63)")

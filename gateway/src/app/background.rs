@@ -27,6 +27,8 @@ use crate::{
 const PROOF_EVERY: Duration = Duration::from_secs(2);
 /// How often the servers' figures are read.
 const FIGURES_EVERY: Duration = Duration::from_secs(15);
+/// How often the state of the read replicas is shown anew.
+const REPLICAS_EVERY: Duration = Duration::from_secs(1);
 /// How often a gateway without an operator looks after the index.
 const INDEX_EVERY: Duration = Duration::from_secs(30);
 /// Tasks may take this long to end.
@@ -55,6 +57,9 @@ pub(super) fn start(app: &App, roles: Roles, shutdown: &CancellationToken) -> an
         metrics: app.metrics.clone(),
     };
     until(&mut tasks, shutdown, figures(sources));
+    if !app.store.replicas().is_empty() {
+        until(&mut tasks, shutdown, replicas(app.store.clone(), app.metrics.clone()));
+    }
     if config.index.build_in_process {
         let owner = pool::owner(&config.database, &app.settings.database_owner_url()?)?;
         let config = config.index.clone();
@@ -189,6 +194,26 @@ async fn figures(sources: Sources) -> anyhow::Result<()> {
             metrics.valkey_memory_used_bytes.set(figures.memory_used_bytes);
             raise(&metrics.valkey_evicted_keys, figures.evicted_keys);
         }
+    }
+}
+
+/// Copies how the read replicas stand into the metrics. They are watched anyway, so this asks nobody.
+async fn replicas(store: Store, metrics: Metrics) -> anyhow::Result<()> {
+    let mut ticks = interval(REPLICAS_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        for (index, figures) in store.replicas().iter().enumerate() {
+            let index = index.to_string();
+            let label = [index.as_str()];
+            metrics.rag_replica_healthy.with_label_values(&label).set(i64::from(figures.healthy));
+            match figures.lag {
+                Some(lag) => metrics.rag_replica_lag.with_label_values(&label).set(lag.as_secs_f64()),
+                // Nobody knows, so the last figure must not stand there as if it were true.
+                None => drop(metrics.rag_replica_lag.remove_label_values(&label)),
+            }
+        }
+        raise(&metrics.rag_replica_moved, store.moved_from_replicas() as f64);
     }
 }
 

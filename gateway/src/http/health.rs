@@ -20,6 +20,7 @@ use super::{
     error::{ApiError, ErrorBody, ErrorCode},
     state::{ApiState, Parts},
 };
+use crate::traits::search::ReplicaCount;
 
 /// A verdict is good for this long, so that anybody may ask without burdening the database.
 const VERDICT_FOR: Duration = Duration::from_secs(1);
@@ -35,15 +36,27 @@ pub(super) struct Readiness(Mutex<Option<(Instant, Result<(), ApiError>)>>);
 pub(super) struct HealthView {
     #[schema(example = "ok")]
     status: String,
+    /// The read replicas, where there are any. They inform: a gateway without one that is healthy searches on the primary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replicas: Option<ReplicasView>,
+}
+
+/// Read replicas of the database.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub(super) struct ReplicasView {
+    configured: usize,
+    /// Those that searches go to now.
+    healthy: usize,
 }
 
 /// Whether the process runs. Looks at nothing else, so a restart is not asked for what a restart cannot mend.
 #[utoipa::path(get, path = "/livez", tag = "health", operation_id = "live", security(()), responses((status = 200, body = HealthView)))]
 pub(super) async fn live() -> Json<HealthView> {
-    Json(HealthView { status: "ok".into() })
+    Json(HealthView { status: "ok".into(), replicas: None })
 }
 
-/// Whether requests can be served: the database answers and is the one that this program knows.
+/// Whether requests can be served: the database answers and is the one that this program knows. Where only read replicas answer,
+/// searches are served.
 #[utoipa::path(get, path = "/readyz", tag = "health", operation_id = "ready", security(()),
     responses((status = 200, body = HealthView), (status = 503, body = ErrorBody)))]
 pub(super) async fn ready(State(state): State<Arc<ApiState>>) -> Response {
@@ -51,7 +64,11 @@ pub(super) async fn ready(State(state): State<Arc<ApiState>>) -> Response {
         return quietly(ApiError::new(ErrorCode::ShuttingDown, "the gateway is shutting down"));
     }
     match state.readiness.verdict(&state.parts).await {
-        Ok(()) => Json(HealthView { status: "ready".into() }).into_response(),
+        Ok(()) => {
+            let ReplicaCount { configured, healthy } = state.parts.directory.replicas();
+            let replicas = (configured > 0).then_some(ReplicasView { configured, healthy });
+            Json(HealthView { status: "ready".into(), replicas }).into_response()
+        }
         Err(error) => quietly(error),
     }
 }

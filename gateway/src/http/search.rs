@@ -92,7 +92,7 @@ pub(super) async fn search(
     Caller(principal): Caller,
     JsonBody(body): JsonBody<SearchBody>,
 ) -> Result<Response, ApiError> {
-    let SearchOutcome { matches, cache_hit, mode, plan, took_ms } =
+    let SearchOutcome { matches, cache_hit, mode, plan, took_ms, expansion: _ } =
         state.parts.answering.search(&principal, checked(body)?).await?;
     let views = |list: &[Match]| list.iter().cloned().map(PassageView::from).collect::<Vec<_>>();
     let data = matches.sent(views).map_err(|error| ApiError::internal().because(error))?;

@@ -54,6 +54,7 @@ fn judge_store(error: &StoreError) -> Verdict {
         StoreError::NotFound { .. } => Verdict::Leave,
         StoreError::Failed { .. } => Verdict::Doubt(error.to_string()),
         StoreError::Unreachable(_)
+        | StoreError::PrimaryUnreachable(_)
         | StoreError::PoolExhausted
         | StoreError::DiskFull
         | StoreError::TimedOut

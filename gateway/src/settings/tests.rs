@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use secrecy::ExposeSecret;
-
 use super::*;
 
 fn load(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
@@ -33,6 +31,24 @@ fn a_missing_or_wrong_database_url_says_so() {
     assert!(load(&[]).unwrap().database_url().unwrap_err().to_string().contains("DATABASE_URL is not set"));
     let error = load(&[("DATABASE_URL", "mysql://db/x")]).unwrap().database_url().unwrap_err();
     assert!(error.to_string().contains("postgresql://"), "{error}");
+}
+
+#[test]
+fn read_replicas_are_a_list_that_ends() {
+    let urls = |text: &str| {
+        let settings = load(&[("DATABASE_REPLICA_URLS", text), ("POSTGRES_PASSWORD", "pw")]).unwrap();
+        settings.database_replica_urls().map(|urls| urls.iter().map(|url| url.expose_secret().to_owned()).collect::<Vec<_>>())
+    };
+    assert!(load(&[]).unwrap().database_replica_urls().unwrap().is_empty());
+    assert_eq!(
+        urls("postgresql://a@one/d, postgresql://a:own@two/d,\n").unwrap(),
+        ["postgresql://a:pw@one/d", "postgresql://a:own@two/d"]
+    );
+    let many = "postgresql://a@b/d,".repeat(9);
+    for (text, words) in [("postgresql://a@one/d,two", "DATABASE_REPLICA_URLS is no PostgreSQL URL"), (&many, "8 are the most")] {
+        let error = urls(text).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
 }
 
 #[test]

@@ -199,8 +199,22 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// The workspace of this name.
     async fn workspace(&self, name: &str) -> Result<Option<WorkspaceId>, StoreError>;
 
-    /// Whether the store answers, its schema is the one this program knows, and row-level security binds the role.
+    /// Whether the store answers, its schema is the one this program knows, and row-level security binds the role. A store whose
+    /// replicas go on serving searches answers.
     async fn ready(&self) -> Result<(), StoreError>;
+
+    /// The replicas that searches go to.
+    fn replicas(&self) -> ReplicaCount {
+        ReplicaCount::default()
+    }
+}
+
+/// Replicas that searches go to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ReplicaCount {
+    pub configured: usize,
+    /// Those that searches go to now.
+    pub healthy: usize,
 }
 
 /// Why the store did not do what was asked.
@@ -208,6 +222,8 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
 pub enum StoreError {
     #[error("PostgreSQL cannot be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("PostgreSQL's primary cannot be reached, while its replicas can")]
+    PrimaryUnreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("PostgreSQL refuses the credentials; correct the password in DATABASE_URL or in the Secret")]
     Unauthorized(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("all connections of the pool are busy; raise database.poolSize or ask less often")]
@@ -243,7 +259,12 @@ impl StoreError {
     /// Whether the same request may succeed once the database is well again.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::PoolExhausted | Self::DiskFull | Self::TimedOut | Self::Conflict { .. } => true,
+            Self::Unreachable(_)
+            | Self::PrimaryUnreachable(_)
+            | Self::PoolExhausted
+            | Self::DiskFull
+            | Self::TimedOut
+            | Self::Conflict { .. } => true,
             Self::Unauthorized(_)
             | Self::WrongSchema { .. }
             | Self::Unbound { .. }

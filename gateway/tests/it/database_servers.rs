@@ -61,6 +61,14 @@ impl OwnServers {
         Self { servers: run(&script, &folder), folder }
     }
 
+    /// Starts a read replica of the PostgreSQL, or starts it again, and gives its URL of the application role.
+    pub(crate) fn replica(&self, number: usize) -> String {
+        let number = number.to_string();
+        let output = Command::new(script()).arg("replica").arg(&self.folder).arg(&number).output().unwrap();
+        assert!(output.status.success(), "servers.sh failed: {}", String::from_utf8_lossy(&output.stderr));
+        read(&self.folder.join(format!("replica-{number}"))).value("DATABASE_URL").to_owned()
+    }
+
     /// Starts what was killed, on the same ports and with the same data.
     pub(crate) fn start_again(&self) {
         let again = run(&script(), &self.folder);

@@ -1,33 +1,23 @@
 //! PostgreSQL is killed and started again under a serving gateway. Crash recovery empties the staging area, which is unlogged.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use ragline_config::Database;
 use ragline_gateway::backends::pgvector::migrate::{Urls, migrate};
-use reqwest::Method;
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
-use tokio::{process::Command, sync::watch};
+use serde_json::json;
+use tokio::process::Command;
 
 use crate::{
     database::{space, urls},
     database_servers::OwnServers,
-    env_fixture::Gateway,
+    fault_askers::{Answered, Askers},
     fault_fixture::{ended, gateway, number, numbered, stored_whole_and_once, text, upload},
     fault_provider::{DIMENSIONS, MODEL, Provider},
 };
 
 /// No request may take longer, whatever becomes of the database.
 const LONGEST: Duration = Duration::from_secs(15);
-/// Questions under way at once.
-const ASKERS: usize = 6;
 
 /// A PostgreSQL of its own.
 struct Postgres {
@@ -65,70 +55,6 @@ impl Postgres {
 const POSTMASTER: &str = "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::bigint";
 const BACKEND: &str =
     "SELECT pid::bigint FROM pg_stat_activity WHERE usename = 'ragline_app' AND query NOT LIKE 'LISTEN%' LIMIT 1";
-
-/// What one search was answered.
-#[derive(Debug)]
-struct Answered {
-    status: u16,
-    code: Option<String>,
-    request_id: bool,
-    took: Duration,
-}
-
-/// Searches without a pause until told to stop.
-struct Askers {
-    stop: Arc<AtomicBool>,
-    /// Searches that succeeded.
-    good: watch::Sender<usize>,
-    tasks: Vec<tokio::task::JoinHandle<Vec<Answered>>>,
-}
-
-impl Askers {
-    fn start(gateway: &Arc<Gateway>) -> Self {
-        let (stop, good) = (Arc::new(AtomicBool::new(false)), watch::Sender::new(0));
-        let ask = |asker: usize| {
-            let (gateway, stop, good) = (Arc::clone(gateway), Arc::clone(&stop), good.clone());
-            tokio::spawn(async move {
-                let mut answers = Vec::new();
-                while !stop.load(Ordering::Relaxed) {
-                    let answered = search(&gateway, &format!("before {asker} {}", answers.len())).await;
-                    if answered.status == 200 {
-                        good.send_modify(|good| *good += 1);
-                    }
-                    answers.push(answered);
-                }
-                answers
-            })
-        };
-        let tasks = (0..ASKERS).map(ask).collect();
-        Self { stop, good, tasks }
-    }
-
-    /// Resolves when so many more searches have succeeded.
-    async fn succeed(&self, more: usize) {
-        let wanted = *self.good.borrow() + more;
-        let mut good = self.good.subscribe();
-        let reached = good.wait_for(|good| *good >= wanted);
-        tokio::time::timeout(Duration::from_secs(60), reached).await.expect("searches do not succeed again").unwrap();
-    }
-
-    async fn end(self) -> Vec<Answered> {
-        self.stop.store(true, Ordering::Relaxed);
-        let mut answers = Vec::new();
-        for task in self.tasks {
-            answers.extend(task.await.unwrap());
-        }
-        answers
-    }
-}
-
-async fn search(gateway: &Gateway, query: &str) -> Answered {
-    let begun = Instant::now();
-    let response = gateway.request(Method::POST, "/v1/search").json(&json!({"query": query})).send().await.unwrap();
-    let (status, request_id) = (response.status().as_u16(), response.headers().contains_key("x-request-id"));
-    let body: Value = response.json().await.unwrap();
-    Answered { status, code: body["error"]["code"].as_str().map(str::to_owned), request_id, took: begun.elapsed() }
-}
 
 /// Expects answers that are right or name the database, soon, and with a request id.
 fn right_or_unavailable(answers: &[Answered]) {

@@ -100,6 +100,7 @@ pub async fn storage_classes(cluster: &Cluster) -> Result<Option<Vec<StorageClas
 /// A child is not understood.
 pub fn workloads(observed: &mut Observed, live: &Live, pipeline: &str, schema_job: &str) -> Result<(), ObserveError> {
     observed.postgres = one(live, "StatefulSet", &names::postgres(pipeline))?;
+    observed.replicas = one(live, "StatefulSet", &names::replica(pipeline))?;
     let cluster: Option<PostgresClusterSeen> = one(live, access::POSTGRES_CLUSTERS.kind, &names::postgres(pipeline))?;
     observed.postgres_cluster = cluster.map(|cluster| cluster.status);
     observed.cache = one(live, "Deployment", &names::valkey(pipeline))?;

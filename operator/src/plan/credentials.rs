@@ -19,6 +19,7 @@ pub struct Credentials {
     pub superuser: SecretString,
     pub owner: SecretString,
     pub application: SecretString,
+    pub replication: SecretString,
     pub valkey: SecretString,
     pub api_key: SecretString,
     /// None before they have been made; see [`crate::certificate::keep`].
@@ -34,11 +35,12 @@ impl Credentials {
     pub fn keep(pipeline: &str, existing: &BTreeMap<String, Secret>, drawn: Self) -> Self {
         let kept =
             |name: String, key: &str, drawn: SecretString| existing.get(&name).and_then(|s| value(s, key)).unwrap_or(drawn);
-        let Self { superuser, owner, application, valkey, api_key, certificates } = drawn;
+        let Self { superuser, owner, application, replication, valkey, api_key, certificates } = drawn;
         Self {
             superuser: kept(names::superuser_secret(pipeline), PASSWORD_KEY, superuser),
             owner: kept(names::owner_secret(pipeline), PASSWORD_KEY, owner),
             application: kept(names::application_secret(pipeline), PASSWORD_KEY, application),
+            replication: kept(names::replication_secret(pipeline), PASSWORD_KEY, replication),
             valkey: kept(names::valkey_secret(pipeline), PASSWORD_KEY, valkey),
             api_key: kept(names::api_key_secret(pipeline), API_KEY_KEY, api_key),
             certificates,
@@ -52,6 +54,7 @@ impl Credentials {
             superuser: text("SUPERUSER"),
             owner: text("OWNER"),
             application: text("APPLICATION"),
+            replication: text("REPLICATION"),
             valkey: text("VALKEY"),
             api_key: text("APIKEY"),
             certificates: Certificates::default(),

@@ -23,6 +23,7 @@ pub enum Component {
     Worker,
     Schema,
     Index,
+    Replica,
 }
 
 impl Component {
@@ -35,6 +36,7 @@ impl Component {
             Self::Worker => "worker",
             Self::Schema => "schema",
             Self::Index => "index",
+            Self::Replica => "replica",
         }
     }
 }
@@ -79,6 +81,22 @@ pub fn postgres_headless(pipeline: &str) -> String {
     format!("{pipeline}-postgres-pods")
 }
 
+/// The StatefulSet of the read replicas, their Service without an address, PodDisruptionBudget and NetworkPolicy. Short, since the label of
+/// a StatefulSet's revision on its pods is this and eleven letters more.
+pub fn replica(pipeline: &str) -> String {
+    format!("{pipeline}-replica")
+}
+
+/// The claim for the volume of a read replica.
+pub fn replica_claim(pipeline: &str, number: u32) -> String {
+    format!("{POSTGRES_VOLUME}-{}-{number}", replica(pipeline))
+}
+
+/// The Service of the standbys of CloudNativePG's Cluster.
+pub fn cloud_native_pg_standbys(pipeline: &str) -> String {
+    format!("{}-ro", postgres(pipeline))
+}
+
 /// The ConfigMap with PostgreSQL's configuration and start command.
 pub fn postgres_config(pipeline: &str) -> String {
     format!("{pipeline}-postgres-config")
@@ -117,6 +135,11 @@ pub fn application_secret(pipeline: &str) -> String {
     format!("{pipeline}-postgres-app")
 }
 
+/// The Secret of the role that read replicas copy the primary with.
+pub fn replication_secret(pipeline: &str) -> String {
+    format!("{pipeline}-postgres-replication")
+}
+
 /// The Secret with Valkey's password.
 pub fn valkey_secret(pipeline: &str) -> String {
     format!("{pipeline}-valkey")
@@ -146,11 +169,12 @@ pub fn api_key_secret(pipeline: &str) -> String {
 }
 
 /// All Secrets that the operator generates for a pipeline.
-pub fn generated_secrets(pipeline: &str) -> [String; 5] {
+pub fn generated_secrets(pipeline: &str) -> [String; 6] {
     [
         superuser_secret(pipeline),
         owner_secret(pipeline),
         application_secret(pipeline),
+        replication_secret(pipeline),
         valkey_secret(pipeline),
         api_key_secret(pipeline),
     ]
@@ -194,8 +218,12 @@ mod tests {
     fn the_longest_name_leaves_room_for_every_suffix() {
         let pipeline = "p".repeat(ragline_crds::NAME_LENGTH_MAX);
         let hash = hash(["x"]);
-        let services = [gateway(&pipeline), postgres(&pipeline), postgres_headless(&pipeline), valkey(&pipeline)];
+        let services =
+            [gateway(&pipeline), postgres(&pipeline), postgres_headless(&pipeline), replica(&pipeline), valkey(&pipeline)];
         assert!(services.iter().all(|name| name.len() <= LABEL_MAX));
+        // The label of a StatefulSet's revision on its pods.
+        let revisions = [postgres(&pipeline), replica(&pipeline)].map(|name| format!("{name}-0123456789"));
+        assert!(revisions.iter().all(|name| name.len() <= LABEL_MAX), "{revisions:?}");
         // Names of pods are cut to fit by Kubernetes, but the Job's own is a label on its pods.
         let jobs = [schema_job(&pipeline, &hash), index_job(&pipeline, &hash)];
         assert!(jobs.iter().all(|name| name.len() <= LABEL_MAX), "{jobs:?}");

@@ -22,6 +22,8 @@ pub struct Observed {
     /// The user's Secrets by name, as far as they are there.
     pub secrets: BTreeMap<String, Secret>,
     pub postgres: Option<StatefulSet>,
+    /// The read replicas.
+    pub replicas: Option<StatefulSet>,
     /// What CloudNativePG tells of its Cluster.
     pub postgres_cluster: Option<PostgresClusterStatus>,
     pub cache: Option<Deployment>,
@@ -67,6 +69,12 @@ impl Observed {
     pub fn managed_database_ready(&self) -> bool {
         let status = self.postgres.as_ref().and_then(|set| set.status.as_ref());
         status.and_then(|status| status.ready_replicas).unwrap_or(0) > 0
+    }
+
+    /// Read replicas that take connections.
+    pub fn replicas_ready(&self) -> u32 {
+        let status = self.replicas.as_ref().and_then(|set| set.status.as_ref());
+        status.and_then(|status| status.ready_replicas).unwrap_or(0).unsigned_abs()
     }
 
     /// Whether the wanted schema Job has done its work.

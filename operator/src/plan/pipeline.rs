@@ -63,6 +63,11 @@ impl Pipeline {
         }
     }
 
+    /// The PostgreSQL that the operator runs, if it has read replicas.
+    pub fn replicated_postgres(&self) -> Option<&ManagedPostgres> {
+        self.managed_postgres().filter(|postgres| postgres.replicas > 0)
+    }
+
     /// The PostgreSQL that is made for the pipeline, whoever runs it; its passwords are drawn by the operator.
     pub fn own_postgres(&self) -> Option<&ManagedPostgres> {
         match &self.postgres {
@@ -136,6 +141,8 @@ pub struct ManagedPostgres {
     /// Nothing is made on a class that does not declare encryption.
     pub encryption_required: bool,
     pub resources: Sizing,
+    /// Read replicas that the operator runs beside the primary.
+    pub replicas: u32,
     /// The user's settings.
     pub parameters: BTreeMap<String, String>,
 }

@@ -66,12 +66,14 @@ const WORKER_REPLICAS: u32 = 1;
 /// Instances of CloudNativePG's PostgreSQL where the spec names no number, and the user of its image.
 const INSTANCES: u32 = 3;
 const POSTGRES_USER: u32 = 999;
+/// Most read replicas.
+const REPLICAS_MAX: u32 = 3;
 /// CPU and memory of the gateway's program, whatever it does.
 const GATEWAY: Standard = Standard { cpu_request: "100m", memory_request_bytes: 384 * MIB, memory_limit_bytes: 1_024 * MIB };
 /// Below this PostgreSQL does not start with the settings that are derived from it.
 const POSTGRES_MEMORY_MIN: u64 = 256 * MIB;
 /// Settings that the operator depends upon.
-const RESERVED_PARAMETERS: [&str; 22] = [
+const RESERVED_PARAMETERS: [&str; 25] = [
     "allow_alter_system",
     "archive_cleanup_command",
     "archive_command",
@@ -82,12 +84,15 @@ const RESERVED_PARAMETERS: [&str; 22] = [
     "dynamic_library_path",
     "external_pid_file",
     "hba_file",
+    "hot_standby",
     "ident_file",
     "listen_addresses",
     "local_preload_libraries",
     "logging_collector",
     "password_encryption",
     "port",
+    "primary_conninfo",
+    "primary_slot_name",
     "recovery_end_command",
     "restore_command",
     "session_preload_libraries",
@@ -158,7 +163,7 @@ fn postgres(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &
     if let Some(spec::CloudNativePg { instances, image, user_id, storage, resources, parameters }) = cloud_native_pg {
         let instances = instances.unwrap_or(INSTANCES);
         problems.require((1..=9).contains(&instances), "spec.postgres.cloudNativePg.instances", "must be 1 to 9");
-        let asked = spec::ManagedPostgres { image, storage, resources, parameters };
+        let asked = spec::ManagedPostgres { image, storage, resources, replicas: None, parameters };
         let each = own_postgres("spec.postgres.cloudNativePg", asked, defaults, preset, problems);
         return Postgres::CloudNativePg { instances, user: user_id.unwrap_or(POSTGRES_USER), each };
     }
@@ -172,7 +177,9 @@ fn own_postgres(
     preset: &Preset,
     problems: &mut Problems,
 ) -> ManagedPostgres {
-    let spec::ManagedPostgres { image, storage, resources, parameters } = asked;
+    let spec::ManagedPostgres { image, storage, resources, replicas, parameters } = asked;
+    let replicas = replicas.unwrap_or_default();
+    problems.require(replicas <= REPLICAS_MAX, &format!("{at}.replicas"), "must be 0 to 3");
     let spec::Storage { size, storage_class_name, encryption } = storage.unwrap_or_default();
     let size = size.unwrap_or_else(|| Quantity(preset.storage.to_owned()));
     problems.require(
@@ -192,6 +199,8 @@ fn own_postgres(
         let reserved = RESERVED_PARAMETERS.contains(&name.as_str()) || name.starts_with("ssl") || name.starts_with("krb_");
         problems.require(!reserved, &field, "is set by the operator and cannot be changed");
         problems.require(is_parameter(name), &field, "a setting's name holds lower-case letters, digits and _, at most 63");
+        let follows = name != "wal_level" || value.trim().to_lowercase() != "minimal";
+        problems.require(follows, &field, "must not be minimal, since read replicas could not follow");
         let plain = !value.chars().any(char::is_control);
         problems.require(plain, &field, "must not hold line breaks or other control characters");
     }
@@ -201,6 +210,7 @@ fn own_postgres(
         storage_class: storage_class_name,
         encryption_required: encryption == Some(spec::StorageEncryption::Required),
         resources,
+        replicas,
         parameters,
     }
 }

@@ -69,10 +69,12 @@ impl JobStore for Store {
 
     async fn job(&self, workspace: WorkspaceId, job: Uuid) -> Result<Option<Job>, StoreError> {
         let error = |error| failed("reading a job", error);
+        let epoch = self.inner.signals.epoch();
         let mut tx = Self::begin(self, workspace).await?;
         let found = sqlx::query(
             "SELECT j.id, j.status, j.total, j.created_at, j.finished_at, \
-               i.done, i.failed, i.cancelled, i.chunks FROM job j CROSS JOIN LATERAL ( \
+               i.done, i.failed, i.cancelled, i.chunks, \
+               (SELECT store_version FROM workspace w WHERE w.id = j.workspace_id) AS store_version FROM job j CROSS JOIN LATERAL ( \
                SELECT count(*) FILTER (WHERE status IN ('completed', 'failed', 'cancelled')) AS done, \
                  count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'cancelled') AS cancelled, \
                  coalesce(sum(chunks_done), 0)::bigint AS chunks FROM job_item WHERE job_id = j.id) i \
@@ -85,6 +87,10 @@ impl JobStore for Store {
         let Some(row) = found else { return Ok(None) };
         let items = sqlx::query(SHOWN_ITEMS).bind(job).bind(i64::from(ITEMS_SHOWN)).fetch_all(&mut *tx).await.map_err(error)?;
         commit(tx, "reading a job").await?;
+        // Who is told that a document is stored will search for it, and may do so before this process has heard of it.
+        if let Some(version) = row.try_get("store_version").map_err(error)? {
+            self.inner.signals.learn_read(workspace.0, version, epoch);
+        }
         let items = items.iter().map(item).collect::<Result<_, _>>().map_err(error)?;
         job_from(&row, items).map(Some).map_err(error)
     }

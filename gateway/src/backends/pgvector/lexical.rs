@@ -8,7 +8,10 @@ mod search;
 mod upkeep;
 mod write;
 
-pub(super) use self::write::{count_small, index_document};
+pub(super) use self::{
+    search::matching_on,
+    write::{count_small, index_document},
+};
 use crate::{backends::lexical::Corrupt, traits::search::StoreError};
 
 /// Stored postings that cannot be read.

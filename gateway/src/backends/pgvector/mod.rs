@@ -28,6 +28,7 @@ mod passages;
 pub mod pool;
 mod proof;
 mod publish;
+mod replicas;
 mod responses;
 mod roles;
 mod search;
@@ -48,10 +49,11 @@ use secrecy::SecretString;
 use sqlx::PgPool;
 use tokio::sync::OnceCell;
 
-pub use self::{error::failed, figures::ServerFigures};
+pub use self::{error::failed, figures::ServerFigures, replicas::ReplicaFigures};
 use self::{
-    pool::{Patience, Suspicion},
+    replicas::Replicas,
     search_sql::SearchSql,
+    session::Server,
     signals::Signals,
     space::{Space, SpaceWanted},
 };
@@ -66,16 +68,15 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Inner {
-    pool: PgPool,
-    suspicion: Suspicion,
-    patience: Patience,
+    primary: Arc<Server>,
+    replicas: Replicas,
     database: Database,
     wanted: SpaceWanted,
     /// The stored space and the statements made for it, read when first needed.
     space: OnceCell<(Space, SearchSql)>,
     /// Set once the start-up proof has passed.
     proven: OnceCell<()>,
-    signals: Signals,
+    signals: Arc<Signals>,
 }
 
 impl Store {
@@ -84,13 +85,26 @@ impl Store {
     /// # Errors
     /// A URL or a certificate file that cannot be read.
     pub fn connect(database: &Database, url: &SecretString, wanted: SpaceWanted) -> Result<Self, StoreError> {
+        Self::connect_with_replicas(database, url, &[], wanted)
+    }
+
+    /// The same with read replicas for the searches.
+    ///
+    /// # Errors
+    /// As [`Store::connect`].
+    pub fn connect_with_replicas(
+        database: &Database,
+        url: &SecretString,
+        replica_urls: &[SecretString],
+        wanted: SpaceWanted,
+    ) -> Result<Self, StoreError> {
         let options = pool::options(database, url)?;
-        let suspicion = Suspicion::default();
-        let pool = pool::application(database, options.clone(), suspicion.clone());
-        let signals = Signals::listen(&options, &database.schema);
+        let signals = Arc::new(Signals::listen(&options, &database.schema));
+        let replicas = Replicas::watch(database, &options, replica_urls, &signals)?;
+        let primary = Arc::new(Server::new(database, options));
         let database = database.clone();
-        let (patience, space, proven) = (Patience::default(), OnceCell::new(), OnceCell::new());
-        let inner = Inner { pool, suspicion, patience, database, wanted, space, proven, signals };
+        let (space, proven) = (OnceCell::new(), OnceCell::new());
+        let inner = Inner { primary, replicas, database, wanted, space, proven, signals };
         Ok(Self { inner: Arc::new(inner), few_allowed: None })
     }
 
@@ -100,29 +114,39 @@ impl Store {
         Self { few_allowed: Some(few), ..self }
     }
 
-    /// Takes another URL for connections made from now on, as after a change of the password.
+    /// Takes another URL of the primary for connections made from now on, as after a change of the password.
     ///
     /// # Errors
     /// A URL or a certificate file that cannot be read.
     pub fn replace_url(&self, url: &SecretString) -> Result<(), StoreError> {
         let options = pool::options(&self.inner.database, url)?;
         self.inner.signals.replace_options(options.clone());
-        self.inner.pool.set_connect_options(options);
+        self.inner.primary.pool.set_connect_options(options);
         Ok(())
     }
 
-    /// The pool of the application role, for [`crate::index::status`].
+    /// How the read replicas stand, in the order of their URLs.
+    pub fn replicas(&self) -> Vec<ReplicaFigures> {
+        self.inner.replicas.figures()
+    }
+
+    /// Readings since the start that a replica could not answer and that went on elsewhere.
+    pub fn moved_from_replicas(&self) -> u64 {
+        self.inner.replicas.moved()
+    }
+
+    /// The pool of the application role on the primary, for [`crate::index::status`].
     pub fn pool(&self) -> &PgPool {
-        &self.inner.pool
+        &self.inner.primary.pool
     }
 
     /// The stored embedding space, refused when it is not the configured one.
     async fn space(&self) -> Result<&(Space, SearchSql), StoreError> {
-        let load = || async {
-            let space = space::load(&mut *self.connection().await?, &self.inner.wanted).await?;
+        let load = |server: Arc<Server>| async move {
+            let space = space::load(&mut *server.connection().await?, &self.inner.wanted).await?;
             let sql = SearchSql::new(&space);
             Ok((space, sql))
         };
-        self.inner.space.get_or_try_init(load).await
+        self.inner.space.get_or_try_init(|| self.reading(load)).await
     }
 }

@@ -3,7 +3,7 @@
 mod rehearse;
 mod rows;
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use async_trait::async_trait;
 use sqlx::{
@@ -15,8 +15,10 @@ use self::rows::matches;
 use super::{
     Store, failed,
     filter::{Allowed, Builder, allowed, push_in_set, push_one_by_one},
+    lexical::matching_on,
+    replicas::Reading,
     search_sql::Statements,
-    session::{Tx, commit},
+    session::{Server, Tx, commit},
     space::Space,
 };
 use crate::traits::{
@@ -48,44 +50,19 @@ const FEW_BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bit
 #[async_trait]
 impl Searcher for Store {
     async fn nearest(&self, query: &NearestQuery) -> Result<Nearest, StoreError> {
-        match self.nearest_once(query).await {
-            // Reading may be done twice: the connection may have been closed by a restart that is over.
-            Err(StoreError::Unreachable(_)) => {
-                self.inner.suspicion.raise();
-                self.nearest_once(query).await
-            }
-            other => other,
-        }
+        self.searching(query.workspace, |reading| self.nearest_on(reading, query)).await
     }
 
     async fn nearest_hits(&self, query: &NearestQuery) -> Result<Leg, StoreError> {
-        match self.nearest_hits_once(query).await {
-            Err(StoreError::Unreachable(_)) => {
-                self.inner.suspicion.raise();
-                self.nearest_hits_once(query).await
-            }
-            other => other,
-        }
+        self.searching(query.workspace, |reading| self.nearest_hits_on(reading, query)).await
     }
 
     async fn matching(&self, query: &LexicalQuery) -> Result<Leg, StoreError> {
-        match self.matching_once(query).await {
-            Err(StoreError::Unreachable(_)) => {
-                self.inner.suspicion.raise();
-                self.matching_once(query).await
-            }
-            other => other,
-        }
+        self.searching(query.workspace, |reading| matching_on(reading, query)).await
     }
 
     async fn passages(&self, workspace: WorkspaceId, vector: Option<&[f32]>, chunk_ids: &[i64]) -> Result<Passages, StoreError> {
-        match self.passages_once(workspace, vector, chunk_ids).await {
-            Err(StoreError::Unreachable(_)) => {
-                self.inner.suspicion.raise();
-                self.passages_once(workspace, vector, chunk_ids).await
-            }
-            other => other,
-        }
+        self.searching(workspace, |reading| self.passages_on(reading, workspace, vector, chunk_ids)).await
     }
 
     async fn calibration(&self) -> Result<Calibration, StoreError> {
@@ -96,20 +73,24 @@ impl Searcher for Store {
         if let Some(version) = self.inner.signals.version(workspace.0) {
             return Ok(version);
         }
-        let mut tx = self.begin(workspace).await?;
-        let version: Option<i64> = sqlx::query_scalar("SELECT store_version FROM workspace WHERE id = $1")
-            .bind(workspace.0)
-            .fetch_optional(&mut *tx)
-            .await
-            .map_err(|error| failed("reading the version", error))?;
-        commit(tx, "reading the version").await?;
-        let version = version.ok_or(StoreError::NotFound { what: "workspace" })?;
-        self.inner.signals.learn(workspace.0, version);
-        Ok(version)
+        let before = self.inner.signals.epoch();
+        let read = |server: Arc<Server>| async move {
+            let mut tx = server.begin(workspace).await?;
+            let version: Option<i64> = sqlx::query_scalar("SELECT store_version FROM workspace WHERE id = $1")
+                .bind(workspace.0)
+                .fetch_optional(&mut *tx)
+                .await
+                .map_err(|error| failed("reading the version", error))?;
+            commit(tx, "reading the version").await?;
+            let version = version.ok_or(StoreError::NotFound { what: "workspace" })?;
+            Ok((version, Arc::ptr_eq(&server, &self.inner.primary)))
+        };
+        let (version, is_newest) = self.reading(read).await?;
+        Ok(self.inner.signals.learn_read(workspace.0, version, before.filter(|_| is_newest)))
     }
 }
 
-/// What [`Store::open`] says about a workspace.
+/// What [`open`] says about a workspace.
 pub(super) struct Opened {
     pub(super) relation: i32,
     store_version: i64,
@@ -119,15 +100,15 @@ pub(super) struct Opened {
 }
 
 impl Store {
-    async fn nearest_once(&self, query: &NearestQuery) -> Result<Nearest, StoreError> {
+    async fn nearest_on(&self, reading: Reading, query: &NearestQuery) -> Result<Nearest, StoreError> {
         let (space, sql) = self.space().await?;
-        let (rows, store_version, plan) = self.compare(query, space, &sql.whole).await?;
+        let (rows, store_version, plan) = self.compare(&reading, query, space, &sql.whole).await?;
         Ok(Nearest { matches: matches(&rows, space)?, store_version, plan })
     }
 
-    async fn nearest_hits_once(&self, query: &NearestQuery) -> Result<Leg, StoreError> {
+    async fn nearest_hits_on(&self, reading: Reading, query: &NearestQuery) -> Result<Leg, StoreError> {
         let (space, sql) = self.space().await?;
-        let (rows, store_version, plan) = self.compare(query, space, &sql.hits).await?;
+        let (rows, store_version, plan) = self.compare(&reading, query, space, &sql.hits).await?;
         let hit = |row: &PgRow| Ok(Hit { chunk_id: row.try_get("chunk_id")?, value: space.similarity(row.try_get("distance")?) });
         let hits = rows.iter().map(hit).collect::<Result<_, _>>().map_err(|error| failed("reading hits", error))?;
         Ok(Leg { hits, store_version, plan })
@@ -136,21 +117,24 @@ impl Store {
     /// Runs one search in a snapshot of its own.
     async fn compare(
         &self,
+        reading: &Reading,
         query: &NearestQuery,
         space: &Space,
         sql: &Statements,
     ) -> Result<(Vec<PgRow>, i64, SearchPlan), StoreError> {
         check_dimensions(&query.vector, space)?;
-        let mut tx = self.begin_snapshot().await?;
+        let mut tx = reading.server.begin_snapshot().await?;
         let opened = open(&mut tx, query.workspace, windows(query.limit).saturating_mul(space.candidates_per_row())).await?;
+        reading.check(opened.store_version)?;
         let mut search = Search { tx, query, space, sql, opened, few_allowed: self.few_allowed };
         let (rows, plan) = search.run().await?;
         commit(search.tx, "searching").await?;
         Ok((rows, search.opened.store_version, plan))
     }
 
-    async fn passages_once(
+    async fn passages_on(
         &self,
+        reading: Reading,
         workspace: WorkspaceId,
         vector: Option<&[f32]>,
         chunk_ids: &[i64],
@@ -159,8 +143,9 @@ impl Store {
         if let Some(vector) = vector {
             check_dimensions(vector, space)?;
         }
-        let mut tx = self.begin_snapshot().await?;
+        let mut tx = reading.server.begin_snapshot().await?;
         let opened = open(&mut tx, workspace, 0).await?;
+        reading.check(opened.store_version)?;
         let rows = sqlx::query(AssertSqlSafe(sql.passages.clone()))
             .bind(vector.map(|vector| pgvector::Vector::from(vector.to_vec())))
             .bind(opened.relation)

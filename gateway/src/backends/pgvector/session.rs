@@ -2,15 +2,38 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction, pool::PoolConnection};
+use ragline_config::Database;
+use sqlx::{AssertSqlSafe, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction, pool::PoolConnection, postgres::PgConnectOptions};
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{Store, failed};
+use super::{
+    Store, failed,
+    pool::{self, Patience, Suspicion},
+};
 use crate::traits::search::{StoreError, WorkspaceId};
 
 pub(super) type Tx = Transaction<'static, Postgres>;
 
-impl Store {
+/// One PostgreSQL server and the application's connections to it.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) pool: PgPool,
+    suspicion: Suspicion,
+    patience: Patience,
+}
+
+impl Server {
+    pub(super) fn new(database: &Database, options: PgConnectOptions) -> Self {
+        let suspicion = Suspicion::default();
+        let pool = pool::application(database, options, suspicion.clone());
+        Self { pool, suspicion, patience: Patience::default() }
+    }
+
+    /// Has connections that are idle now asked whether they still stand before they are used.
+    pub(super) fn suspect(&self) {
+        self.suspicion.raise();
+    }
+
     /// A transaction that sees and writes rows of this workspace alone.
     pub(super) async fn begin(&self, workspace: WorkspaceId) -> Result<Tx, StoreError> {
         // The setting must end with the transaction: a connection goes back to a pool that serves every workspace.
@@ -44,14 +67,14 @@ impl Store {
     }
 
     async fn try_begin(&self, statement: SqlStr) -> Result<Tx, sqlx::Error> {
-        let pool = self.inner.pool.clone();
-        self.inner.patience.wait(async move { pool.begin_with(statement).await }).await
+        let pool = self.pool.clone();
+        self.patience.wait(async move { pool.begin_with(statement).await }).await
     }
 
     /// A connection for what concerns no workspace.
     pub(super) async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        let pool = self.inner.pool.clone();
-        match self.inner.patience.wait(async move { pool.acquire().await }).await {
+        let pool = self.pool.clone();
+        match self.patience.wait(async move { pool.acquire().await }).await {
             Ok(connection) => Ok(connection),
             Err(error) => Err(self.not_begun(error).await),
         }
@@ -59,11 +82,42 @@ impl Store {
 
     /// The pool gives the same error for a server that is down and for a full house; a plain connection tells them apart.
     pub(super) async fn not_begun(&self, error: sqlx::Error) -> StoreError {
-        self.inner.suspicion.raise();
-        if matches!(error, sqlx::Error::PoolTimedOut) && !answers(&self.inner.pool).await {
+        self.suspicion.raise();
+        if matches!(error, sqlx::Error::PoolTimedOut) && !answers(&self.pool).await {
             return StoreError::Unreachable(Box::new(error));
         }
         failed("beginning a transaction", error)
+    }
+}
+
+/// On the primary, which everything but searches goes to.
+impl Store {
+    /// As [`Server::begin`].
+    pub(super) async fn begin(&self, workspace: WorkspaceId) -> Result<Tx, StoreError> {
+        self.inner.primary.begin(workspace).await.map_err(|error| self.told(error))
+    }
+
+    /// As [`Server::begin_snapshot`].
+    pub(super) async fn begin_snapshot(&self) -> Result<Tx, StoreError> {
+        self.inner.primary.begin_snapshot().await.map_err(|error| self.told(error))
+    }
+
+    /// As [`Server::connection`].
+    pub(super) async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        self.inner.primary.connection().await.map_err(|error| self.told(error))
+    }
+
+    /// As [`Server::not_begun`].
+    pub(super) async fn not_begun(&self, error: sqlx::Error) -> StoreError {
+        self.told(self.inner.primary.not_begun(error).await)
+    }
+
+    /// While replicas go on serving searches, an unreachable primary is told as what it is.
+    fn told(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Unreachable(source) if self.inner.replicas.any_fit() => StoreError::PrimaryUnreachable(source),
+            error => error,
+        }
     }
 }
 

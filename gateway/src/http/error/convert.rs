@@ -22,6 +22,11 @@ fn store(error: &StoreError) -> ApiError {
         StoreError::Unreachable(_) => {
             ApiError::new(ErrorCode::DatabaseUnavailable, "the database cannot be reached; try again shortly").after(SOON)
         }
+        StoreError::PrimaryUnreachable(_) => ApiError::new(
+            ErrorCode::DatabaseUnavailable,
+            "the primary of the database cannot be reached: searches go on, everything else waits for it; try again shortly",
+        )
+        .after(SOON),
         StoreError::TimedOut => {
             ApiError::new(ErrorCode::DatabaseUnavailable, "the database took too long; try again shortly").after(SOON)
         }

@@ -19,6 +19,7 @@ use super::{
     datadog, meta,
     pod::{self, GATEWAY_USER, Mounted, Pace},
     secret_files::{self, OwnedFile, generated, generated_key},
+    secrets,
 };
 use crate::plan::{
     credentials::{API_KEY_KEY, Credentials, PASSWORD_KEY},
@@ -124,15 +125,19 @@ pub(super) struct Serving<'a> {
 
 /// A Deployment of the gateway's program.
 pub(super) fn serving(pipeline: &Pipeline, credentials: &Credentials, serving: Serving<'_>) -> Deployment {
-    let Credentials { superuser: _, owner: _, application, valkey, api_key, certificates } = credentials;
+    let Credentials { superuser: _, owner: _, application, replication: _, valkey, api_key, certificates } = credentials;
     // What is not managed has no password kept anywhere, so it is another one each time.
     let mut secrets = Vec::new();
     secrets.extend(pipeline.own_postgres().is_some().then_some(application));
     secrets.extend(pipeline.managed_cache().is_some().then_some(valkey));
     secrets.push(api_key);
+    let component = serving.component;
     let mut hashes = vec![("config", names::hash([config_file(pipeline).as_str()])), ("secrets", Credentials::hash(&secrets))];
     hashes.extend(certificates.authority_hash().map(|hash| ("authority", hash)));
-    let component = serving.component;
+    if searches_on_replicas(pipeline, component) {
+        // The gateway reads at its start where they are.
+        hashes.push(("replicas", names::hash(secrets::replica_hosts(pipeline).iter().map(String::as_str))));
+    }
     let template = pod::template(pipeline, component, &hashes, pod_spec(pipeline, &serving));
     Deployment {
         metadata: meta::owned(pipeline, serving.name, component),
@@ -156,7 +161,7 @@ pub(super) fn serving(pipeline: &Pipeline, credentials: &Credentials, serving: S
 
 fn pod_spec(pipeline: &Pipeline, serving: &Serving<'_>) -> PodSpec {
     let (mut mounted, mut variables) = configuration(pipeline);
-    for file in secret_files(pipeline) {
+    for file in secret_files(pipeline, serving.component) {
         mounted.push(file.mounted());
         variables.extend(file.variable());
     }
@@ -210,11 +215,19 @@ pub(super) fn configuration(pipeline: &Pipeline) -> (Vec<Mounted>, Vec<EnvVar>) 
     (vec![config], vec![pod::variable(env::CONFIG, file)])
 }
 
-fn secret_files(pipeline: &Pipeline) -> Vec<OwnedFile> {
+/// Workers do not search.
+fn searches_on_replicas(pipeline: &Pipeline, component: Component) -> bool {
+    component == Component::Gateway && !secrets::replica_hosts(pipeline).is_empty()
+}
+
+fn secret_files(pipeline: &Pipeline, component: Component) -> Vec<OwnedFile> {
     let name = &pipeline.name;
     let mut files = Vec::new();
     if pipeline.own_postgres().is_some() {
         files.push(generated("database", names::application_secret(name), env::DATABASE_URL));
+    }
+    if searches_on_replicas(pipeline, component) {
+        files.push(generated("database-replicas", names::application_secret(name), env::DATABASE_REPLICA_URLS));
     }
     files.extend(secret_files::database_ca(pipeline));
     files.push(generated_key("api-key", names::api_key_secret(name), API_KEY_KEY, env::API_KEY));

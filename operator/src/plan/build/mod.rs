@@ -12,6 +12,7 @@ pub mod network;
 mod pod;
 pub mod postgres;
 mod postgres_settings;
+pub mod replica;
 pub mod route;
 mod secret_files;
 pub mod secrets;
@@ -44,6 +45,10 @@ pub fn build(pipeline: &Pipeline, credentials: &Credentials) -> Objects<Desired>
         add(Step::Data, postgres::headless_service(pipeline).into());
         add(Step::Data, postgres::service(pipeline).into());
     }
+    if pipeline.replicated_postgres().is_some() {
+        add(Step::Data, replica::service(pipeline).into());
+        add(Step::Data, replica::disruption_budget(pipeline).into());
+    }
     if let Some(cache) = pipeline.managed_cache() {
         add(Step::Data, valkey::config_map(pipeline, cache).into());
         add(Step::Data, valkey::service(pipeline).into());
@@ -52,6 +57,9 @@ pub fn build(pipeline: &Pipeline, credentials: &Credentials) -> Objects<Desired>
     add(Step::Data, gateway::service(pipeline).into());
     if let Some(postgres) = pipeline.managed_postgres() {
         add(Step::Data, postgres::stateful_set(pipeline, postgres, credentials).into());
+    }
+    if let Some(postgres) = pipeline.replicated_postgres() {
+        add(Step::Data, replica::stateful_set(pipeline, postgres, credentials).into());
     }
     if let Postgres::CloudNativePg { instances, user, each } = &pipeline.postgres {
         add(Step::Data, cloud_native_pg::cluster(pipeline, *instances, *user, each).into());

@@ -37,7 +37,12 @@ pub fn policies(pipeline: &Pipeline) -> Vec<NetworkPolicy> {
     let Some(network) = &pipeline.network else { return Vec::new() };
     let name = &pipeline.name;
     let outward = outward(pipeline);
-    let mut policies = vec![policy(pipeline, names::gateway(name), &[Component::Gateway], callers(network), outward.clone())];
+    let mut of_gateway = outward.clone();
+    let replicated = pipeline.replicated_postgres().is_some();
+    if replicated {
+        of_gateway.push(towards(ports::POSTGRES, vec![part(pipeline, Component::Replica)]));
+    }
+    let mut policies = vec![policy(pipeline, names::gateway(name), &[Component::Gateway], callers(network), of_gateway)];
     if pipeline.workers.is_some() {
         let read = to(ports::GATEWAY_HTTP, peers(&network.monitoring_from));
         policies.push(policy(pipeline, names::worker(name), &[Component::Worker], read, outward));
@@ -47,10 +52,16 @@ pub fn policies(pipeline: &Pipeline) -> Vec<NetworkPolicy> {
     policies.push(policy(pipeline, names::jobs(name), &[Component::Schema, Component::Index], None, inward));
     let readers = || peers(&network.monitoring_from);
     if pipeline.managed_postgres().is_some() {
-        let clients = [Component::Gateway, Component::Worker, Component::Schema, Component::Index];
-        let from = clients.map(|component| part(pipeline, component)).into_iter().chain(readers()).collect();
+        let mut clients = vec![Component::Gateway, Component::Worker, Component::Schema, Component::Index];
+        clients.extend(replicated.then_some(Component::Replica));
+        let from = clients.into_iter().map(|component| part(pipeline, component)).chain(readers()).collect();
         let rules = to(ports::POSTGRES, from);
         policies.push(policy(pipeline, names::postgres(name), &[Component::Postgres], rules, Vec::new()));
+    }
+    if replicated {
+        let rules = to(ports::POSTGRES, [part(pipeline, Component::Gateway)].into_iter().chain(readers()).collect());
+        let primary = vec![name_service(), towards(ports::POSTGRES, vec![part(pipeline, Component::Postgres)])];
+        policies.push(policy(pipeline, names::replica(name), &[Component::Replica], rules, primary));
     }
     if pipeline.managed_cache().is_some() {
         let clients = [Component::Gateway, Component::Worker];

@@ -19,8 +19,8 @@ use serde_json::json;
 
 use super::{
     datadog, meta,
-    pod::{self, DATA_USER, Pace, SecretFile},
-    postgres_settings as settings, secrets,
+    pod::{self, DATA_USER, Mounted, Pace, SecretFile},
+    postgres_settings as settings, replica, secrets,
 };
 use crate::plan::{
     credentials::{Credentials, PASSWORD_KEY},
@@ -29,19 +29,20 @@ use crate::plan::{
     quantity::MIB,
 };
 
-const CONTAINER: &str = "postgres";
-const PORT: &str = "postgres";
+pub(super) const CONTAINER: &str = "postgres";
+pub(super) const PORT: &str = "postgres";
 /// Where the ConfigMap is mounted; the scripts know it too.
-const CONFIG: &str = "/etc/ragline/postgres";
+pub(super) const CONFIG: &str = "/etc/ragline/postgres";
 /// Where the volume is mounted, and the folder in it that holds the data: a volume's own root may hold `lost+found`.
-const VOLUME: &str = "/var/lib/postgresql/data";
-const DATA: &str = "/var/lib/postgresql/data/pgdata";
+pub(super) const VOLUME: &str = "/var/lib/postgresql/data";
+pub(super) const DATA: &str = "/var/lib/postgresql/data/pgdata";
 /// Shared memory that is not for building an index.
 const SHARED_MEMORY: u64 = 64 * MIB;
 
 /// Settings, scripts, and who may connect.
 pub fn config_map(pipeline: &Pipeline, postgres: &ManagedPostgres) -> ConfigMap {
-    let data = files(pipeline, postgres).into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
+    let data =
+        files(pipeline, postgres).into_iter().chain(replica::scripts()).map(|(name, text)| (name.to_owned(), text)).collect();
     ConfigMap {
         metadata: meta::owned(pipeline, names::postgres_config(&pipeline.name), Component::Postgres),
         data: Some(data),
@@ -49,7 +50,8 @@ pub fn config_map(pipeline: &Pipeline, postgres: &ManagedPostgres) -> ConfigMap 
     }
 }
 
-fn files(pipeline: &Pipeline, postgres: &ManagedPostgres) -> BTreeMap<&'static str, String> {
+/// Those of the primary. The replicas' are beside them in the ConfigMap and change nothing about its pod.
+pub(super) fn files(pipeline: &Pipeline, postgres: &ManagedPostgres) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("postgresql.conf", settings::file(pipeline, postgres)),
         ("pg_hba.conf", include_str!("files/pg_hba.conf").to_owned()),
@@ -66,7 +68,7 @@ pub fn headless_service(pipeline: &Pipeline) -> Service {
         spec: Some(ServiceSpec {
             cluster_ip: Some("None".to_owned()),
             publish_not_ready_addresses: Some(true),
-            ..service_spec(pipeline)
+            ..service_spec(pipeline, Component::Postgres)
         }),
         ..Service::default()
     }
@@ -80,12 +82,12 @@ pub fn service(pipeline: &Pipeline) -> Service {
         "password": "%%env_POSTGRES_PASSWORD%%",
     });
     metadata.annotations = Some(datadog::service("postgres", instance));
-    Service { metadata, spec: Some(service_spec(pipeline)), ..Service::default() }
+    Service { metadata, spec: Some(service_spec(pipeline, Component::Postgres)), ..Service::default() }
 }
 
-fn service_spec(pipeline: &Pipeline) -> ServiceSpec {
+pub(super) fn service_spec(pipeline: &Pipeline, component: Component) -> ServiceSpec {
     ServiceSpec {
-        selector: Some(meta::selector_labels(pipeline, Component::Postgres)),
+        selector: Some(meta::selector_labels(pipeline, component)),
         ports: Some(vec![ServicePort {
             name: Some(PORT.to_owned()),
             port: i32::from(ports::POSTGRES),
@@ -99,12 +101,12 @@ fn service_spec(pipeline: &Pipeline) -> ServiceSpec {
 
 /// PostgreSQL itself.
 pub fn stateful_set(pipeline: &Pipeline, postgres: &ManagedPostgres, credentials: &Credentials) -> StatefulSet {
-    let Credentials { superuser, owner, application, valkey: _, api_key: _, certificates: _ } = credentials;
+    let Credentials { superuser, owner, application, replication, valkey: _, api_key: _, certificates: _ } = credentials;
     let files = files(pipeline, postgres);
     let hashes = [
         ("config", names::hash(files.values().map(String::as_str))),
         // The start command sets the passwords, so a new one takes a new start.
-        ("secrets", Credentials::hash(&[superuser, owner, application])),
+        ("secrets", Credentials::hash(&[superuser, owner, application, replication])),
     ];
     let whenever = match pipeline.deletion_policy {
         DeletionPolicy::Retain => "Retain",
@@ -124,7 +126,7 @@ pub fn stateful_set(pipeline: &Pipeline, postgres: &ManagedPostgres, credentials
             selector: meta::selector(pipeline, Component::Postgres),
             service_name: Some(names::postgres_headless(&pipeline.name)),
             template: pod::template(pipeline, Component::Postgres, &hashes, pod_spec(pipeline, postgres)),
-            volume_claim_templates: Some(vec![claim(pipeline, postgres)]),
+            volume_claim_templates: Some(vec![claim(pipeline, postgres, Component::Postgres)]),
             ..StatefulSetSpec::default()
         }),
         status: None,
@@ -132,12 +134,12 @@ pub fn stateful_set(pipeline: &Pipeline, postgres: &ManagedPostgres, credentials
 }
 
 /// The claim as it is made. A StatefulSet cannot change it later: a growing size is written to the claim itself.
-fn claim(pipeline: &Pipeline, postgres: &ManagedPostgres) -> PersistentVolumeClaim {
+pub(super) fn claim(pipeline: &Pipeline, postgres: &ManagedPostgres, component: Component) -> PersistentVolumeClaim {
     let size = Quantity(postgres.storage_size.0.clone());
     PersistentVolumeClaim {
         metadata: ObjectMeta {
             name: Some(names::POSTGRES_VOLUME.to_owned()),
-            labels: Some(meta::labels(pipeline, Component::Postgres)),
+            labels: Some(meta::labels(pipeline, component)),
             ..ObjectMeta::default()
         },
         spec: Some(PersistentVolumeClaimSpec {
@@ -153,19 +155,25 @@ fn claim(pipeline: &Pipeline, postgres: &ManagedPostgres) -> PersistentVolumeCla
     }
 }
 
+/// Where parallel workers meet, to build an index above all.
+pub(super) fn shared_memory(postgres: &ManagedPostgres) -> Mounted {
+    pod::memory("shared-memory", "/dev/shm", settings::maintenance_memory_bytes(postgres) + SHARED_MEMORY)
+}
+
 fn pod_spec(pipeline: &Pipeline, postgres: &ManagedPostgres) -> PodSpec {
     let name = &pipeline.name;
     let (superuser, owner) = (names::superuser_secret(name), names::owner_secret(name));
-    let application = names::application_secret(name);
+    let (application, replication) = (names::application_secret(name), names::replication_secret(name));
     let password = |name, secret| SecretFile { name, secret, key: PASSWORD_KEY }.mounted();
     let (volumes, mut mounts) = pod::split(vec![
         pod::config(names::postgres_config(name), CONFIG),
         password("superuser", &superuser),
         password("owner", &owner),
         password("application", &application),
+        password("replication", &replication),
         pod::scratch(),
         pod::empty("socket", "/var/run/postgresql"),
-        pod::memory("shared-memory", "/dev/shm", settings::maintenance_memory_bytes(postgres) + SHARED_MEMORY),
+        shared_memory(postgres),
     ]);
     mounts.push(pod::mount(names::POSTGRES_VOLUME, VOLUME, false));
     let script = |name: &str| format!("{CONFIG}/{name}");

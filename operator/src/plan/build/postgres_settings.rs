@@ -9,8 +9,9 @@ use crate::plan::{
     quantity::{self, MIB},
 };
 
-/// Connections of a gateway beside its pool: one listens for changes, one answers probes.
-const BESIDE_THE_POOL: u32 = 2;
+/// Connections of a gateway beside its pool: one listens for changes, one answers probes, one watches the server beside its replicas.
+/// The last is counted without replicas too: the first one must not restart the primary.
+const BESIDE_THE_POOL: u32 = 3;
 /// Connections that schema and index Jobs may hold.
 const JOBS: u32 = 12;
 /// Connections for people, monitoring and the superuser.
@@ -55,6 +56,12 @@ fn derived(pipeline: &Pipeline, postgres: &ManagedPostgres) -> BTreeMap<&'static
     ])
 }
 
+/// A tenth of the volume: the log beside it takes as much.
+fn kept_for_replicas(postgres: &ManagedPostgres) -> u64 {
+    const MOST: u64 = 16 << 30;
+    (quantity::bytes(&postgres.storage_size).unwrap_or_default() / 10).clamp(128 * MIB, MOST)
+}
+
 /// The settings of an instance that CloudNativePG runs. The user's win.
 pub(super) fn of_cloud_native_pg(pipeline: &Pipeline, postgres: &ManagedPostgres) -> BTreeMap<String, String> {
     let derived = derived(pipeline, postgres).into_iter().map(|(name, value)| (name.to_owned(), value));
@@ -74,6 +81,8 @@ pub(super) fn file(pipeline: &Pipeline, postgres: &ManagedPostgres) -> String {
         // Settings come from here alone; one left behind by ALTER SYSTEM could keep the server from starting.
         ("allow_alter_system", "off".to_owned()),
         ("shared_preload_libraries", "pg_stat_statements".to_owned()),
+        // What is kept for a read replica that is away; one that is away for longer is copied anew.
+        ("max_slot_wal_keep_size", format!("{}MB", kept_for_replicas(postgres) / MIB)),
         ("log_line_prefix", "%m [%p] %q%u@%d ".to_owned()),
         ("log_timezone", "UTC".to_owned()),
         ("timezone", "UTC".to_owned()),

@@ -23,19 +23,29 @@ pub const OWNER: &str = "ragline_owner";
 /// The role that the gateway serves with.
 pub const APPLICATION: &str = "ragline_app";
 
+/// The role that read replicas copy the primary with; `pg_hba.conf` and the scripts know it too.
+pub const REPLICATION: &str = "ragline_replication";
+
 /// All of them.
 pub fn secrets(pipeline: &Pipeline, credentials: &Credentials) -> Vec<Secret> {
-    let Credentials { superuser, owner, application, valkey, api_key, certificates } = credentials;
+    let Credentials { superuser, owner, application, replication, valkey, api_key, certificates } = credentials;
     let name = &pipeline.name;
     let key = [(API_KEY_KEY, api_key.expose_secret().to_owned())];
     let mut secrets = vec![secret(pipeline, names::api_key_secret(name), Component::Gateway, key)];
     if pipeline.managed_postgres().is_some() {
         secrets.push(role(pipeline, names::superuser_secret(name), SUPERUSER, env::DATABASE_BOOTSTRAP_URL, superuser));
+        // Also without read replicas, so that the first one finds the primary as it is.
+        let data = [("username", REPLICATION.to_owned()), (PASSWORD_KEY, replication.expose_secret().to_owned())];
+        secrets.push(secret(pipeline, names::replication_secret(name), Component::Postgres, data));
     }
     if pipeline.own_postgres().is_some() {
         secrets.extend([
             role(pipeline, names::owner_secret(name), OWNER, env::DATABASE_OWNER_URL, owner),
-            role(pipeline, names::application_secret(name), APPLICATION, env::DATABASE_URL, application),
+            with_replicas(
+                pipeline,
+                role(pipeline, names::application_secret(name), APPLICATION, env::DATABASE_URL, application),
+                application,
+            ),
         ]);
     }
     if pipeline.managed_cache().is_some() {
@@ -66,6 +76,33 @@ fn certificate_secrets(pipeline: &Pipeline, certificates: &Certificates) -> Vec<
         of(names::certificate_secret(name, *part), *part, pair, more)
     }));
     secrets
+}
+
+/// Hosts of the read replicas: each replica of its own, or CloudNativePG's address of all standbys. None where there are none.
+pub(super) fn replica_hosts(pipeline: &Pipeline) -> Vec<String> {
+    let (name, namespace) = (&pipeline.name, &pipeline.namespace);
+    match &pipeline.postgres {
+        Postgres::Managed(postgres) => {
+            let set = names::replica(name);
+            (0..postgres.replicas).map(|number| format!("{set}-{number}.{set}.{namespace}")).collect()
+        }
+        Postgres::CloudNativePg { instances, .. } if *instances > 1 => {
+            vec![format!("{}.{namespace}", names::cloud_native_pg_standbys(name))]
+        }
+        Postgres::CloudNativePg { .. } | Postgres::External { .. } => Vec::new(),
+    }
+}
+
+/// The Secret of the role that searches, with the URLs of the read replicas, where there are any.
+fn with_replicas(pipeline: &Pipeline, mut secret: Secret, password: &SecretString) -> Secret {
+    let hosts = replica_hosts(pipeline);
+    if !hosts.is_empty() {
+        let password = password.expose_secret();
+        let url = |host: String| format!("postgresql://{APPLICATION}:{password}@{host}:{}/{DATABASE}", ports::POSTGRES);
+        let urls = hosts.into_iter().map(url).collect::<Vec<_>>().join(",");
+        secret.data.get_or_insert_default().insert(env::DATABASE_REPLICA_URLS.to_owned(), ByteString(urls.into_bytes()));
+    }
+    secret
 }
 
 /// A role of the database: who, with what, and where, the last under the name of the variable that takes it.

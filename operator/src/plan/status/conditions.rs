@@ -112,6 +112,14 @@ pub(super) fn reconciling(pipeline: &Pipeline, observed: &Observed) -> Judgement
                 || status.update_revision != status.current_revision
                 || status.ready_replicas.unwrap_or(0) < 1
         });
+    let replicas_roll = pipeline.replicated_postgres().is_some_and(|postgres| {
+        observed.replicas.as_ref().is_none_or(|set| {
+            let Some(status) = &set.status else { return true };
+            status.observed_generation != set.metadata.generation
+                || status.update_revision != status.current_revision
+                || observed.replicas_ready() < postgres.replicas
+        })
+    });
     let cache_rolls = pipeline.managed_cache().is_some() && observed.cache.as_ref().is_none_or(rolling);
     let gateway_rolls = observed.gateway.as_ref().is_none_or(rolling);
     let what = match step {
@@ -119,6 +127,7 @@ pub(super) fn reconciling(pipeline: &Pipeline, observed: &Observed) -> Judgement
         Step::Data => "PostgreSQL is coming up.",
         Step::Schema => "The schema is being brought up to date.",
         Step::Serve if set_rolls => "PostgreSQL is being rolled out.",
+        Step::Serve if replicas_roll => "The read replicas are being rolled out.",
         Step::Serve if cache_rolls => "Valkey is being rolled out.",
         Step::Serve if gateway_rolls => "The gateways are being rolled out.",
         Step::Serve => return Judgement::new(Truth::False, Reason::UpToDate, "The cluster is what the spec says."),

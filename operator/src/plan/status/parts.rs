@@ -49,9 +49,40 @@ pub(super) fn database(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observ
     if let Postgres::CloudNativePg { instances, .. } = pipeline.postgres {
         return replicated(pipeline, observed, instances);
     }
+    let replicas = pipeline.managed_postgres().map_or(0, |postgres| postgres.replicas);
     if observed.managed_database_ready() {
-        return Judgement::new(Truth::True, Reason::SinglePrimary, "PostgreSQL is ready. It is one primary without a standby.");
+        return if replicas == 0 { single_primary() } else { with_replicas(facts, pipeline, observed, replicas) };
     }
+    let away = managed_away(facts, pipeline, observed);
+    let ready = observed.replicas_ready();
+    if ready == 0 {
+        return away;
+    }
+    let goes_on = format!("{} {ready} of {replicas} read replicas go on serving searches.", away.message);
+    Judgement { message: goes_on, ..away }
+}
+
+fn single_primary() -> Judgement {
+    Judgement::new(Truth::True, Reason::SinglePrimary, "PostgreSQL is ready. It is one primary without a standby.")
+}
+
+/// The primary serves. A replica that is missing costs no answer, since the primary searches in its place.
+fn with_replicas(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observed, wanted: u32) -> Judgement {
+    let ready = observed.replicas_ready();
+    let count = format!("The primary serves, and {ready} of {wanted} read replicas follow.");
+    if ready >= wanted {
+        return Judgement::new(Truth::True, Reason::Replicated, &count);
+    }
+    let name = names::replica(&pipeline.name);
+    let pods = observed.pods_of(Component::Replica);
+    let trouble = pods::trouble(pods, "spec.postgres.managed.resources", facts.now);
+    let why = trouble.or_else(|| pods::refused(&observed.events, &format!("StatefulSet {name}"), &name));
+    let why = why.map_or_else(|| format!("StatefulSet {name} is copying the primary or starting."), |trouble| trouble.message);
+    Judgement::new(Truth::True, Reason::StandbyMissing, &format!("{count} {why}"))
+}
+
+/// Why the primary that the operator runs does not serve.
+fn managed_away(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observed) -> Judgement {
     let name = names::postgres(&pipeline.name);
     let pods = observed.pods_of(Component::Postgres);
     if let Some(trouble) = pods::trouble(pods, "spec.postgres.managed.resources", facts.now) {
@@ -96,7 +127,7 @@ fn replicated(pipeline: &Pipeline, observed: &Observed, instances: u32) -> Judge
         return Judgement::new(Truth::True, Reason::StandbyMissing, &message);
     }
     if instances == 1 {
-        return Judgement::new(Truth::True, Reason::SinglePrimary, "PostgreSQL is ready. It is one primary without a standby.");
+        return single_primary();
     }
     let message = format!("{primary} serves, and {} standbys follow.", instances - 1);
     Judgement::new(Truth::True, Reason::Replicated, &message)

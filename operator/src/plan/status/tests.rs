@@ -1,6 +1,7 @@
 //! What is said of a pipeline, by example: what was seen on the left, the conditions on the right.
 
 mod index;
+mod replicas;
 mod scale;
 
 use k8s_openapi::{

@@ -111,6 +111,15 @@ pub(super) fn cases() -> Vec<Case> {
             json!({"postgres": {"managed": {}, "external": {"secretName": "a"}}}),
             Refused("name only one of managed, cloudNativePg and external"),
         ),
+        new("as many read replicas as there may be", json!({"postgres": {"managed": {"replicas": 3}}}), Taken),
+        new("no read replica", json!({"postgres": {"managed": {"replicas": 0}}}), Taken),
+        new("too many read replicas", json!({"postgres": {"managed": {"replicas": 4}}}), Refused("less than or equal to 3")),
+        change(
+            "read replicas come and go",
+            json!({"postgres": {"managed": {"replicas": 2}}}),
+            json!({"postgres": {"managed": {}}}),
+            Taken,
+        ),
         new("a database of CloudNativePG", json!({"postgres": {"cloudNativePg": {"instances": 9}}}), Taken),
         new("load decides", json!({"gateway": {"autoscaling": {"maxReplicas": 2}}}), Taken),
         new(

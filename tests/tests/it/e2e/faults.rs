@@ -42,7 +42,7 @@ async fn kill(world: &World, component: &str) {
 }
 
 /// What became of the questions while a part was killed.
-async fn under_load(world: &World, component: &str) -> Outcome {
+pub(super) async fn under_load(world: &World, component: &str) -> Outcome {
     let load = Load::begin(world, PACE, true).await;
     kill(world, component).await;
     let outcome = load.end().await;

@@ -18,6 +18,7 @@ mod index;
 mod leader;
 mod mistakes;
 mod network;
+mod replicas;
 mod rollout;
 mod scale;
 mod story;

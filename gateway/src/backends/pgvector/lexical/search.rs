@@ -15,8 +15,9 @@ use crate::{
             words::Analyzer,
         },
         pgvector::{
-            Store, failed,
+            failed,
             filter::{Allowed, allowed, passing},
+            replicas::Reading,
             session::{Tx, commit},
         },
     },
@@ -52,27 +53,26 @@ const LOOK_UP: &str = "SELECT (SELECT c.id FROM chunk c WHERE c.id = ( \
 
 const IDS: &str = "SELECT seg, ids FROM lex_seg WHERE workspace_id = $1 AND seg = ANY($2)";
 
-impl Store {
-    pub(in crate::backends::pgvector) async fn matching_once(&self, query: &LexicalQuery) -> Result<Leg, StoreError> {
-        let mut tx = self.begin_snapshot_of(query.workspace).await?;
-        let mut question = Question::new(&Analyzer::default(), &query.text);
-        if question.is_too_long() {
-            let chunks = rarity(&mut tx, query, &question).await?;
-            question = question.of_the_rarest(&chunks);
-        }
-        let rows = sqlx::query(FETCH)
-            .bind(query.workspace.0)
-            .bind(&question.terms)
-            .fetch_all(&mut *tx)
-            .await
-            .map_err(|error| failed("fetching postings", error))?;
-        let scored = off_the_reactor(move || Scored::new(&rows, &question)).await?;
-        let store_version = scored.store_version;
-        let mut search = Search { tx, query, scored: Arc::new(scored) };
-        let hits = search.hits().await?;
-        commit(search.tx, "searching by words").await?;
-        Ok(Leg { hits, store_version, plan: SearchPlan::Lexical })
+pub(in crate::backends::pgvector) async fn matching_on(reading: Reading, query: &LexicalQuery) -> Result<Leg, StoreError> {
+    let mut tx = reading.server.begin_snapshot_of(query.workspace).await?;
+    let mut question = Question::new(&Analyzer::default(), &query.text);
+    if question.is_too_long() {
+        let chunks = rarity(&mut tx, query, &question).await?;
+        question = question.of_the_rarest(&chunks);
     }
+    let rows = sqlx::query(FETCH)
+        .bind(query.workspace.0)
+        .bind(&question.terms)
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(|error| failed("fetching postings", error))?;
+    let scored = off_the_reactor(move || Scored::new(&rows, &question)).await?;
+    let store_version = scored.store_version;
+    reading.check(store_version)?;
+    let mut search = Search { tx, query, scored: Arc::new(scored) };
+    let hits = search.hits().await?;
+    commit(search.tx, "searching by words").await?;
+    Ok(Leg { hits, store_version, plan: SearchPlan::Lexical })
 }
 
 async fn rarity(tx: &mut Tx, query: &LexicalQuery, question: &Question) -> Result<HashMap<String, i64>, StoreError> {

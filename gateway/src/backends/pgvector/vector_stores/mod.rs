@@ -5,7 +5,10 @@ mod attach;
 mod members;
 mod rows;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -16,7 +19,7 @@ use super::{
     Store, failed,
     files::{page, push_slice},
     filter::Builder,
-    session::{Tx, commit},
+    session::{Server, Tx, commit},
 };
 use crate::traits::{
     files::Slice,
@@ -56,13 +59,26 @@ const CHANGE: &str = "UPDATE vector_store SET name = coalesce($2, name), \
       expires_after_days = CASE WHEN $5 THEN $6 ELSE expires_after_days END, last_active_at = now() \
     WHERE id = $1 AND NOT deleted AND closed_at IS NULL";
 
+/// The collections of the stores that are open; `$more` is a part of its `WITH`.
+macro_rules! collections {
+    ($more:literal) => {
+        concat!(
+            "WITH wanted AS (SELECT id, place FROM unnest($1::uuid[]) WITH ORDINALITY AS w(id, place)), \
+             open AS (SELECT id, collection_id, last_active_at FROM vector_store WHERE id = ANY($1) AND NOT deleted AND closed_at IS NULL \
+               AND (expires_after_days IS NULL OR last_active_at + make_interval(days => expires_after_days) > now()))",
+            $more,
+            " SELECT open.collection_id FROM wanted LEFT JOIN open USING (id) ORDER BY wanted.place"
+        )
+    };
+}
+
 /// Written at most once a minute: a search should not wait for it.
-const COLLECTIONS: &str = "WITH wanted AS (SELECT id, place FROM unnest($1::uuid[]) WITH ORDINALITY AS w(id, place)), \
-    open AS (SELECT id, collection_id, last_active_at FROM vector_store WHERE id = ANY($1) AND NOT deleted AND closed_at IS NULL \
-      AND (expires_after_days IS NULL OR last_active_at + make_interval(days => expires_after_days) > now())), \
-    used AS (UPDATE vector_store SET last_active_at = now() WHERE id IN \
-      (SELECT id FROM open WHERE last_active_at < now() - interval '1 minute') RETURNING 1) \
-    SELECT open.collection_id FROM wanted LEFT JOIN open USING (id) ORDER BY wanted.place";
+const COLLECTIONS: &str = collections!(
+    ", used AS (UPDATE vector_store SET last_active_at = now() WHERE id IN \
+      (SELECT id FROM open WHERE last_active_at < now() - interval '1 minute') RETURNING 1)"
+);
+/// On a replica, which stands in for the primary and writes nothing.
+const COLLECTIONS_UNMARKED: &str = collections!("");
 
 #[async_trait]
 impl VectorStores for Store {
@@ -144,13 +160,18 @@ impl VectorStores for Store {
     }
 
     async fn collections(&self, workspace: WorkspaceId, stores: &[Uuid]) -> Result<Vec<Option<CollectionId>>, StoreError> {
-        let mut tx = self.begin(workspace).await?;
-        let found: Vec<Option<i32>> = sqlx::query_scalar(COLLECTIONS)
-            .bind(stores)
-            .fetch_all(&mut *tx)
-            .await
-            .map_err(|error| failed("looking up vector stores", error))?;
-        commit(tx, "looking up vector stores").await?;
+        let look_up = |server: Arc<Server>| async move {
+            let is_primary = Arc::ptr_eq(&server, &self.inner.primary);
+            let mut tx = if is_primary { server.begin(workspace).await? } else { server.begin_snapshot_of(workspace).await? };
+            let found: Vec<Option<i32>> = sqlx::query_scalar(if is_primary { COLLECTIONS } else { COLLECTIONS_UNMARKED })
+                .bind(stores)
+                .fetch_all(&mut *tx)
+                .await
+                .map_err(|error| failed("looking up vector stores", error))?;
+            commit(tx, "looking up vector stores").await?;
+            Ok(found)
+        };
+        let found = self.reading(look_up).await?;
         Ok(found.into_iter().map(|id| id.map(CollectionId)).collect())
     }
 

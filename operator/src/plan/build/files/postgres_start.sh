@@ -45,6 +45,8 @@ version=$(cat "$PGDATA/PG_VERSION")
 chmod 0700 "$PGDATA"
 
 sql "$PGDATA" << SQL || fail "the passwords of the roles cannot be set"
+DO \$\$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ragline_replication') THEN CREATE ROLE ragline_replication; END IF; END \$\$
+ALTER ROLE ragline_replication LOGIN REPLICATION NOSUPERUSER PASSWORD '$(password replication)'
 ALTER ROLE postgres PASSWORD '$(password superuser)'
 ALTER ROLE ragline_owner LOGIN PASSWORD '$(password owner)'
 ALTER ROLE ragline_app LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD '$(password application)'

@@ -1,0 +1,168 @@
+//! The read replicas that searches go to: which of them are fit for it, found out by one task that asks each server four times a second.
+//!
+//! A replica is fit while it answers, is bound by row-level security, and is at most a second behind its primary. Whether a workspace's
+//! newest version has reached it is seen by each search for itself: see [`route`].
+
+mod lag;
+mod probe;
+mod route;
+mod watch;
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use ragline_config::Database;
+use secrecy::SecretString;
+use sqlx::postgres::PgConnectOptions;
+use tokio::{sync::watch as channel, task::AbortHandle};
+
+pub(super) use self::route::Reading;
+use self::watch::Watch;
+use super::{pool, session::Server, signals::Signals};
+use crate::traits::search::StoreError;
+
+/// The replicas, and what is known of the primary beside them. Without any nothing is watched.
+#[derive(Debug)]
+pub(super) struct Replicas {
+    each: Vec<Arc<Replica>>,
+    /// Whether the primary does not answer.
+    away: Arc<channel::Sender<bool>>,
+    /// Takes turns.
+    next: AtomicUsize,
+    /// Searches that went on elsewhere.
+    moved: AtomicU64,
+    task: Option<AbortHandle>,
+}
+
+/// One replica, or several behind one address.
+#[derive(Debug)]
+struct Replica {
+    database: Database,
+    options: PgConnectOptions,
+    /// Replaced when the replica comes back, so that connections which hang are none of the new one's.
+    server: Mutex<Arc<Server>>,
+    state: channel::Sender<State>,
+}
+
+/// What is known of a replica.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct State {
+    answers: bool,
+    /// It answers, is bound, and late by no more than may be.
+    fit: bool,
+    lag: Option<Duration>,
+}
+
+/// A replica as the metrics show it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ReplicaFigures {
+    /// Whether searches go to it.
+    pub healthy: bool,
+    /// How far it is behind the primary, as long as that is known; a minute at most.
+    pub lag: Option<Duration>,
+}
+
+impl Replicas {
+    /// Begins to watch. Nothing has to answer yet.
+    ///
+    /// # Errors
+    /// A URL that cannot be read.
+    pub(super) fn watch(
+        database: &Database,
+        primary: &PgConnectOptions,
+        urls: &[SecretString],
+        signals: &Arc<Signals>,
+    ) -> Result<Self, StoreError> {
+        let replica = |url| pool::options(database, url).map(|options| Arc::new(Replica::new(database, options)));
+        let each = urls.iter().map(replica).collect::<Result<Vec<_>, _>>()?;
+        let away = Arc::new(channel::Sender::new(false));
+        let task = (!each.is_empty()).then(|| {
+            let watch =
+                Watch { primary: primary.clone(), replicas: each.clone(), away: Arc::clone(&away), signals: Arc::clone(signals) };
+            tokio::spawn(watch.run()).abort_handle()
+        });
+        Ok(Self { each, away, next: AtomicUsize::new(0), moved: AtomicU64::new(0), task })
+    }
+
+    /// Those that are fit, each time another one first.
+    fn fit(&self) -> Vec<Arc<Replica>> {
+        let mut fit: Vec<_> = self.each.iter().filter(|replica| replica.state.borrow().fit).cloned().collect();
+        if !fit.is_empty() {
+            let first = self.next.fetch_add(1, Ordering::Relaxed) % fit.len();
+            fit.rotate_left(first);
+        }
+        fit
+    }
+
+    pub(super) fn any_fit(&self) -> bool {
+        self.each.iter().any(|replica| replica.state.borrow().fit)
+    }
+
+    /// Resolves once the primary is found not to answer.
+    async fn primary_goes_away(&self) {
+        let mut away = self.away.subscribe();
+        if away.wait_for(|away| *away).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    pub(super) fn figures(&self) -> Vec<ReplicaFigures> {
+        let figures = |replica: &Arc<Replica>| {
+            let State { answers: _, fit, lag } = *replica.state.borrow();
+            ReplicaFigures { healthy: fit, lag }
+        };
+        self.each.iter().map(figures).collect()
+    }
+
+    /// Searches since the start that a replica could not answer and that went on elsewhere.
+    pub(super) fn moved(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Replicas {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Replica {
+    fn new(database: &Database, options: PgConnectOptions) -> Self {
+        let server = Mutex::new(Arc::new(Server::new(database, options.clone())));
+        Self { database: database.clone(), options, server, state: channel::Sender::default() }
+    }
+
+    fn server(&self) -> Arc<Server> {
+        Arc::clone(&lock(&self.server))
+    }
+
+    /// Makes connections anew; those of before end with the searches that hold them.
+    fn renew(&self) {
+        *lock(&self.server) = Arc::new(Server::new(&self.database, self.options.clone()));
+    }
+
+    /// Nothing goes there before it has answered its next question.
+    fn leave_out(&self) {
+        self.state.send_modify(|state| *state = State { answers: false, fit: false, ..*state });
+    }
+
+    /// Resolves once it is found not to answer.
+    async fn goes_away(&self) {
+        let mut state = self.state.subscribe();
+        if state.wait_for(|state| !state.answers).await.is_err() {
+            std::future::pending().await
+        }
+    }
+}
+
+/// Nothing panics while it holds this lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
