@@ -9,9 +9,9 @@ use kube::{
     api::{DynamicObject, PartialObjectMeta},
     core::DeserializeGuard,
     runtime::{
-        Controller,
+        Controller, WatchStreamExt,
         controller::{Action, Config, Error as ControllerError},
-        watcher,
+        reflector, watcher,
     },
 };
 use ragline_crds::RagPipeline;
@@ -20,7 +20,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::{
-    cluster::access::{self, Access},
+    cluster::{
+        access::{self, Access},
+        shared::{Classes, GuardedClass},
+    },
     context::{Context, Who},
     reconcile::{self, ReconcileError},
     telemetry::chain,
@@ -110,13 +113,14 @@ async fn one_scope(
         };
         controller = controller.owns_with(children, resource, watcher::Config::default().labels(&settings.labels));
     }
-    if context.reads_classes {
+    if let Some(kept) = context.classes.as_ref().and_then(Classes::writer) {
         // Any pipeline may be of the class that changed, one that names none as well.
         count_watch(&context, &access::CLASSES);
-        let classes: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client.clone(), &access::CLASSES.resource());
+        let classes: Api<GuardedClass> = Api::all(client.clone());
+        let classes = reflector(kept, watcher(classes, watcher::Config::default())).touched_objects();
         let pipelines = controller.store();
         let all = move |_| pipelines.state().into_iter().map(|pipeline| Who::from_obj(&*pipeline)).collect::<Vec<_>>();
-        controller = controller.watches_with(classes, access::CLASSES.resource(), watcher::Config::default(), all);
+        controller = controller.watches_stream_with(classes, all, ());
     }
     let news = futures::stream::unfold(news, |mut news| async move { news.recv().await.map(|pipeline| (pipeline, news)) });
     let watch_errors = context.metrics.watch_errors.clone();

@@ -118,7 +118,10 @@ pub async fn reconcile(guarded: Arc<DeserializeGuard<RagPipeline>>, context: Arc
 
 async fn trip(context: &Context, who: &Who, pipeline: &RagPipeline) -> Result<Ended, ReconcileError> {
     let cluster = context.cluster(pipeline);
-    let classes = if context.reads_classes { Some(observe::classes(&cluster).await?) } else { None };
+    let classes = match &context.classes {
+        Some(watched) => Some(observe::classes(&cluster, watched).await?),
+        None => None,
+    };
     let checked = match checked(pipeline, classes.as_deref(), &context.defaults) {
         Ok(checked) => checked,
         Err(refusal) => {
@@ -169,7 +172,9 @@ async fn work(
     pipeline: &RagPipeline,
     checked: &Pipeline,
 ) -> Result<Observed, ReconcileError> {
-    let (live, observed) = futures::join!(observe::children(cluster, &checked.name), observe::surroundings(cluster, checked));
+    let optional = observe::optional_kinds(cluster, &context.optional, context.classes.is_some(), checked).await?;
+    let children = observe::children(cluster, &checked.name, &optional);
+    let (live, observed) = futures::join!(children, observe::surroundings(cluster, checked));
     let (mut live, mut observed) = (live?, observed?);
     let credentials = Credentials::keep(&checked.name, &observe::generated_secrets(&live)?, draw::credentials()?);
     let objects = build::build(checked, &credentials);

@@ -10,4 +10,6 @@ mod chart;
 mod e2e;
 mod monitoring;
 mod operator_readme;
+mod plan;
+mod specs;
 mod tidy;
