@@ -18,6 +18,7 @@ use crate::{
     },
     metrics::Metrics,
     plan::pipeline::Defaults,
+    rest::Rest,
 };
 
 /// A pipeline by namespace and name.
@@ -38,6 +39,7 @@ pub struct Context {
     /// The classes; `None` where the operator watches single namespaces and may not read what belongs to the whole cluster.
     pub classes: Option<Classes>,
     pub optional: Optional,
+    pub rest: Rest,
     client: Client,
     deadline: Duration,
     unreadable: Mutex<HashMap<Who, i64>>,
@@ -60,6 +62,7 @@ impl Context {
             defaults,
             classes,
             optional: Optional::default(),
+            rest: Rest::default(),
             client,
             deadline: REQUEST_TIMEOUT,
             unreadable,
@@ -99,6 +102,7 @@ impl Context {
         self.metrics.tell(who.namespace.as_deref().unwrap_or_default(), &who.name, &[]);
         self.waits.succeeded(who);
         self.readings.forget(who);
+        self.rest.forget(who);
         self.optional.forget(who.namespace.as_deref().unwrap_or_default(), &who.name);
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).remove(who);
     }

@@ -11,7 +11,8 @@ use kube::{
     runtime::{
         Controller, WatchStreamExt,
         controller::{Action, Config, Error as ControllerError},
-        reflector, watcher,
+        reflector::store::Writer,
+        watcher,
     },
 };
 use ragline_crds::RagPipeline;
@@ -102,7 +103,14 @@ async fn one_scope(
     };
     count_watch(&context, &access::PIPELINES);
     let config = Config::default().concurrency(settings.concurrency).debounce(DEBOUNCE);
-    let mut controller = Controller::new(pipelines, watcher::Config::default().any_semantic()).with_config(config);
+    let kept = Writer::default();
+    let store = kept.as_reader();
+    // Who owns which field is the longer half of a pipeline, and nothing here asks.
+    let pipelines = watcher(pipelines, watcher::Config::default().any_semantic())
+        .modify(|pipeline| pipeline.meta_mut().managed_fields = None)
+        .reflect(kept)
+        .applied_objects();
+    let mut controller = Controller::for_stream(pipelines, store).with_config(config);
     for access in access::watched() {
         count_watch(&context, access);
         let resource = access.resource();
@@ -111,13 +119,17 @@ async fn one_scope(
             Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
             None => Api::all_with(client.clone(), &resource),
         };
-        controller = controller.owns_with(children, resource, watcher::Config::default().labels(&settings.labels));
+        let noting = context.clone();
+        let touched = watcher(children, watcher::Config::default().labels(&settings.labels))
+            .inspect(move |event| noting.rest.note(event))
+            .touched_objects();
+        controller = controller.owns_stream_with(touched, resource);
     }
     if let Some(kept) = context.classes.as_ref().and_then(Classes::writer) {
         // Any pipeline may be of the class that changed, one that names none as well.
         count_watch(&context, &access::CLASSES);
         let classes: Api<GuardedClass> = Api::all(client.clone());
-        let classes = reflector(kept, watcher(classes, watcher::Config::default())).touched_objects();
+        let classes = watcher(classes, watcher::Config::default()).reflect(kept).touched_objects();
         let pipelines = controller.store();
         let all = move |_| pipelines.state().into_iter().map(|pipeline| Who::from_obj(&*pipeline)).collect::<Vec<_>>();
         controller = controller.watches_stream_with(classes, all, ());

@@ -14,11 +14,14 @@ use super::{
     apply::{Key, Live},
     shared::{Classes, Optional},
 };
-use crate::plan::{
-    build::cloud_native_pg::PostgresClusterSeen,
-    names::{self, Component},
-    observed::Observed,
-    pipeline::{Pipeline, Postgres, UserSecret},
+use crate::{
+    plan::{
+        build::cloud_native_pg::PostgresClusterSeen,
+        names::{self, Component},
+        observed::Observed,
+        pipeline::{Pipeline, Postgres, UserSecret},
+    },
+    rest::SecretVersions,
 };
 
 /// Why the cluster could not be read.
@@ -161,6 +164,32 @@ pub fn index_jobs(live: &Live) -> impl Iterator<Item = (&Key, &DynamicObject)> {
     live.iter().filter(|((kind, _), object)| {
         *kind == "Job" && object.labels().get(names::COMPONENT_LABEL).is_some_and(|of| of == Component::Index.as_str())
     })
+}
+
+/// The versions of the Secrets that a pipeline lives by, generated and named ones, as they are now.
+///
+/// # Errors
+/// A request failed.
+pub async fn secret_versions(cluster: &Cluster, pipeline: &Pipeline) -> Result<SecretVersions, ObserveError> {
+    let all = secret_names(pipeline).into_iter().map(|name| async move {
+        let found = cluster.get(&access::SECRETS, &name).await?;
+        Ok::<_, RequestError>((name, found.and_then(|secret| secret.metadata.resource_version)))
+    });
+    Ok(try_join_all(all).await?.into_iter().collect())
+}
+
+/// The same, of what a trip has read.
+pub fn versions_read(live: &Live, observed: &Observed, pipeline: &Pipeline) -> SecretVersions {
+    let version = |name: &String| {
+        let drawn = live.get(&(access::SECRETS.kind, name.clone())).map(|secret| &secret.metadata);
+        drawn.or_else(|| observed.secrets.get(name).map(|secret| &secret.metadata))?.resource_version.clone()
+    };
+    secret_names(pipeline).into_iter().map(|name| (name.clone(), version(&name))).collect()
+}
+
+fn secret_names(pipeline: &Pipeline) -> BTreeSet<String> {
+    let named = pipeline.secrets.iter().map(|named| named.secret.name.clone());
+    names::generated_secrets(&pipeline.name).into_iter().chain(named).collect()
 }
 
 type Found = Vec<(&'static Access, DynamicObject)>;

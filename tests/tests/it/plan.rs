@@ -74,6 +74,23 @@ proptest! {
         prop_assert_eq!(text(&planned(&spec, &defaults())), text(&planned(&spec, &defaults())));
     }
 
+    /// All that a new version of the operator brings is another default for the gateways' image: it touches the pods of those
+    /// that name none, and nothing else of them.
+    #[test]
+    fn another_version_of_the_operator_restarts_nothing_that_names_its_image(spec in specs()) {
+        let newer = Defaults { gateway_image: "example.org/ragline-gateway:2".to_owned(), ..defaults() };
+        let (old, new) = (planned(&spec, &defaults()), planned(&spec, &newer));
+        if spec.pointer("/gateway/image").is_some() {
+            prop_assert_eq!(&old, &new);
+        }
+        for (key, object) in old.iter().filter(|(key, _)| key.0 != "Job") {
+            let text = new.get(key).map(|object| object.to_string().replace(&newer.gateway_image, &defaults().gateway_image));
+            prop_assert_eq!(text.as_deref(), Some(object.to_string().as_str()), "{:?}", key);
+            let data = ["a-postgres", "a-valkey"].contains(&key.1.as_str());
+            prop_assert!(!data || new.get(key) == Some(object), "{:?}", key);
+        }
+    }
+
     #[test]
     fn where_the_operator_runs_restarts_nothing(spec in specs()) {
         let moved = Defaults { operator_namespace: "elsewhere".to_owned(), ..defaults() };

@@ -19,7 +19,8 @@ pub(super) enum Exactness {
 
 /// The object in the common words.
 pub(super) fn normal(kind: &str, object: &DynamicObject, namespace: &str, exactness: Exactness) -> Value {
-    let uid = object.metadata.uid.clone().unwrap_or_default();
+    let owners_uids = object.metadata.owner_references.iter().flatten().map(|owner| owner.uid.clone());
+    let uids: Vec<String> = object.metadata.uid.clone().into_iter().chain(owners_uids).collect();
     let mut value = serde_json::to_value(object).unwrap();
     remove(&mut value, &["status"]);
     let metadata = value["metadata"].as_object_mut().unwrap();
@@ -32,15 +33,12 @@ pub(super) fn normal(kind: &str, object: &DynamicObject, namespace: &str, exactn
     } else if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
         annotations.remove("deployment.kubernetes.io/revision");
     }
-    for owner in metadata.get_mut("ownerReferences").and_then(Value::as_array_mut).into_iter().flatten() {
-        owner["uid"] = json!("<uid>");
-    }
     if kind == "Secret" {
         secret(&mut value);
     }
     addresses(&mut value);
     hashes(&mut value);
-    let text = value.to_string().replace(&format!("\"{uid}\""), "\"<uid>\"");
+    let text = uids.iter().fold(value.to_string(), |text, uid| text.replace(uid, "<uid>"));
     serde_json::from_str(&text.replace(namespace, "<namespace>")).unwrap()
 }
 
