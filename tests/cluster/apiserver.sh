@@ -52,9 +52,9 @@ start() {
   if [ "$nodes" = 0 ]; then
     controllers "$controllers_port"
   else
-    # What is measured is ours, so Kubernetes' own programs are not held back.
-    controllers "$controllers_port" --kube-api-qps=1000 --kube-api-burst=2000
-    scheduler "$scheduler_port"
+    # What is measured is ours, so Kubernetes' own programs are not held back; a simulated node sends no sign of life.
+    controllers "$controllers_port" --kube-api-qps=1000 --kube-api-burst=2000 --node-monitor-grace-period=24h
+    scheduler "$scheduler_port" --kube-api-qps=1000 --kube-api-burst=2000
     simulated_nodes "$nodes"
   fi
   trap - ERR EXIT

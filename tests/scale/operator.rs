@@ -56,7 +56,7 @@ impl Operator {
         program.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let operator = Self { child: program.spawn().unwrap(), url: format!("http://{listen}"), pipelines };
         let begun = Instant::now();
-        while reqwest::get(format!("{}/readyz", operator.url)).await.is_ok_and(|reply| reply.status().is_success()) == false {
+        while !reqwest::get(format!("{}/readyz", operator.url)).await.is_ok_and(|reply| reply.status().is_success()) {
             assert!(begun.elapsed() < Duration::from_secs(60), "the operator does not become ready");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
