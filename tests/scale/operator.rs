@@ -52,6 +52,8 @@ impl Operator {
         let listen = format!("127.0.0.1:{port}");
         let mut program = Command::new(setting("RAGLINE_SCALE_OPERATOR", "target/release/ragline-operator"));
         program.args(["run", "--no-leader-election", "--listen", &listen, "--log-level", "warn"]);
+        // As the chart has it.
+        program.env("MALLOC_ARENA_MAX", "1");
         let log = fs::OpenOptions::new().create(true).append(true).open(setting("RAGLINE_SCALE_LOG", "/dev/null")).unwrap();
         program.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let operator = Self { child: program.spawn().unwrap(), url: format!("http://{listen}"), pipelines };

@@ -85,7 +85,7 @@ proptest! {
         }
         for (key, object) in old.iter().filter(|(key, _)| key.0 != "Job") {
             let text = new.get(key).map(|object| object.to_string().replace(&newer.gateway_image, &defaults().gateway_image));
-            prop_assert_eq!(text.as_deref(), Some(object.to_string().as_str()), "{:?}", key);
+            prop_assert_eq!(text, Some(object.to_string()), "{:?}", key);
             let data = ["a-postgres", "a-valkey"].contains(&key.1.as_str());
             prop_assert!(!data || new.get(key) == Some(object), "{:?}", key);
         }
