@@ -115,9 +115,11 @@ metadata:
 EOF
   done | "$bin/kubectl" --kubeconfig="$pki/admin.kubeconfig" apply --server-side -f - >>"$state/log/kwok.log"
   if ! daemon_runs "$state/kwok.pid"; then
-    daemon "$state/kwok.pid" "$state/log/kwok.log" "$(program_folder kwok)/kwok" --kubeconfig="$pki/admin.kubeconfig" \
+    # An etcd older than 3.5 cannot stream a list, and asking for it again and again takes a minute each time.
+    daemon "$state/kwok.pid" "$state/log/kwok.log" env KUBE_FEATURE_WatchListClient=false \
+      "$(program_folder kwok)/kwok" --kubeconfig="$pki/admin.kubeconfig" \
       --config="$cluster_scripts/manifests/kwok.yaml" \
-      --manage-all-nodes=true --cidr=10.0.0.0/8 --node-ip=127.0.0.1 --node-lease-duration-seconds=120
+      --manage-all-nodes=true --cidr=10.0.0.0/8 --node-ip=127.0.0.1 --node-lease-duration-seconds=0
   fi
   WATCHED=$state/kwok.pid wait_for 60 "the simulated nodes" "$state/log/kwok.log" nodes_ready "$1"
 }
