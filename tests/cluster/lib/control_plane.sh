@@ -3,6 +3,8 @@
 # shellcheck shell=bash
 
 inside=()
+# Further flags of the API server.
+api_server_flags=()
 
 # control_plane ADDRESS API_PORT ETCD_PORT [PEER_PORT]: starts etcd and the API server, and waits until it is ready.
 control_plane() {
@@ -46,7 +48,7 @@ api_server() {
     --proxy-client-cert-file="$pki/front-proxy.crt" --proxy-client-key-file="$pki/front-proxy.key" \
     --endpoint-reconciler-type="$([ "$1" = 127.0.0.1 ] && echo none || echo lease)" \
     --audit-policy-file="$state/audit-policy.yaml" --audit-log-path="$state/log/audit.log" --audit-log-maxsize=100 \
-    --audit-log-maxbackup=1 --profiling=false
+    --audit-log-maxbackup=1 --profiling=false "${api_server_flags[@]}"
 }
 
 # The audit log tells what the operator and a user's tools asked for; what Kubernetes asks of itself is left out.
@@ -115,9 +117,7 @@ metadata:
 EOF
   done | "$bin/kubectl" --kubeconfig="$pki/admin.kubeconfig" apply --server-side -f - >>"$state/log/kwok.log"
   if ! daemon_runs "$state/kwok.pid"; then
-    # An etcd older than 3.5 cannot stream a list, and asking for it again and again takes a minute each time.
-    daemon "$state/kwok.pid" "$state/log/kwok.log" env KUBE_FEATURE_WatchListClient=false \
-      "$(program_folder kwok)/kwok" --kubeconfig="$pki/admin.kubeconfig" \
+    daemon "$state/kwok.pid" "$state/log/kwok.log" "$(program_folder kwok)/kwok" --kubeconfig="$pki/admin.kubeconfig" \
       --config="$cluster_scripts/manifests/kwok.yaml" \
       --manage-all-nodes=true --cidr=10.0.0.0/8 --node-ip=127.0.0.1 --node-lease-duration-seconds=0
   fi
