@@ -15,7 +15,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     core::{ApiResource, DeserializeGuard},
 };
 use ragline_crds::{RagPipeline, RagPipelineClass};
@@ -68,13 +68,20 @@ impl World {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// Applies a pipeline as a user would.
-    pub(super) async fn apply(&self, name: &str, spec: &Value) -> kube::Result<RagPipeline> {
+    /// Makes the pipeline, or gives it another spec as a whole: an object that server-side apply empties would become null.
+    pub(super) async fn apply(&self, name: &str, spec: &Value) -> kube::Result<()> {
         let mut spec = spec.clone();
         spec["className"] = json!(CLASS);
-        let object =
-            json!({"apiVersion": "ragline.dev/v1alpha1", "kind": "RagPipeline", "metadata": {"name": name}, "spec": spec});
-        self.pipelines().patch(name, &PatchParams::apply("test").force(), &Patch::Apply(object)).await
+        let resource = ApiResource::erase::<RagPipeline>(&());
+        let pipelines: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, &resource);
+        let mut object = DynamicObject::new(name, &resource).data(json!({"spec": spec}));
+        match pipelines.get_opt(name).await? {
+            Some(before) => {
+                object.metadata.resource_version = before.metadata.resource_version;
+                pipelines.replace(name, &PostParams::default(), &object).await.map(drop)
+            }
+            None => pipelines.create(&PostParams::default(), &object).await.map(drop),
+        }
     }
 
     /// An operator without memory and without trouble.
