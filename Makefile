@@ -45,6 +45,10 @@ bench-1m: ## Measure a million rows: index build, memory, time per query. Takes 
 soak: ## Ten minutes of everything at once against one gateway; fails when its memory grows or an answer is lost.
 	tests/bench/bench.sh soak
 
+.PHONY: scale
+scale: ## Measure the operator with 100 and 1,000 pipelines on a simulated cluster; writes target/scale/results.json.
+	tests/scale/scale.sh
+
 .PHONY: images
 images: ## Build the four images of the Dockerfile into target/images.
 	tests/cluster/images.sh

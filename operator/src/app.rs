@@ -15,7 +15,10 @@ use tracing::{error, info, warn};
 use crate::{
     admin::{self, Readiness},
     cli::Run,
-    cluster::index::{self, Readings},
+    cluster::{
+        index::{self, Readings},
+        shared::Classes,
+    },
     context::Context,
     controller::{self, INDEX_NEWS},
     leader::Candidate,
@@ -108,8 +111,8 @@ async fn work(client: Client, settings: &Run, metrics: Metrics, stop: Cancellati
         concurrency: settings.concurrency,
         labels: plan::names::CHILDREN_SELECTOR.to_owned(),
     };
-    let reads_classes = settings.namespaces.is_empty();
-    let context = Arc::new(Context::new(client.clone(), metrics, readings, defaults, reads_classes));
+    let classes = settings.namespaces.is_empty().then(Classes::default);
+    let context = Arc::new(Context::new(client.clone(), metrics, readings, defaults, classes));
     info!(
         "watching {}",
         if settings.namespaces.is_empty() { "all namespaces".to_owned() } else { settings.namespaces.join(", ") }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::ObjectRef};
@@ -10,9 +11,14 @@ use ragline_crds::RagPipeline;
 
 use crate::{
     backoff::Backoff,
-    cluster::{Cluster, index::Readings},
+    cluster::{
+        Cluster, REQUEST_TIMEOUT,
+        index::Readings,
+        shared::{Classes, Optional},
+    },
     metrics::Metrics,
     plan::pipeline::Defaults,
+    rest::Rest,
 };
 
 /// A pipeline by namespace and name.
@@ -30,9 +36,12 @@ pub struct Context {
     pub waits: Backoff<Who>,
     pub readings: Readings,
     pub defaults: Defaults,
-    /// Whether the operator may read classes, which belong to the whole cluster.
-    pub reads_classes: bool,
+    /// The classes; `None` where the operator watches single namespaces and may not read what belongs to the whole cluster.
+    pub classes: Option<Classes>,
+    pub optional: Optional,
+    pub rest: Rest,
     client: Client,
+    deadline: Duration,
     unreadable: Mutex<HashMap<Who, i64>>,
 }
 
@@ -43,14 +52,33 @@ impl std::fmt::Debug for Context {
 }
 
 impl Context {
-    pub fn new(client: Client, metrics: Metrics, readings: Readings, defaults: Defaults, reads_classes: bool) -> Self {
+    pub fn new(client: Client, metrics: Metrics, readings: Readings, defaults: Defaults, classes: Option<Classes>) -> Self {
         let (backoff, waits, unreadable) = (Backoff::default(), Backoff::default(), Mutex::new(HashMap::new()));
-        Self { metrics, backoff, waits, readings, defaults, reads_classes, client, unreadable }
+        Self {
+            metrics,
+            backoff,
+            waits,
+            readings,
+            defaults,
+            classes,
+            optional: Optional::default(),
+            rest: Rest::default(),
+            client,
+            deadline: REQUEST_TIMEOUT,
+            unreadable,
+        }
+    }
+
+    /// The same, with another bound on how long one request to the API server may take.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 
     /// The API of the pipeline's namespace.
     pub fn cluster(&self, pipeline: &RagPipeline) -> Cluster {
-        Cluster::new(self.client.clone(), self.metrics.clone(), &pipeline.namespace().unwrap_or_default())
+        let namespace = pipeline.namespace().unwrap_or_default();
+        Cluster::new(self.client.clone(), self.metrics.clone(), &namespace, self.deadline)
     }
 
     /// Whether this generation of a pipeline that does not parse is seen for the first time.
@@ -74,6 +102,8 @@ impl Context {
         self.metrics.tell(who.namespace.as_deref().unwrap_or_default(), &who.name, &[]);
         self.waits.succeeded(who);
         self.readings.forget(who);
+        self.rest.forget(who);
+        self.optional.forget(who.namespace.as_deref().unwrap_or_default(), &who.name);
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).remove(who);
     }
 }

@@ -9,8 +9,9 @@ use kube::{
     api::{DynamicObject, PartialObjectMeta},
     core::DeserializeGuard,
     runtime::{
-        Controller,
+        Controller, WatchStreamExt,
         controller::{Action, Config, Error as ControllerError},
+        reflector::store::Writer,
         watcher,
     },
 };
@@ -20,7 +21,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::{
-    cluster::access::{self, Access},
+    cluster::{
+        access::{self, Access},
+        shared::{Classes, GuardedClass},
+    },
     context::{Context, Who},
     reconcile::{self, ReconcileError},
     telemetry::chain,
@@ -99,7 +103,14 @@ async fn one_scope(
     };
     count_watch(&context, &access::PIPELINES);
     let config = Config::default().concurrency(settings.concurrency).debounce(DEBOUNCE);
-    let mut controller = Controller::new(pipelines, watcher::Config::default().any_semantic()).with_config(config);
+    let kept = Writer::default();
+    let store = kept.as_reader();
+    // Who owns which field is the longer half of a pipeline, and nothing here asks.
+    let pipelines = watcher(pipelines, watcher::Config::default().any_semantic())
+        .modify(|pipeline| pipeline.meta_mut().managed_fields = None)
+        .reflect(kept)
+        .applied_objects();
+    let mut controller = Controller::for_stream(pipelines, store).with_config(config);
     for access in access::watched() {
         count_watch(&context, access);
         let resource = access.resource();
@@ -108,15 +119,20 @@ async fn one_scope(
             Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
             None => Api::all_with(client.clone(), &resource),
         };
-        controller = controller.owns_with(children, resource, watcher::Config::default().labels(&settings.labels));
+        let noting = context.clone();
+        let touched = watcher(children, watcher::Config::default().labels(&settings.labels))
+            .inspect(move |event| noting.rest.note(event))
+            .touched_objects();
+        controller = controller.owns_stream_with(touched, resource);
     }
-    if context.reads_classes {
+    if let Some(kept) = context.classes.as_ref().and_then(Classes::writer) {
         // Any pipeline may be of the class that changed, one that names none as well.
         count_watch(&context, &access::CLASSES);
-        let classes: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client.clone(), &access::CLASSES.resource());
+        let classes: Api<GuardedClass> = Api::all(client.clone());
+        let classes = watcher(classes, watcher::Config::default()).reflect(kept).touched_objects();
         let pipelines = controller.store();
         let all = move |_| pipelines.state().into_iter().map(|pipeline| Who::from_obj(&*pipeline)).collect::<Vec<_>>();
-        controller = controller.watches_with(classes, access::CLASSES.resource(), watcher::Config::default(), all);
+        controller = controller.watches_stream_with(classes, all, ());
     }
     let news = futures::stream::unfold(news, |mut news| async move { news.recv().await.map(|pipeline| (pipeline, news)) });
     let watch_errors = context.metrics.watch_errors.clone();

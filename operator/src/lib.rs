@@ -14,4 +14,5 @@ pub mod metrics;
 pub mod plan;
 pub mod reconcile;
 pub mod render;
+pub mod rest;
 pub mod telemetry;

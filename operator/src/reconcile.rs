@@ -1,9 +1,9 @@
 //! The trip of one pipeline: validate, observe, build, apply, status, report. Reads as the list of its steps; what a step does is
 //! in `cluster` where it touches the outside, and in `plan` where it decides.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::{
     Resource, ResourceExt,
     core::{DeserializeGuard, error_boundary::InvalidObject},
@@ -33,11 +33,12 @@ use crate::{
         names,
         objects::{Desired, Object, Objects},
         observed::{self, Observed},
-        pipeline::{Defaults, Pipeline, Postgres},
-        stage,
+        pipeline::{Defaults, Pipeline},
+        settled, stage,
         status::{self, Facts, Outcome},
         validate::{self, Problem, Refusal},
     },
+    rest::{SecretVersions, Sight},
     telemetry::chain,
 };
 
@@ -45,6 +46,9 @@ use crate::{
 const REST: Duration = Duration::from_secs(120);
 /// Until the next look at a pipeline whose parts come up: what keeps a pod from starting shows in no object that is watched.
 const PROGRESS: Duration = Duration::from_secs(5);
+
+/// Longer than anything that is put off in a status.
+const LATER: SignedDuration = SignedDuration::from_hours(1);
 
 /// Why a trip ended early. The pipeline is tried again, later each time.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +125,11 @@ pub async fn reconcile(guarded: Arc<DeserializeGuard<RagPipeline>>, context: Arc
 
 async fn trip(context: &Context, who: &Who, pipeline: &RagPipeline) -> Result<Ended, ReconcileError> {
     let cluster = context.cluster(pipeline);
-    let classes = if context.reads_classes { Some(observe::classes(&cluster).await?) } else { None };
+    let classes = match &context.classes {
+        Some(watched) => Some(observe::classes(&cluster, watched).await?),
+        None => None,
+    };
+    let since = context.rest.mark(who);
     let checked = match checked(pipeline, classes.as_deref(), &context.defaults) {
         Ok(checked) => checked,
         Err(refusal) => {
@@ -129,6 +137,13 @@ async fn trip(context: &Context, who: &Who, pipeline: &RagPipeline) -> Result<En
             return Ok(Ended::Refused);
         }
     };
+    let sight = Sight::of(pipeline, classes.as_deref(), context.readings.latest(who).as_ref());
+    if context.rest.is_untouched(who) {
+        let secrets = observe::secret_versions(&cluster, &checked).await?;
+        if context.rest.is_same(who, &sight, &secrets) {
+            return Ok(Ended::Ready);
+        }
+    }
     let worked = Box::pin(work(context, who, &cluster, pipeline, &checked)).await;
     if let Err(ReconcileError::Apply(error)) = &worked
         && !error.passes(&checked.name)
@@ -136,13 +151,16 @@ async fn trip(context: &Context, who: &Who, pipeline: &RagPipeline) -> Result<En
         let message = format!("{}. It is tried again with growing pauses.", chain(error));
         tell(context, &cluster, pipeline, Outcome::Failed(&message)).await?;
     }
-    let seen = worked?;
-    tell(context, &cluster, pipeline, Outcome::Seen(&checked, &seen)).await?;
+    let Worked { observed: seen, written, secrets } = worked?;
+    let told = tell(context, &cluster, pipeline, Outcome::Seen(&checked, &seen)).await?;
     Ok(if is_paused(pipeline) {
         Ended::Paused
     } else if observed::secret_problem(&checked, &seen).is_some() {
         Ended::WaitingForSecret
-    } else if at_rest(&checked, &seen) {
+    } else if settled::at_rest(&checked, &seen) {
+        if written == 0 && told == Told::ForGood && settled::is_watched(&checked, &seen) {
+            context.rest.remember(who, since, &sight, &secrets);
+        }
         Ended::Ready
     } else {
         Ended::Waiting
@@ -164,6 +182,14 @@ fn checked(pipeline: &RagPipeline, classes: Option<&[RagPipelineClass]>, default
     Ok(checked)
 }
 
+/// What a trip did and saw.
+struct Worked {
+    observed: Observed,
+    /// Objects that were written or deleted.
+    written: usize,
+    secrets: SecretVersions,
+}
+
 /// Observe, build and apply; gives what was seen in the end.
 async fn work(
     context: &Context,
@@ -171,9 +197,12 @@ async fn work(
     cluster: &Cluster,
     pipeline: &RagPipeline,
     checked: &Pipeline,
-) -> Result<Observed, ReconcileError> {
-    let (live, observed) = futures::join!(observe::children(cluster, checked), observe::surroundings(cluster, checked));
+) -> Result<Worked, ReconcileError> {
+    let optional = observe::optional_kinds(cluster, &context.optional, context.classes.is_some(), checked).await?;
+    let children = observe::children(cluster, checked, &optional);
+    let (live, observed) = futures::join!(children, observe::surroundings(cluster, checked));
     let (mut live, mut observed) = (live?, observed?);
+    let secrets = observe::versions_read(&live, &observed, checked);
     let existing = observe::generated_secrets(&live)?;
     let mut credentials = Credentials::keep(&checked.name, &existing, draw::credentials()?);
     credentials.certificates = certificate::keep(checked, &existing, Timestamp::now())?;
@@ -187,22 +216,23 @@ async fn work(
         }
         Some(_) | None => None,
     };
+    let mut written = 0;
     if !is_paused(pipeline) && observed.not_encrypted.is_none() {
-        observed.missing_kinds = apply_all(cluster, checked, &observed, &objects, &mut live).await?;
+        let applied = apply_all(cluster, checked, &observed, &objects, &mut live).await?;
+        (observed.missing_kinds, written) = (applied.missing_kinds, applied.written);
         observe::workloads(&mut observed, &live, &checked.name, &schema_job)?;
     }
-    Ok(observed)
+    Ok(Worked { observed, written, secrets })
 }
 
-/// Applies what may be applied now, deletes what is no longer wanted, and lets an index Job in. Gives the kinds that the cluster
-/// lacks.
+/// Applies what may be applied now, deletes what is no longer wanted, and lets an index Job in. What was deleted counts as written.
 async fn apply_all(
     cluster: &Cluster,
     checked: &Pipeline,
     observed: &Observed,
     objects: &Objects<Desired>,
     live: &mut Live,
-) -> Result<BTreeSet<&'static str>, ReconcileError> {
+) -> Result<apply::Outcome, ReconcileError> {
     let step = stage::step(checked, observed);
     let apply::Outcome { mut written, missing_kinds } = apply::apply(cluster, &checked.uid, &objects.up_to(step), live).await?;
     match gate::gate(checked, observed, Timestamp::now()) {
@@ -221,10 +251,10 @@ async fn apply_all(
     if let Some(postgres) = checked.managed_postgres() {
         let replicas = (0..postgres.replicas).map(|number| names::replica_claim(&checked.name, number));
         for claim in std::iter::once(names::postgres_claim(&checked.name)).chain(replicas) {
-            apply::grow(cluster, &observed.claims, &claim, &postgres.storage_size).await?;
+            written += usize::from(apply::grow(cluster, &observed.claims, &claim, &postgres.storage_size).await?);
         }
     }
-    Ok(missing_kinds)
+    Ok(apply::Outcome { written: written + pruned, missing_kinds })
 }
 
 /// Has the gateway's index watched while a gateway answers, and takes over what is known of it.
@@ -238,39 +268,35 @@ fn follow(context: &Context, who: &Who, checked: &Pipeline, credentials: &Creden
     observed.index = context.readings.latest(who);
 }
 
-/// Whether nothing is on its way that no watch would tell of.
-fn at_rest(checked: &Pipeline, seen: &Observed) -> bool {
-    let available = |deployment: &k8s_openapi::api::apps::v1::Deployment| {
-        deployment.status.as_ref().and_then(|status| status.available_replicas).unwrap_or(0)
-    };
-    let gateways = seen.gateway.as_ref().map_or(0, available);
-    let cache = checked.managed_cache().is_none() || seen.cache.as_ref().is_some_and(|cache| available(cache) > 0);
-    let wanted = if checked.stopped { 0 } else { checked.gateway.scale.least() };
-    let standbys = match checked.postgres {
-        Postgres::CloudNativePg { instances, .. } => {
-            seen.postgres_cluster.as_ref().is_some_and(|cluster| cluster.ready_instances >= instances)
-        }
-        Postgres::Managed(ref postgres) => seen.replicas_ready() >= postgres.replicas,
-        Postgres::External { .. } => true,
-    };
-    seen.database_ready(checked) && standbys && seen.schema_applied() && cache && i64::from(gateways) >= i64::from(wanted)
-}
-
 fn is_paused(pipeline: &RagPipeline) -> bool {
     pipeline.spec.paused.unwrap_or(false)
 }
 
+/// What became of a status.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Told {
+    /// It was written, or time alone would have it written later.
+    News,
+    /// It is what the pipeline has, and stays so while nothing else changes.
+    ForGood,
+}
+
 /// Status and report.
-async fn tell(context: &Context, cluster: &Cluster, pipeline: &RagPipeline, outcome: Outcome<'_>) -> Result<(), ReportError> {
+async fn tell(context: &Context, cluster: &Cluster, pipeline: &RagPipeline, outcome: Outcome<'_>) -> Result<Told, ReportError> {
     let facts = Facts {
         generation: pipeline.metadata.generation.unwrap_or_default(),
         paused: is_paused(pipeline),
         operator_version: env!("CARGO_PKG_VERSION"),
         now: Timestamp::now(),
     };
-    let status = status::status(&facts, outcome, &pipeline.status.clone().unwrap_or_default());
+    let before = pipeline.status.clone().unwrap_or_default();
+    let status = status::status(&facts, outcome, &before);
     context.metrics.tell(&pipeline.namespace().unwrap_or_default(), &pipeline.name_any(), &status.conditions);
-    report::report(cluster, pipeline, &status).await.map(drop)
+    if report::report(cluster, pipeline, &status).await? {
+        return Ok(Told::News);
+    }
+    let later = Facts { now: facts.now + LATER, ..facts };
+    Ok(if status::status(&later, outcome, &before) == before { Told::ForGood } else { Told::News })
 }
 
 /// An object that the types do not understand, as an older operator may meet one. It is told once for each generation: its own

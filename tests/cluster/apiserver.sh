@@ -2,13 +2,14 @@
 # A Kubernetes API server without nodes, for tests of resources: etcd, kube-apiserver and controller-manager on free
 # loopback ports, in about three seconds, also for a user who is not root.
 #
-#   apiserver.sh start DIR    starts it and writes DIR/kubeconfig; does nothing when it runs already
-#   apiserver.sh stop DIR     stops it and removes what it wrote into DIR
+#   apiserver.sh start DIR [NODES]   starts it and writes DIR/kubeconfig; does nothing when it runs already. NODES are
+#                                    simulated by KWOK, with a scheduler: pods are there, containers are not
+#   apiserver.sh stop DIR            stops it and removes what it wrote into DIR
 set -euo pipefail
 
-command=${1:-} folder=${2:-}
+command=${1:-} folder=${2:-} nodes=${3:-0}
 if [ -z "$folder" ] || { [ "$command" != start ] && [ "$command" != stop ]; }; then
-  sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 here=$(cd "$(dirname "$0")" && pwd)
@@ -35,7 +36,7 @@ stop() {
 }
 
 start() {
-  local port etcd_port peer_port controllers_port
+  local port etcd_port peer_port controllers_port scheduler_port
   if daemon_runs "$state/kube-apiserver.pid" && daemon_runs "$state/etcd.pid" && [ -s "$folder/kubeconfig" ]; then
     step "the API server runs already: KUBECONFIG=$folder/kubeconfig"
     return
@@ -43,11 +44,21 @@ start() {
   stop
   packages etcd-server=etcd curl=curl openssl=openssl
   kubernetes_build
-  read -r port etcd_port peer_port controllers_port < <(free_ports 4)
+  [ "$nodes" = 0 ] || program kwok kwok sigs.k8s.io/kwok/cmd/kwok
+  read -r port etcd_port peer_port controllers_port scheduler_port < <(free_ports 5)
   pki_control_plane 127.0.0.1 "$port"
   trap 'stop' ERR EXIT
+  # Debian's etcd cannot stream a list; where the API server does not offer it, KWOK's watches begin without waiting.
+  [ "$nodes" = 0 ] || api_server_flags=(--feature-gates=WatchList=false)
   control_plane 127.0.0.1 "$port" "$etcd_port" "$peer_port"
-  controllers "$controllers_port"
+  if [ "$nodes" = 0 ]; then
+    controllers "$controllers_port"
+  else
+    # What is measured is ours, so Kubernetes' own programs are not held back; a simulated node sends no sign of life.
+    controllers "$controllers_port" --kube-api-qps=1000 --kube-api-burst=2000 --node-monitor-grace-period=24h
+    scheduler "$scheduler_port" --kube-api-qps=1000 --kube-api-burst=2000
+    simulated_nodes "$nodes"
+  fi
   trap - ERR EXIT
   cp -p "$pki/admin.kubeconfig" "$folder/kubeconfig"
   step "the API server is ready: KUBECONFIG=$folder/kubeconfig"

@@ -86,6 +86,7 @@ impl ErrorType for StoreError {
     fn error_type(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "unreachable",
+            Self::PrimaryUnreachable(_) => "primary_unreachable",
             Self::Unauthorized(_) => "unauthorized",
             Self::PoolExhausted => "pool_exhausted",
             Self::DiskFull => "disk_full",

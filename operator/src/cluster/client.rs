@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube::{
     Api, Client,
-    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, DynamicObject, ListParams, PartialObjectMeta, Patch, PatchParams, PostParams},
 };
 use serde_json::Value;
 use tokio::time::timeout;
@@ -18,18 +18,21 @@ use crate::metrics::Metrics;
 pub const FIELD_MANAGER: &str = "ragline-operator";
 /// The field manager that holds a number of replicas between the operator and an autoscaler.
 const REPLICAS_MANAGER: &str = "ragline-operator-replicas";
-/// One request may take this long.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// One request may take this long where nothing else is said.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// Objects of one page of a list.
 const PAGE: u32 = 500;
+
+/// Names, labels and owners of an object, without what it says.
+pub(super) type ObjectInfo = PartialObjectMeta<DynamicObject>;
 
 /// Why a request to the API server failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     #[error("cannot {verb} {resource} {name:?}", verb = .verb.word())]
     Refused { verb: Verb, resource: String, name: String, source: Box<kube::Error> },
-    #[error("the API server did not answer in {} s: {} {resource} {name:?}", REQUEST_TIMEOUT.as_secs(), .verb.word())]
-    Silent { verb: Verb, resource: String, name: String },
+    #[error("the API server did not answer in {} s: {} {resource} {name:?}", .waited.as_secs(), .verb.word())]
+    Silent { verb: Verb, resource: String, name: String, waited: Duration },
     #[error("the operator has no business to {} {resource}", .verb.word())]
     NotInTable { verb: Verb, resource: String },
 }
@@ -58,6 +61,7 @@ pub struct Cluster {
     client: Client,
     metrics: Metrics,
     namespace: String,
+    deadline: Duration,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -67,8 +71,14 @@ impl std::fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    pub fn new(client: Client, metrics: Metrics, namespace: &str) -> Self {
-        Self { client, metrics, namespace: namespace.to_owned() }
+    /// `deadline` is the longest that one request may take.
+    pub fn new(client: Client, metrics: Metrics, namespace: &str, deadline: Duration) -> Self {
+        Self { client, metrics, namespace: namespace.to_owned(), deadline }
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     /// The client itself, for the watches of the controller and for Events.
@@ -109,6 +119,33 @@ impl Cluster {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &access.resource());
         let params = ListParams::default().limit(PAGE);
         self.ask(access, Verb::List, "", api.list(&params)).await.map(|list| list.items)
+    }
+
+    /// All objects with these labels, page by page, of the namespace or of all.
+    ///
+    /// # Errors
+    /// A request failed.
+    pub(super) async fn list_all(
+        &self,
+        access: &Access,
+        labels: &str,
+        everywhere: bool,
+    ) -> Result<Vec<ObjectInfo>, RequestError> {
+        let resource = access.resource();
+        let api: Api<ObjectInfo> = match everywhere {
+            true => Api::all_with(self.client.clone(), &resource),
+            false => Api::namespaced_with(self.client.clone(), &self.namespace, &resource),
+        };
+        let mut params = ListParams::default().labels(labels).limit(PAGE);
+        let mut found = Vec::new();
+        loop {
+            let page = self.ask(access, Verb::List, "", api.list(&params)).await?;
+            found.extend(page.items);
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(found),
+            }
+        }
     }
 
     async fn list_by(&self, access: &Access, params: ListParams) -> Result<Vec<DynamicObject>, RequestError> {
@@ -193,11 +230,11 @@ impl Cluster {
             debug!(namespace = %self.namespace, resource, name, verb = verb.word(), "write to the API");
             self.metrics.api_writes.with_label_values(&[resource.as_str()]).inc();
         }
-        match timeout(REQUEST_TIMEOUT, request).await {
+        match timeout(self.deadline, request).await {
             Ok(answer) => {
                 answer.map_err(|source| RequestError::Refused { verb, resource, name: name.to_owned(), source: Box::new(source) })
             }
-            Err(_) => Err(RequestError::Silent { verb, resource, name: name.to_owned() }),
+            Err(_) => Err(RequestError::Silent { verb, resource, name: name.to_owned(), waited: self.deadline }),
         }
     }
 }

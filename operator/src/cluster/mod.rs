@@ -7,5 +7,6 @@ pub mod covers;
 pub mod index;
 pub mod observe;
 pub mod report;
+pub mod shared;
 
-pub use client::{Cluster, FIELD_MANAGER, RequestError};
+pub use client::{Cluster, FIELD_MANAGER, REQUEST_TIMEOUT, RequestError};

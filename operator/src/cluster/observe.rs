@@ -12,13 +12,17 @@ use super::{
     Cluster, RequestError,
     access::{self, Access},
     apply::{Key, Live},
+    shared::{Classes, Optional},
 };
-use crate::plan::{
-    build::cloud_native_pg::PostgresClusterSeen,
-    certificates,
-    names::{self, Component},
-    observed::Observed,
-    pipeline::{Pipeline, UserSecret},
+use crate::{
+    plan::{
+        build::cloud_native_pg::PostgresClusterSeen,
+        certificates,
+        names::{self, Component},
+        observed::Observed,
+        pipeline::{Pipeline, Postgres, UserSecret},
+    },
+    rest::SecretVersions,
 };
 
 /// Why the cluster could not be read.
@@ -28,16 +32,20 @@ pub enum ObserveError {
     Request(#[from] RequestError),
     #[error("the API server's {kind} {name} is not understood")]
     Parse { kind: &'static str, name: String, source: serde_json::Error },
+    #[error("the RagPipelineClass {name} is not understood: {reason}")]
+    Class { name: String, reason: String },
 }
 
-/// The children of a pipeline as they are: those with its labels, and the generated Secrets by name.
+/// The children of a pipeline as they are: those with its labels, and the generated Secrets by name. `optional` are the kinds
+/// that a cluster may lack and that this pipeline has to do with.
 ///
 /// # Errors
 /// A request failed.
-pub async fn children(cluster: &Cluster, pipeline: &Pipeline) -> Result<Live, ObserveError> {
+pub async fn children(cluster: &Cluster, pipeline: &Pipeline, optional: &BTreeSet<&'static str>) -> Result<Live, ObserveError> {
     let labels = labels(&pipeline.name);
-    let lists = access::owned().map(|access| listed(cluster, access, labels.clone()).boxed());
-    let secrets = names::generated_secrets(&pipeline.name).into_iter().chain(certificates::secrets(pipeline)).map(|name| {
+    let concerned = access::owned().filter(|access| !access::is_optional(access.kind) || optional.contains(access.kind));
+    let lists = concerned.map(|access| listed(cluster, access, labels.clone()).boxed());
+    let secrets = generated_names(pipeline).map(|name| {
         async move {
             let found = cluster.get(&access::SECRETS, &name).await?;
             Ok(found.into_iter().map(|object| (&access::SECRETS, object)).collect::<Vec<_>>())
@@ -71,11 +79,42 @@ pub async fn surroundings(cluster: &Cluster, pipeline: &Pipeline) -> Result<Obse
     })
 }
 
-/// The classes of the cluster; none where the cluster does not know the kind.
+/// The kinds that a cluster may lack and that the pipeline has to do with: it wants an object of the kind, or may have one.
+/// `everywhere`: the operator may ask for all namespaces at once.
+///
+/// # Errors
+/// A request failed.
+pub async fn optional_kinds(
+    cluster: &Cluster,
+    known: &Optional,
+    everywhere: bool,
+    pipeline: &Pipeline,
+) -> Result<BTreeSet<&'static str>, ObserveError> {
+    let mut kinds = BTreeSet::new();
+    for access in access::owned().filter(|access| access::is_optional(access.kind)) {
+        let wants = match access.kind {
+            kind if kind == access::ROUTES.kind => pipeline.gateway.route.is_some(),
+            _ => matches!(pipeline.postgres, Postgres::CloudNativePg { .. }),
+        };
+        if wants {
+            known.note(cluster, access, everywhere, &pipeline.name);
+        }
+        if wants || known.may_have(cluster, access, everywhere, &pipeline.name).await? {
+            kinds.insert(access.kind);
+        }
+    }
+    Ok(kinds)
+}
+
+/// The classes of the cluster; none where the cluster does not know the kind. They are asked for only while the watch has not
+/// brought them.
 ///
 /// # Errors
 /// A request failed, or a class is not understood.
-pub async fn classes(cluster: &Cluster) -> Result<Vec<RagPipelineClass>, ObserveError> {
+pub async fn classes(cluster: &Cluster, watched: &Classes) -> Result<Vec<RagPipelineClass>, ObserveError> {
+    if let Some(known) = watched.known()? {
+        return Ok(known);
+    }
     let found = match cluster.list_of_cluster(&access::CLASSES).await {
         Err(error) if error.is_absence() => Vec::new(),
         found => found?,
@@ -127,6 +166,37 @@ pub fn index_jobs(live: &Live) -> impl Iterator<Item = (&Key, &DynamicObject)> {
     live.iter().filter(|((kind, _), object)| {
         *kind == "Job" && object.labels().get(names::COMPONENT_LABEL).is_some_and(|of| of == Component::Index.as_str())
     })
+}
+
+/// The versions of the Secrets that a pipeline lives by, generated and named ones, as they are now.
+///
+/// # Errors
+/// A request failed.
+pub async fn secret_versions(cluster: &Cluster, pipeline: &Pipeline) -> Result<SecretVersions, ObserveError> {
+    let all = secret_names(pipeline).into_iter().map(|name| async move {
+        let found = cluster.get(&access::SECRETS, &name).await?;
+        Ok::<_, RequestError>((name, found.and_then(|secret| secret.metadata.resource_version)))
+    });
+    Ok(try_join_all(all).await?.into_iter().collect())
+}
+
+/// The same, of what a trip has read.
+pub fn versions_read(live: &Live, observed: &Observed, pipeline: &Pipeline) -> SecretVersions {
+    let version = |name: &String| {
+        let drawn = live.get(&(access::SECRETS.kind, name.clone())).map(|secret| &secret.metadata);
+        drawn.or_else(|| observed.secrets.get(name).map(|secret| &secret.metadata))?.resource_version.clone()
+    };
+    secret_names(pipeline).into_iter().map(|name| (name.clone(), version(&name))).collect()
+}
+
+fn secret_names(pipeline: &Pipeline) -> BTreeSet<String> {
+    let named = pipeline.secrets.iter().map(|named| named.secret.name.clone());
+    generated_names(pipeline).chain(named).collect()
+}
+
+/// The Secrets that the operator makes.
+fn generated_names(pipeline: &Pipeline) -> impl Iterator<Item = String> {
+    names::generated_secrets(&pipeline.name).into_iter().chain(certificates::secrets(pipeline))
 }
 
 type Found = Vec<(&'static Access, DynamicObject)>;

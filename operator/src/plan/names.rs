@@ -158,6 +158,7 @@ pub fn certificate_secret(pipeline: &str, part: Component) -> String {
     let service = match part {
         Component::Cache => valkey(pipeline),
         Component::Postgres => postgres(pipeline),
+        Component::Replica => replica(pipeline),
         Component::Gateway | Component::Worker | Component::Schema | Component::Index => format!("{pipeline}-{}", part.as_str()),
     };
     format!("{service}-tls")

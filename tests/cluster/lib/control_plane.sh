@@ -3,6 +3,8 @@
 # shellcheck shell=bash
 
 inside=()
+# Further flags of the API server.
+api_server_flags=()
 
 # control_plane ADDRESS API_PORT ETCD_PORT [PEER_PORT]: starts etcd and the API server, and waits until it is ready.
 control_plane() {
@@ -46,7 +48,7 @@ api_server() {
     --proxy-client-cert-file="$pki/front-proxy.crt" --proxy-client-key-file="$pki/front-proxy.key" \
     --endpoint-reconciler-type="$([ "$1" = 127.0.0.1 ] && echo none || echo lease)" \
     --audit-policy-file="$state/audit-policy.yaml" --audit-log-path="$state/log/audit.log" --audit-log-maxsize=100 \
-    --audit-log-maxbackup=1 --profiling=false
+    --audit-log-maxbackup=1 --profiling=false "${api_server_flags[@]}"
 }
 
 # The audit log tells what the operator and a user's tools asked for; what Kubernetes asks of itself is left out.
@@ -83,24 +85,53 @@ controllers() {
     "$state/log/kube-controller-manager.log" healthy "$port"
 }
 
+# scheduler [PORT [FLAGS...]]: the scheduler.
 scheduler() {
-  local kubeconfig=$pki/kube-scheduler.kubeconfig
+  local port=${1:-10259} kubeconfig=$pki/kube-scheduler.kubeconfig
+  shift $(($# > 0 ? 1 : 0))
   if ! daemon_runs "$state/kube-scheduler.pid"; then
     daemon "$state/kube-scheduler.pid" "$state/log/kube-scheduler.log" "${inside[@]}" "$bin/kube-scheduler" \
       --kubeconfig="$kubeconfig" --authentication-kubeconfig="$kubeconfig" --authorization-kubeconfig="$kubeconfig" \
-      --bind-address=127.0.0.1 --secure-port=10259 --leader-elect=false --profiling=false
+      --bind-address=127.0.0.1 --secure-port="$port" --leader-elect=false --profiling=false "$@"
   fi
-  WATCHED=$state/kube-scheduler.pid wait_for 60 "the scheduler" "$state/log/kube-scheduler.log" healthy 10259
+  WATCHED=$state/kube-scheduler.pid wait_for 60 "the scheduler" "$state/log/kube-scheduler.log" healthy "$port"
 }
 
 healthy() {
   [ "$("${inside[@]}" curl -s -k --max-time 5 "https://127.0.0.1:$1/healthz")" = ok ]
 }
 
+# simulated_nodes COUNT: nodes of KWOK, which says of every pod that it runs, and of a Job's that it has ended well. No
+# container is started.
+simulated_nodes() {
+  local number
+  for number in $(seq "$1"); do
+    cat <<EOF
+---
+apiVersion: v1
+kind: Node
+metadata:
+  name: simulated-$number
+  annotations: {kwok.x-k8s.io/node: fake}
+  labels: {kubernetes.io/hostname: simulated-$number, kubernetes.io/os: linux, type: kwok}
+EOF
+  done | "$bin/kubectl" --kubeconfig="$pki/admin.kubeconfig" apply --server-side -f - >>"$state/log/kwok.log"
+  if ! daemon_runs "$state/kwok.pid"; then
+    daemon "$state/kwok.pid" "$state/log/kwok.log" "$(program_folder kwok)/kwok" --kubeconfig="$pki/admin.kubeconfig" \
+      --config="$cluster_scripts/manifests/kwok.yaml" \
+      --manage-all-nodes=true --cidr=10.0.0.0/8 --node-ip=127.0.0.1 --node-lease-duration-seconds=0
+  fi
+  WATCHED=$state/kwok.pid wait_for 60 "the simulated nodes" "$state/log/kwok.log" nodes_ready "$1"
+}
+
+nodes_ready() {
+  [ "$("$bin/kubectl" --kubeconfig="$pki/admin.kubeconfig" get nodes | grep -c ' Ready ')" = "$1" ]
+}
+
 # control_plane_stop: the API server goes before etcd, or it spends its time asking for it.
 control_plane_stop() {
   local name
-  for name in kube-scheduler kube-controller-manager kube-apiserver etcd; do
+  for name in kwok kube-scheduler kube-controller-manager kube-apiserver etcd; do
     daemon_stop "$state/$name.pid" 10
   done
 }

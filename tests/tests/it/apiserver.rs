@@ -4,24 +4,33 @@
 
 mod cases;
 mod classes;
+mod crash;
+mod deletion;
+mod door;
+mod errors;
+mod kubelet;
+mod normal;
+mod operator;
+mod server;
+mod there_and_back;
+mod world;
 
-use std::{path::PathBuf, process::Command, time::Duration};
-
-use k8s_openapi::{api::core::v1::Namespace, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
-    Api, Client, Config, Error,
+    Api, Client, Error,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
-    config::{KubeConfigOptions, Kubeconfig},
-    core::{ApiResource, CustomResourceExt},
-    runtime::{conditions, wait::await_condition},
+    core::ApiResource,
 };
-use ragline_crds::{RagPipeline, RagPipelineClass, class_definition, definition};
+use ragline_crds::{RagPipeline, RagPipelineClass};
 use serde_json::{Value, json};
 
-use self::cases::{
-    Case, Verdict,
-    Verdict::{Refused, Taken},
-    cases,
+use self::{
+    cases::{
+        Case, Verdict,
+        Verdict::{Refused, Taken},
+        cases,
+    },
+    server::{Server, namespace},
 };
 
 /// Asks the API server.
@@ -57,61 +66,14 @@ async fn check_name(api: &Api<DynamicObject>, name: &str, verdict: Verdict) {
     judge(name, answer, &verdict);
 }
 
-/// An API server: one that is there, or one of its own, which is stopped at the end.
-enum Server {
-    There(PathBuf),
-    Own(tempfile::TempDir),
-}
-
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/apiserver.sh");
-
-impl Server {
-    fn start() -> Self {
-        if let Some(kubeconfig) = std::env::var_os("RAGLINE_APISERVER_KUBECONFIG") {
-            return Self::There(kubeconfig.into());
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let status = Command::new(SCRIPT).arg("start").arg(folder.path()).status().unwrap();
-        assert!(status.success(), "{SCRIPT} start: {status}");
-        Self::Own(folder)
-    }
-
-    async fn client(&self) -> Client {
-        let file = match self {
-            Self::There(file) => file.clone(),
-            Self::Own(folder) => folder.path().join("kubeconfig"),
-        };
-        let file = Kubeconfig::read_from(file).unwrap();
-        Client::try_from(Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap()).unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Self::Own(folder) = self {
-            let stopped = Command::new(SCRIPT).arg("stop").arg(folder.path()).status();
-            assert!(stopped.is_ok_and(|status| status.success()), "{SCRIPT} stop failed");
-        }
-    }
-}
-
 #[tokio::test]
 async fn the_api_server_takes_the_definition_and_keeps_its_rules() {
-    let server = Server::start();
+    let server = Server::shared().await;
     let client = server.client().await;
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let apply = PatchParams::apply("test").force();
-    definitions.patch(RagPipeline::crd_name(), &apply, &Patch::Apply(definition())).await.unwrap();
-    let classes = class_definition();
-    definitions.patch(RagPipelineClass::crd_name(), &apply, &Patch::Apply(classes)).await.unwrap();
-    let established = await_condition(definitions, RagPipeline::crd_name(), conditions::is_crd_established());
-    tokio::time::timeout(Duration::from_secs(30), established).await.unwrap().unwrap();
     let resource = ApiResource::erase::<RagPipeline>(&());
+    let namespace = namespace(&client, "rules").await;
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let namespace = serde_json::from_value(json!({"metadata": {"generateName": "rules-"}})).unwrap();
-    let namespace = namespaces.create(&PostParams::default(), &namespace).await.unwrap().metadata.name.unwrap();
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &resource);
-    served(&api).await;
     for case in cases() {
         check(&api, case).await;
     }
@@ -126,7 +88,6 @@ async fn the_api_server_takes_the_definition_and_keeps_its_rules() {
     let unseen = api.get("full").await.unwrap();
     assert_eq!(unseen.data["status"], json!({"observedGeneration": 0}), "what no operator has looked at says so");
     let of_classes: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::erase::<RagPipelineClass>(&()));
-    served(&of_classes).await;
     for class in serde_saphyr::from_multiple::<Value>(include_str!("../../../crds/examples/class.yaml")).unwrap() {
         let name = class["metadata"]["name"].as_str().unwrap().to_owned();
         let strict = PatchParams::apply("test").validation_strict();
@@ -135,17 +96,6 @@ async fn the_api_server_takes_the_definition_and_keeps_its_rules() {
     }
     classes::hold(&client, &namespace).await;
     namespaces.delete(&namespace, &DeleteParams::default()).await.unwrap();
-}
-
-/// An established definition is served a moment later.
-async fn served(api: &Api<DynamicObject>) {
-    for _ in 0..100 {
-        if api.list(&kube::api::ListParams::default()).await.is_ok() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("the resource is not served after ten seconds");
 }
 
 /// The examples are taken as they are.

@@ -13,4 +13,6 @@ mod e2e;
 mod helm;
 mod monitoring;
 mod operator_readme;
+mod plan;
+mod specs;
 mod tidy;

@@ -67,7 +67,7 @@ pub fn disruption_budget(pipeline: &Pipeline) -> PodDisruptionBudget {
 
 /// The replicas themselves. Their volumes hold copies, so they go when their replica goes.
 pub fn stateful_set(pipeline: &Pipeline, postgres: &ManagedPostgres, credentials: &Credentials) -> StatefulSet {
-    let Credentials { superuser: _, owner: _, application: _, replication, valkey: _, api_key: _ } = credentials;
+    let Credentials { superuser: _, owner: _, application: _, replication, valkey: _, api_key: _, certificates: _ } = credentials;
     let files = postgres::files(pipeline, postgres);
     let texts = files.into_iter().chain(scripts()).map(|(_, text)| text).collect::<Vec<_>>();
     let hashes = [("config", names::hash(texts.iter().map(String::as_str))), ("secrets", Credentials::hash(&[replication]))];

@@ -107,7 +107,7 @@ impl Replicas {
     async fn primary_goes_away(&self) {
         let mut away = self.away.subscribe();
         if away.wait_for(|away| *away).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
@@ -157,7 +157,7 @@ impl Replica {
     async fn goes_away(&self) {
         let mut state = self.state.subscribe();
         if state.wait_for(|state| !state.answers).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

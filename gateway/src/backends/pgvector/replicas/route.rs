@@ -55,7 +55,7 @@ impl Store {
         {
             return found;
         }
-        let unreachable = match self.unless_away(self.twice(&search)).await {
+        let unreachable = match self.unless_away(Box::pin(self.twice(&search))).await {
             Err(StoreError::Unreachable(source)) => source,
             found => return found,
         };
@@ -75,7 +75,7 @@ impl Store {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let unreachable = match self.unless_away(read(Arc::clone(&self.inner.primary))).await {
+        let unreachable = match self.unless_away(Box::pin(read(Arc::clone(&self.inner.primary)))).await {
             Err(StoreError::Unreachable(source)) => source,
             found => return found,
         };
@@ -96,7 +96,7 @@ impl Store {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let primary = || search(Reading { server: Arc::clone(&self.inner.primary), least: None });
+        let primary = || Box::pin(search(Reading { server: Arc::clone(&self.inner.primary), least: None }));
         match primary().await {
             Err(StoreError::Unreachable(_)) => {
                 self.inner.primary.suspect();
@@ -127,7 +127,7 @@ impl Store {
         let server = replica.server();
         let found = tokio::select! {
             biased;
-            found = read(Arc::clone(&server)) => found,
+            found = Box::pin(read(Arc::clone(&server))) => found,
             () = replica.goes_away() => Err(StoreError::Unreachable("the replica does not answer".into())),
         };
         match &found {

@@ -155,7 +155,7 @@ async fn judged(
     }
     let server = replica.server();
     let proof = match timeout(PROOF, proven.get_or_try_init(|| prove_bound(&server))).await {
-        Ok(proof) => proof.map(|()| ()).map_err(LeftOut::Unbound),
+        Ok(proof) => proof.copied().map_err(LeftOut::Unbound),
         Err(_) => Err(LeftOut::ProofTimedOut),
     };
     (Some(lag), proof)

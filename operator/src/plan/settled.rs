@@ -1,0 +1,33 @@
+//! Decides whether a pipeline has come to rest, and whether anything could end that rest without being told of.
+
+use k8s_openapi::api::apps::v1::Deployment;
+
+use super::{
+    observed::Observed,
+    pipeline::{Pipeline, Postgres},
+};
+
+/// Whether nothing is on its way that no watch would tell of.
+pub fn at_rest(checked: &Pipeline, seen: &Observed) -> bool {
+    let available =
+        |deployment: &Deployment| deployment.status.as_ref().and_then(|status| status.available_replicas).unwrap_or(0);
+    let gateways = seen.gateway.as_ref().map_or(0, available);
+    let cache = checked.managed_cache().is_none() || seen.cache.as_ref().is_some_and(|cache| available(cache) > 0);
+    let wanted = if checked.stopped { 0 } else { checked.gateway.scale.least() };
+    let standbys = match checked.postgres {
+        Postgres::CloudNativePg { instances, .. } => {
+            seen.postgres_cluster.as_ref().is_some_and(|cluster| cluster.ready_instances >= instances)
+        }
+        Postgres::Managed(ref postgres) => seen.replicas_ready() >= postgres.replicas,
+        Postgres::External { .. } => true,
+    };
+    seen.database_ready(checked) && standbys && seen.schema_applied() && cache && i64::from(gateways) >= i64::from(wanted)
+}
+
+/// Whether the watches, the Secrets and the index's news tell of all that could change, so that there is nothing else to look for.
+pub fn is_watched(checked: &Pipeline, seen: &Observed) -> bool {
+    let encryption = checked.own_postgres().is_some_and(|postgres| postgres.encryption_required);
+    let optional = checked.gateway.route.is_some() || matches!(checked.postgres, Postgres::CloudNativePg { .. });
+    let due = seen.index.as_ref().is_some_and(|report| report.due);
+    !encryption && !optional && !due
+}
