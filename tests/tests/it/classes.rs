@@ -144,7 +144,7 @@ fn policy_variables() -> String {
     let model = |Provider { name, model_field, .. }: &Provider| {
         format!("one.?{name}.?{model_field}.hasValue(), one.{name}.{model_field}")
     };
-    let expressions: [(&str, &dyn Fn(&Provider) -> String); 2] = [("servers", &address), ("models", &model)];
+    let expressions: [(&str, fn(&Provider) -> String); 2] = [("servers", address), ("models", model)];
     for (variable, expression) in expressions {
         let providers = lists.iter().flat_map(|(list, providers)| providers.iter().map(move |one| (list, one)));
         let lines = providers.map(|(list, provider)| format!("variables.{list}.map(one, {})", expression(provider)));

@@ -2,6 +2,8 @@
 //! that was left in peace comes to. A request is cut off before it leaves; what a lost answer leaves in the cluster is the same as
 //! a crash at the next request.
 
+#![expect(clippy::print_stdout, reason = "with --nocapture it tells the figures")]
+
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -11,7 +13,7 @@ use futures::{StreamExt, future::join_all, stream};
 use serde_json::{Value, json};
 
 use super::{
-    door::{Door, Fate},
+    door::{Call, Door, Fate},
     normal::{Exactness, Snapshot, differences},
     operator::Operator,
     server::Server,
@@ -36,9 +38,9 @@ fn small() -> Value {
 }
 
 /// An operator that is killed at its request of this number, of all or of those that write.
-async fn doomed(world: &World, number: usize, counts: fn(&super::door::Call) -> bool) -> Operator {
+async fn doomed(world: &World, number: usize, counts: fn(&Call) -> bool) -> Operator {
     let seen = AtomicUsize::new(0);
-    let judge = move |_, call: &super::door::Call| {
+    let judge = move |_, call: &Call| {
         let is_it = counts(call) && seen.fetch_add(1, Ordering::SeqCst) + 1 == number;
         if is_it { Fate::Crash } else { Fate::Pass }
     };
@@ -107,7 +109,7 @@ async fn a_change_of_the_spec_survives_a_crash_at_every_write() {
                 let mut survived = true;
                 for (spec, wanted) in [(small(), &wanted[1]), (large(), &wanted[2])] {
                     world.apply("a", &spec).await.unwrap();
-                    if !world.converge(&doomed(&world, number, |call| call.writes()).await, "a").await {
+                    if !world.converge(&doomed(&world, number, Call::writes).await, "a").await {
                         (survived, crashes) = (false, crashes + 1);
                         assert!(world.converge(&world.operator().await, "a").await);
                     }

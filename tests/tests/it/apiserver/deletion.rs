@@ -1,6 +1,8 @@
 //! A pipeline is deleted at every write of a trip, which goes on with what it knew. The operator has no finalizer: what it makes
 //! after the deletion must go as well.
 
+#![expect(clippy::print_stdout, reason = "with --nocapture it tells the figures")]
+
 use std::{
     collections::BTreeSet,
     sync::{

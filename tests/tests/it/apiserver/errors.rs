@@ -1,6 +1,8 @@
 //! Every request of the operator is refused once, or never answered. The same operator goes on: it comes to what it comes to in
 //! peace, and tells nobody of what passes by itself.
 
+#![expect(clippy::print_stdout, reason = "with --nocapture it tells the figures")]
+
 use std::{
     collections::HashSet,
     sync::{

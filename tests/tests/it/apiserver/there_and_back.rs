@@ -1,6 +1,8 @@
 //! Random specs on a real API server: a pipeline is changed to another spec and back, and has then what it would have had if it
 //! had never been anything else. What cannot be changed is refused, and the refusal says why.
 
+#![expect(clippy::print_stdout, reason = "with --nocapture it tells the figures")]
+
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{

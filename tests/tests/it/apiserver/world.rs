@@ -92,7 +92,7 @@ impl World {
     /// One trip for the pipeline as the API server has it.
     pub(super) async fn trip(&self, operator: &Operator, name: &str) -> Trip {
         let pipelines: Api<DeserializeGuard<RagPipeline>> = Api::namespaced(self.client.clone(), &self.namespace);
-        operator.trip(pipelines.get(name).await.unwrap()).await
+        Box::pin(operator.trip(pipelines.get(name).await.unwrap())).await
     }
 
     /// Trip after trip until one writes nothing and the workloads stand; gives whether the operator lived to see it. What fails
