@@ -118,7 +118,7 @@ EOF
   done | "$bin/kubectl" --kubeconfig="$pki/admin.kubeconfig" apply --server-side -f - >>"$state/log/kwok.log"
   if ! daemon_runs "$state/kwok.pid"; then
     daemon "$state/kwok.pid" "$state/log/kwok.log" "$(program_folder kwok)/kwok" --kubeconfig="$pki/admin.kubeconfig" \
-      --config="$cluster_scripts/manifests/kwok.yaml" \
+      --config="$cluster_scripts/tools/kwok/stages.yaml" \
       --manage-all-nodes=true --cidr=10.0.0.0/8 --node-ip=127.0.0.1 --node-lease-duration-seconds=0
   fi
   WATCHED=$state/kwok.pid wait_for 60 "the simulated nodes" "$state/log/kwok.log" nodes_ready "$1"

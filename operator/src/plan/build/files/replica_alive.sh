@@ -1,6 +1,7 @@
 #!/bin/sh
 # Ends with 0 unless a new start would help: the server does not answer, or the primary no longer keeps what the copy needs to follow. A
 # primary that is away is waited for.
+# shellcheck source=operator/src/plan/build/files/replica.sh
 . /etc/ragline/postgres/replica.sh
 
 socket=/var/run/postgresql

@@ -3,6 +3,7 @@
 # old copy would need to follow it. Copies take no end of time, so the first one is made before the container that is probed.
 set -eu
 umask 077
+# shellcheck source=operator/src/plan/build/files/replica.sh
 . /etc/ragline/postgres/replica.sh
 
 if [ -e "$PGDATA" ]; then
