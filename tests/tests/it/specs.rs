@@ -100,7 +100,7 @@ fn remove(spec: &mut Value, path: &[&str]) {
     let is_there = at.as_object_mut().is_some_and(|object| object.remove(key).is_some());
     // A default of its own that does not fit, or the only field that its object must have.
     if !is_there
-        || at.as_object().is_some_and(serde_json::Map::is_empty)
+        || at.as_object().is_some_and(Map::is_empty)
         || serde_json::from_value::<ragline_crds::RagPipelineSpec>(spec.clone()).is_err()
     {
         remove(spec, above);
