@@ -34,7 +34,7 @@ pub(crate) const PLACES: [(&str, &str, &[&Provider]); 5] = [
     ("", "specs", &RERANKERS),
 ];
 /// What has an address, a key or the like, and no model.
-const NO_MODELS: [&str; 3] = ["auth.oidc", "cache.external", "generation.prices"];
+const NO_MODELS: [&str; 5] = ["auth.oidc", "cache.external", "cache.external.sentinel", "generation.prices", "tracing"];
 /// What stands among providers and is none that is asked over a network.
 const NO_SERVERS: [&str; 4] = ["builtin", "fallbacks", "prices", "shortQuestions"];
 

@@ -132,6 +132,7 @@ fn of(schema: &JSONSchemaProps) -> BoxedStrategy<Value> {
             let (least, most) = (schema.minimum.unwrap_or(0.0), schema.maximum.unwrap_or(100.0));
             (0..=20_u32).prop_map(move |step| json!(least + (most - least) * f64::from(step) / 20.0)).boxed()
         }
+        None if schema.x_kubernetes_int_or_string == Some(true) => text(schema),
         other => panic!("the tests know no field of type {other:?}"),
     }
 }
