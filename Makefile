@@ -45,6 +45,10 @@ bench-1m: ## Measure a million rows: index build, memory, time per query. Takes 
 soak: ## Ten minutes of everything at once against one gateway; fails when its memory grows or an answer is lost.
 	tests/bench/bench.sh soak
 
+.PHONY: test-faults
+test-faults: ## Kill the operator, and refuse it, at each request that it makes to a real API server; a quarter of an hour.
+	cargo test --release --locked -p ragline-tests --features faults --test it -- apiserver:: --test-threads 2
+
 .PHONY: scale
 scale: ## Measure the operator with 100 and 1,000 pipelines on a simulated cluster; writes target/scale/results.json.
 	tests/scale/scale.sh

@@ -110,7 +110,7 @@ pub const PODS: Access = core("Pod", "pods", &[List], "why a part does not start
 pub const CORE_EVENTS: Access = core("Event", "events", &[List], "why no pod is made, such as an exhausted quota");
 pub const DEPLOYMENTS: Access = apps("Deployment", "deployments", OWNED, "gateway and cache");
 pub const STATEFUL_SETS: Access =
-    apps("StatefulSet", "statefulsets", &[List, Watch, Create, Patch], "PostgreSQL; never deleted by the operator");
+    apps("StatefulSet", "statefulsets", OWNED, "PostgreSQL, which is never deleted, and its read replicas");
 pub const DISRUPTION_BUDGETS: Access = Access {
     group: "policy",
     version: "v1",

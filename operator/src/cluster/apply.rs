@@ -17,6 +17,7 @@ use super::{
     covers,
 };
 use crate::plan::{
+    names::{COMPONENT_LABEL, Component},
     objects::{Desired, Object, Objects},
     quantity::bytes,
 };
@@ -200,6 +201,12 @@ fn foreign_owner(live: &DynamicObject, pipeline_uid: &str) -> Option<String> {
     controllers.find(|owner| owner.uid != pipeline_uid).map(|owner| format!("{} {}", owner.kind, owner.name))
 }
 
+/// Whether it is PostgreSQL itself, which no mistake of ours may take away.
+fn is_database(access: &Access, object: &DynamicObject) -> bool {
+    let component = object.metadata.labels.as_ref().and_then(|labels| labels.get(COMPONENT_LABEL));
+    access.kind == access::STATEFUL_SETS.kind && component.is_none_or(|component| component == Component::Postgres.as_str())
+}
+
 /// Deletes the pipeline's objects that are neither wanted nor `spared`. Only those that the pipeline itself controls are touched.
 ///
 /// # Errors
@@ -214,7 +221,7 @@ pub async fn prune(
     let mut gone = Vec::new();
     for (key, object) in live.iter() {
         let Some(access) = access::owned().find(|access| access.kind == key.0 && access.allows(Verb::Delete)) else { continue };
-        let kept = keep.find(key.0, &key.1).is_some() || spared.contains(key);
+        let kept = keep.find(key.0, &key.1).is_some() || spared.contains(key) || is_database(access, object);
         if kept || !is_controlled_by(object, pipeline_uid) || object.metadata.deletion_timestamp.is_some() {
             continue;
         }

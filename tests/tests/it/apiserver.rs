@@ -1,18 +1,27 @@
 //! The resource on a real Kubernetes API server: it takes the definition, explains every field, refuses what the rules and
-//! bounds forbid and takes what they allow, and so does the policy of classes. Each rule is tested both ways. Uses the API server of RAGLINE_APISERVER_KUBECONFIG, or
-//! starts one of its own; either is for tests alone.
+//! bounds forbid and takes what they allow, and so does the policy of classes. Each rule is tested both ways. Uses the API server of
+//! RAGLINE_APISERVER_KUBECONFIG, or starts one of its own; either is for tests alone.
 
 mod cases;
 mod classes;
+#[cfg(feature = "faults")]
 mod crash;
+#[cfg(feature = "faults")]
 mod deletion;
+#[cfg(feature = "faults")]
 mod door;
+#[cfg(feature = "faults")]
 mod errors;
+#[cfg(feature = "faults")]
 mod kubelet;
+#[cfg(feature = "faults")]
 mod normal;
+#[cfg(feature = "faults")]
 mod operator;
 mod server;
+#[cfg(feature = "faults")]
 mod there_and_back;
+#[cfg(feature = "faults")]
 mod world;
 
 use k8s_openapi::api::core::v1::Namespace;

@@ -38,6 +38,9 @@ const NO_MODELS: [&str; 5] = ["auth.oidc", "cache.external", "cache.external.sen
 /// What stands among providers and is none that is asked over a network.
 const NO_SERVERS: [&str; 4] = ["builtin", "fallbacks", "prices", "shortQuestions"];
 
+/// What the policy looks at of one provider.
+type Expression = fn(&Provider) -> String;
+
 /// Every field of a pipeline's spec.
 pub(crate) fn fields() -> Fields {
     let version = definition().spec.versions.remove(0);
@@ -144,8 +147,7 @@ fn policy_variables() -> String {
     let model = |Provider { name, model_field, .. }: &Provider| {
         format!("one.?{name}.?{model_field}.hasValue(), one.{name}.{model_field}")
     };
-    let expressions: [(&str, fn(&Provider) -> String); 2] = [("servers", address), ("models", model)];
-    for (variable, expression) in expressions {
+    for (variable, expression) in [("servers", address as Expression), ("models", model)] {
         let providers = lists.iter().flat_map(|(list, providers)| providers.iter().map(move |one| (list, one)));
         let lines = providers.map(|(list, provider)| format!("variables.{list}.map(one, {})", expression(provider)));
         let lines: Vec<_> = lines.collect();

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 /// How often a field is named that need not be.
 const NAMED: f64 = 0.35;
 /// Names of Secrets, classes and the like.
-#[cfg(feature = "apiserver")]
+#[cfg(feature = "faults")]
 pub(crate) const NAMES: [&str; 2] = ["one", "two"];
 /// Keys of maps: at home among PostgreSQL's settings, labels and annotations alike, as is their value.
 const KEYS: [&str; 2] = ["work_mem", "max_wal_size"];

@@ -101,6 +101,6 @@ async fn a_pipeline_deleted_in_the_middle_of_a_trip_leaves_only_what_it_shall() 
         println!("deleted at {deleted} writes with {policy}");
         assert!((25..59).contains(&deleted), "{deleted} deletions");
         let most = left.iter().flatten().map(BTreeSet::len).max();
-        assert_eq!(most, Some(if policy == "Delete" { 0 } else { 6 }), "five Secrets and the volume");
+        assert_eq!(most, Some(if policy == "Delete" { 0 } else { 7 }), "six Secrets and the volume");
     }
 }

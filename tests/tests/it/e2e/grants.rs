@@ -91,7 +91,9 @@ async fn every_grant_is_put_to_use() {
     let spec = |cache: Value, gateway: Value, size: &str, policies: bool| {
         json!({
             "networkPolicy": {"enabled": policies},
-            "postgres": {"managed": {"storage": {"size": size}, "resources": {"requests": {"cpu": "20m", "memory": "256Mi"}}}},
+            "postgres": {"managed": {
+                "storage": {"size": size}, "resources": {"requests": {"cpu": "20m", "memory": "256Mi"}}, "replicas": u32::from(policies),
+            }},
             "cache": cache,
             "gateway": gateway,
         })
@@ -111,7 +113,7 @@ async fn every_grant_is_put_to_use() {
     let claims = world.api::<PersistentVolumeClaim>().list(&ListParams::default()).await.unwrap().items;
     assert!(claims.iter().all(|claim| !claim.metadata.name.as_deref().unwrap_or_default().contains("b-postgres")));
     world.wait("a", ConditionType::Ready, "True", 300).await;
-    // Without a cache, with one gateway, no policies and no way from outside, many objects are of no use; a larger volume is asked for, though not given here; and
+    // Without a cache and read replicas, with one gateway, no policies and no way from outside, many objects are of no use; a larger volume is asked for, though not given here; and
     // another image takes another schema Job.
     let image = json!({"replicas": 1, "resources": small, "image": "localhost/no-such-image:2"});
     world.apply("a", spec(json!({"disabled": {}}), image, "2Gi", false)).await.unwrap();
