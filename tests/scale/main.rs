@@ -1,11 +1,6 @@
 //! How the operator does with many pipelines, on a real API server and etcd whose nodes and pods KWOK simulates: how long a
 //! reconcile takes, what it weighs, what it asks of the API server, and how soon all is well, also after the operator was killed.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a measurement ends by a panic and tells by printing"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement ends by a panic and tells by printing")]
 
 mod figures;
 mod operator;
