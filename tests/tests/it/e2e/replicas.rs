@@ -113,9 +113,10 @@ async fn searches_go_on_while_the_primary_or_a_replica_is_killed() {
     println!("replicas from 1 to 2 to 0: {} of {sent} questions failed", failures.len());
     assert!(failures.is_empty(), "{:?}", failures.first());
     assert_eq!(primary(&world).await, before, "the primary must not restart");
+    // A pod may take its two minutes to end, and its volume goes after it.
     let begun = Instant::now();
     while claims_of_replicas(&world).await > 0 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the volumes of replicas that are no more are still there");
+        assert!(begun.elapsed() < Duration::from_secs(180), "the volumes of replicas that are no more are still there");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     world.end().await;
