@@ -86,6 +86,10 @@ pub struct ClassLimits {
     /// Memory limit of one gateway or worker, as in `2Gi`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_memory: Option<Quantity>,
+    /// Copies of PostgreSQL beside its primary: read replicas, or the standbys of CloudNativePG (`instances` less one). Default: none.
+    #[schemars(range(min = 0, max = 8))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres_replicas: Option<u32>,
     /// Memory limit of PostgreSQL, as in `16Gi`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postgres_memory: Option<Quantity>,

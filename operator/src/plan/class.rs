@@ -8,7 +8,7 @@ use ragline_crds::{
 
 use super::{
     models::{self, ModelServer, Provider},
-    pipeline::Pipeline,
+    pipeline::{Pipeline, Postgres},
     quantity::bytes,
     validate::{Problem, Refusal},
 };
@@ -69,8 +69,15 @@ pub fn filled(pipeline: &RagPipeline, class: &RagPipelineClass) -> Result<RagPip
 /// Every amount that goes beyond.
 pub fn check(pipeline: &Pipeline, class: &RagPipelineClass) -> Result<(), Refusal> {
     let Some(limits) = &class.spec.limits else { return Ok(()) };
-    let ClassLimits { gateway_replicas, worker_replicas, gateway_memory, postgres_memory, postgres_storage, cache_memory } =
-        limits;
+    let ClassLimits {
+        gateway_replicas,
+        worker_replicas,
+        postgres_replicas,
+        gateway_memory,
+        postgres_memory,
+        postgres_storage,
+        cache_memory,
+    } = limits;
     let mut problems = Vec::new();
     let mut bound = |field: &str, has: Option<u64>, most: Option<u64>, words: String| {
         if let (Some(has), Some(most)) = (has, most)
@@ -85,6 +92,13 @@ pub fn check(pipeline: &Pipeline, class: &RagPipelineClass) -> Result<(), Refusa
     bound("spec.gateway.replicas (or autoscaling.maxReplicas)", Some(u64::from(pipeline.gateway.scale.most())), most, words);
     let (most, words) = number(worker_replicas);
     bound("spec.ingest.workers.replicas", pipeline.workers.as_ref().map(|workers| u64::from(workers.replicas)), most, words);
+    let (field, has, own) = match &pipeline.postgres {
+        Postgres::Managed(postgres) => ("spec.postgres.managed.replicas", Some(postgres.replicas), 0),
+        Postgres::CloudNativePg { instances, .. } => ("spec.postgres.cloudNativePg.instances", Some(*instances), 1),
+        Postgres::External { .. } => ("spec.postgres", None, 0),
+    };
+    let (most, words) = number(&postgres_replicas.map(|replicas| replicas.saturating_add(own)));
+    bound(field, has.map(u64::from), most, words);
     let (most, words) = amount(gateway_memory);
     bound("spec.gateway.resources.limits.memory", Some(pipeline.gateway.resources.memory_bytes), most, words.clone());
     let workers = pipeline.workers.as_ref().map(|workers| workers.resources.memory_bytes);
@@ -270,7 +284,7 @@ mod tests {
     fn what_goes_beyond_the_class_is_named_by_field_and_class() {
         let limits = json!({"limits": {
             "gatewayReplicas": 3, "workerReplicas": 1, "gatewayMemory": "1Gi", "postgresMemory": "4Gi", "postgresStorage": "20Gi",
-            "cacheMemory": "256Mi",
+            "cacheMemory": "256Mi", "postgresReplicas": 1,
         }});
         assert!(outcome(json!({}), limits.clone()).is_ok());
         let cases = [
@@ -278,6 +292,8 @@ mod tests {
             (json!({"gateway": {"autoscaling": {"maxReplicas": 4}}}), "autoscaling.maxReplicas"),
             (json!({"ingest": {"workers": {"replicas": 2}}}), "spec.ingest.workers.replicas: must be at most 1"),
             (json!({"gateway": {"resources": {"limits": {"memory": "1025Mi"}}}}), "spec.gateway.resources.limits.memory"),
+            (json!({"postgres": {"managed": {"replicas": 2}}}), "spec.postgres.managed.replicas: must be at most 1"),
+            (json!({"postgres": {"cloudNativePg": {}}}), "spec.postgres.cloudNativePg.instances: must be at most 2"),
             (json!({"postgres": {"managed": {"storage": {"size": "21Gi"}}}}), "must be at most 20Gi"),
             (json!({"cache": {"managed": {"maxMemory": "1Gi"}}}), "spec.cache.managed.maxMemory"),
             // A default counts as well as what is named.

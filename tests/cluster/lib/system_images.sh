@@ -20,7 +20,7 @@ system_images() {
   system_image "$provisioner_image" "$provisioner" /local-path-provisioner \
     "$(program_folder provisioner)/local-path-provisioner"
   if [ ! -s "$busybox" ]; then
-    busybox_fetch
+    (flock 8 && busybox_fetch) 8>"$archives/.lock" || exit 1
     system_image "$busybox_image" "$busybox" /bin/busybox "$cache/busybox/bin/busybox"
   fi
 }

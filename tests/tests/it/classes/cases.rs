@@ -135,7 +135,7 @@ fn of_amounts() -> Vec<Case> {
     let (gi, many) = (json!("1Gi"), json!(2_147_483_648_u64));
     let limits = json!({"limits": {
         "gatewayReplicas": 3, "workerReplicas": 1, "gatewayMemory": "1Gi", "postgresMemory": 1_073_741_824, "postgresStorage": "10Gi",
-        "cacheMemory": "256Mi",
+        "cacheMemory": "256Mi", "postgresReplicas": 2,
     }});
     let taken = [
         json!({"gateway": {"replicas": 3}}),
@@ -144,6 +144,8 @@ fn of_amounts() -> Vec<Case> {
         managed(memory("limits", gi.clone())),
         cloud_native(memory("limits", gi)),
         managed(json!({"storage": {"size": 10_737_418_240_u64}})),
+        managed(json!({"replicas": 2})),
+        cloud_native(json!({"instances": 3})),
         json!({"cache": {"managed": {"maxMemory": 268_435_456}}}),
     ];
     let beyond = [
@@ -157,6 +159,8 @@ fn of_amounts() -> Vec<Case> {
         (managed(memory("limits", many.clone())), "spec.postgres.managed.resources.limits.memory"),
         (managed(memory("requests", json!("2Gi"))), "spec.postgres.managed.resources.limits.memory"),
         (cloud_native(memory("limits", many)), "(or cloudNativePg)"),
+        (managed(json!({"replicas": 3})), "spec.postgres.managed.replicas"),
+        (cloud_native(json!({"instances": 4})), "spec.postgres.cloudNativePg.instances"),
         (managed(json!({"storage": {"size": "11Gi"}})), "spec.postgres.managed.storage.size"),
         (cloud_native(json!({"storage": {"size": "11Gi"}})), "(or cloudNativePg)"),
         (json!({"cache": {"managed": {"maxMemory": "257Mi"}}}), "spec.cache.managed.maxMemory"),
