@@ -178,6 +178,8 @@ reasons! {
     GatewayApiMissing [ConfigurationWarning] "The spec names `gateway.route`, and the cluster has no Gateway API.";
     NoMetricsServer [ConfigurationWarning] "The spec names `gateway.autoscaling`, and the autoscaler cannot read what it scales by.";
     RecallBelowTarget [ConfigurationWarning] "An index finds fewer of the true neighbours than `index.recallTarget` asks for.";
+    RotationFailed [ConfigurationWarning] "A Job that changes the application's password failed; the message has its last words.";
+    RotationNotManaged [ConfigurationWarning] "The pipeline is annotated for another password, and its PostgreSQL is not a managed one.";
     IndexTierMismatch [ConfigurationWarning] "The data has outgrown `dataset.expectedVectors` and deserves another index.";
 }
 

@@ -3,7 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    api::batch::v1::Job,
+    jiff::{SignedDuration, Timestamp},
+};
 use kube::{
     Resource, ResourceExt,
     core::{DeserializeGuard, error_boundary::InvalidObject},
@@ -31,10 +34,10 @@ use crate::{
         encryption,
         gate::{self, Gate},
         names,
-        objects::{Desired, Object, Objects},
+        objects::{Desired, Object, Objects, Step},
         observed::{self, Observed},
         pipeline::{Defaults, Pipeline},
-        settled, stage,
+        rotation, settled, stage,
         status::{self, Facts, Outcome},
         validate::{self, Problem, Refusal},
     },
@@ -204,8 +207,10 @@ async fn work(
     let (mut live, mut observed) = (live?, observed?);
     let secrets = observe::versions_read(&live, &observed, checked);
     let existing = observe::generated_secrets(&live)?;
+    observed.role_jobs = observe::role_jobs(&live, &checked.name)?;
     let mut credentials = Credentials::keep(&checked.name, &existing, draw::credentials()?);
     credentials.certificates = certificate::keep(checked, &existing, Timestamp::now())?;
+    credentials.application = rotation::advance(checked, credentials.application, &observed.role_jobs, draw::password()?);
     let objects = build::build(checked, &credentials);
     let schema_job = objects.schema_job().map(ResourceExt::name_any).unwrap_or_default();
     observe::workloads(&mut observed, &live, &checked.name, &schema_job)?;
@@ -218,11 +223,20 @@ async fn work(
     };
     let mut written = 0;
     if !is_paused(pipeline) && observed.not_encrypted.is_none() {
-        let applied = apply_all(cluster, checked, &observed, &objects, &mut live).await?;
+        let retiring = rotation::retiring_job(checked, &credentials.application, &objects, &observed);
+        let applied = apply_all(cluster, checked, &observed, Wanted { objects: &objects, retiring }, &mut live).await?;
         (observed.missing_kinds, written) = (applied.missing_kinds, applied.written);
         observe::workloads(&mut observed, &live, &checked.name, &schema_job)?;
     }
+    observed.rotation = rotation::stage(checked, &credentials.application, &observed.role_jobs);
     Ok(Worked { observed, written, secrets })
+}
+
+/// What a trip applies.
+struct Wanted<'a> {
+    objects: &'a Objects<Desired>,
+    /// Comes last: locks out a role that nothing uses any more.
+    retiring: Option<Job>,
 }
 
 /// Applies what may be applied now, deletes what is no longer wanted, and lets an index Job in. What was deleted counts as written.
@@ -230,9 +244,10 @@ async fn apply_all(
     cluster: &Cluster,
     checked: &Pipeline,
     observed: &Observed,
-    objects: &Objects<Desired>,
+    wanted: Wanted<'_>,
     live: &mut Live,
 ) -> Result<apply::Outcome, ReconcileError> {
+    let Wanted { objects, retiring } = wanted;
     let step = stage::step(checked, observed);
     let apply::Outcome { mut written, missing_kinds } = apply::apply(cluster, &checked.uid, &objects.up_to(step), live).await?;
     match gate::gate(checked, observed, Timestamp::now()) {
@@ -240,9 +255,13 @@ async fn apply_all(
         Gate::Open(job) => written += apply::apply(cluster, &checked.uid, &[&Object::Job(job)], live).await?.written,
         Gate::Clear(name) => apply::clear_job(cluster, &name).await?,
     }
+    let mut spared: Vec<_> = retiring.iter().map(|job| ("Job", job.name_any())).collect();
+    if let Some(job) = retiring.filter(|_| step == Step::Serve) {
+        written += apply::apply(cluster, &checked.uid, &[&Object::from(job)], live).await?.written;
+    }
     // The newest index Job stays, to be read.
     let newest = observe::index_jobs(live).max_by_key(|(_, job)| job.metadata.creation_timestamp.as_ref().map(|time| time.0));
-    let spared: Vec<_> = newest.map(|(key, _)| key.clone()).into_iter().collect();
+    spared.extend(newest.map(|(key, _)| key.clone()));
     let pruned = apply::prune(cluster, &checked.uid, objects, &spared, live).await?;
     if written + pruned > 0 {
         info!("wrote {written} objects of {} and deleted {pruned}", checked.name);

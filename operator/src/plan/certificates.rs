@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use super::{
     names::{self, Component},
     pipeline::Pipeline,
+    validate::REPLICAS_MAX,
 };
 
 /// Keys of the Secrets: the certificate, its key, and in that of a part the authority's certificate.
@@ -40,9 +41,14 @@ pub struct Wanted {
 
 /// What the parts that speak TLS need.
 pub fn wanted(pipeline: &Pipeline) -> Vec<Wanted> {
-    let parts = [(Component::Cache, names::valkey(&pipeline.name), pipeline.has_cache_tls())];
-    let of = |part, service: &str| Wanted { part, names: service_names(service, &pipeline.namespace) };
-    parts.into_iter().filter(|(.., speaks)| *speaks).map(|(part, service, _)| of(part, &service)).collect()
+    let (name, namespace) = (&pipeline.name, &pipeline.namespace);
+    let postgres = pipeline.has_postgres_tls();
+    let parts = [
+        (Component::Cache, service_names(&names::valkey(name), namespace), pipeline.has_cache_tls()),
+        (Component::Postgres, service_names(&names::postgres(name), namespace), postgres),
+        (Component::Replica, replica_names(name, namespace), postgres && pipeline.replicated_postgres().is_some()),
+    ];
+    parts.into_iter().filter(|(.., speaks)| *speaks).map(|(part, names, _)| Wanted { part, names }).collect()
 }
 
 /// The Secrets that they are kept in; none where no part speaks TLS.
@@ -51,6 +57,13 @@ pub fn secrets(pipeline: &Pipeline) -> Vec<String> {
     let authority = (!wanted.is_empty()).then(|| names::authority_secret(&pipeline.name));
     let parts = wanted.into_iter().map(|wanted| names::certificate_secret(&pipeline.name, wanted.part));
     authority.into_iter().chain(parts).collect()
+}
+
+/// By which read replicas are called, each by its own; as many as there may be, so that one more needs no other certificate.
+fn replica_names(pipeline: &str, namespace: &str) -> Vec<String> {
+    let set = names::replica(pipeline);
+    let pods = (0..REPLICAS_MAX).flat_map(|number| service_names(&format!("{set}-{number}.{set}"), namespace));
+    std::iter::once(set.clone()).chain(pods).collect()
 }
 
 /// By which a Service is called inside the cluster.

@@ -13,7 +13,10 @@ use k8s_openapi::api::{
 use k8s_openapi::{Metadata, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde_json::Value;
 
-use super::build::{cloud_native_pg::PostgresCluster, route::HttpRoute};
+use super::{
+    build::{cloud_native_pg::PostgresCluster, route::HttpRoute},
+    names::{COMPONENT_LABEL, Component},
+};
 
 /// Nothing of a later step is applied before the earlier steps have done their work.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -163,6 +166,15 @@ impl<State> Objects<State> {
     /// The object of this kind and name.
     pub fn find(&self, kind: &str, name: &str) -> Option<&Object> {
         self.iter().find(|object| object.kind() == kind && object.name() == name)
+    }
+
+    /// The Deployment of a part, found by its label.
+    pub fn deployment(&self, part: Component) -> Option<&Deployment> {
+        self.iter().find_map(|object| {
+            let Object::Deployment(deployment) = object else { return None };
+            let label = deployment.metadata.labels.as_ref()?.get(COMPONENT_LABEL)?;
+            (label == part.as_str()).then_some(&**deployment)
+        })
     }
 
     /// The schema Job.

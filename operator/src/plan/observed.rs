@@ -14,6 +14,7 @@ use super::{
     build::cloud_native_pg::PostgresClusterStatus,
     names::{COMPONENT_LABEL, Component},
     pipeline::{Pipeline, Postgres, UserSecret},
+    rotation::Rotation,
 };
 
 /// Everything that a status is made of.
@@ -38,6 +39,10 @@ pub struct Observed {
     pub schema_job: Option<Job>,
     /// The newest index Job.
     pub index_job: Option<Job>,
+    /// Those that make login roles of the database or lock them out.
+    pub role_jobs: Vec<Job>,
+    /// How far the rotation of the application's password is.
+    pub rotation: Rotation,
     /// All pods with the pipeline's labels.
     pub pods: Vec<Pod>,
     pub claims: Vec<PersistentVolumeClaim>,

@@ -52,6 +52,8 @@ pub struct Pipeline {
     /// No gateway and no worker, whatever else is asked for.
     pub stopped: bool,
     pub deletion_policy: DeletionPolicy,
+    /// A hash of what the pipeline's annotation says; another one asks for another password of the application. `None`: never.
+    pub rotation: Option<String>,
 }
 
 impl Pipeline {
@@ -74,6 +76,11 @@ impl Pipeline {
             Postgres::Managed(own) | Postgres::CloudNativePg { each: own, .. } => Some(own),
             Postgres::External { .. } => None,
         }
+    }
+
+    /// Whether the managed PostgreSQL speaks TLS, and its read replicas.
+    pub fn has_postgres_tls(&self) -> bool {
+        self.managed_postgres().is_some_and(|postgres| postgres.tls)
     }
 
     /// Whether the managed Valkey speaks TLS.
@@ -143,6 +150,8 @@ pub struct ManagedPostgres {
     pub resources: Sizing,
     /// Read replicas that the operator runs beside the primary.
     pub replicas: u32,
+    /// Nothing but TLS is spoken, with certificates of the operator's.
+    pub tls: bool,
     /// The user's settings.
     pub parameters: BTreeMap<String, String>,
 }

@@ -21,7 +21,8 @@ pub fn at_rest(checked: &Pipeline, seen: &Observed) -> bool {
         Postgres::Managed(ref postgres) => seen.replicas_ready() >= postgres.replicas,
         Postgres::External { .. } => true,
     };
-    seen.database_ready(checked) && standbys && seen.schema_applied() && cache && i64::from(gateways) >= i64::from(wanted)
+    let roles = !seen.rotation.is_under_way();
+    roles && seen.database_ready(checked) && standbys && seen.schema_applied() && cache && i64::from(gateways) >= i64::from(wanted)
 }
 
 /// Whether the watches, the Secrets and the index's news tell of all that could change, so that there is nothing else to look for.

@@ -14,11 +14,12 @@ use std::{collections::BTreeMap, fmt};
 use kube::ResourceExt;
 use ragline_config::ports;
 use ragline_crds::{
-    NAME_LENGTH_MAX, RagPipeline,
+    NAME_LENGTH_MAX, ROTATE_PASSWORD_ANNOTATION, RagPipeline,
     spec::{self, Quantity},
 };
 
 use super::{
+    names,
     pipeline::{Cache, Defaults, ManagedCache, ManagedPostgres, Network, Pipeline, Postgres, Window, Workers},
     quantity::{self, MIB},
 };
@@ -67,7 +68,7 @@ const WORKER_REPLICAS: u32 = 1;
 const INSTANCES: u32 = 3;
 const POSTGRES_USER: u32 = 999;
 /// Most read replicas.
-const REPLICAS_MAX: u32 = 3;
+pub(super) const REPLICAS_MAX: u32 = 3;
 /// CPU and memory of the gateway's program, whatever it does.
 const GATEWAY: Standard = Standard { cpu_request: "100m", memory_request_bytes: 384 * MIB, memory_limit_bytes: 1_024 * MIB };
 /// Below this PostgreSQL does not start with the settings that are derived from it.
@@ -140,8 +141,15 @@ pub fn validate(pipeline: &RagPipeline, defaults: &Defaults) -> Result<Pipeline,
         network,
         stopped: spec.stopped.unwrap_or_default(),
         deletion_policy: spec.deletion_policy.unwrap_or_default(),
+        rotation: rotation(pipeline),
         name,
     })
+}
+
+/// Hashed, since any text may stand there, of any length.
+fn rotation(pipeline: &RagPipeline) -> Option<String> {
+    let value = pipeline.annotations().get(ROTATE_PASSWORD_ANNOTATION).filter(|value| !value.is_empty())?;
+    Some(names::hash([value.as_str()]))
 }
 
 /// What a Service can be named after.
@@ -163,7 +171,7 @@ fn postgres(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &
     if let Some(spec::CloudNativePg { instances, image, user_id, storage, resources, parameters }) = cloud_native_pg {
         let instances = instances.unwrap_or(INSTANCES);
         problems.require((1..=9).contains(&instances), "spec.postgres.cloudNativePg.instances", "must be 1 to 9");
-        let asked = spec::ManagedPostgres { image, storage, resources, replicas: None, parameters };
+        let asked = spec::ManagedPostgres { image, storage, resources, replicas: None, tls: None, parameters };
         let each = own_postgres("spec.postgres.cloudNativePg", asked, defaults, preset, problems);
         return Postgres::CloudNativePg { instances, user: user_id.unwrap_or(POSTGRES_USER), each };
     }
@@ -177,7 +185,7 @@ fn own_postgres(
     preset: &Preset,
     problems: &mut Problems,
 ) -> ManagedPostgres {
-    let spec::ManagedPostgres { image, storage, resources, replicas, parameters } = asked;
+    let spec::ManagedPostgres { image, storage, resources, replicas, tls, parameters } = asked;
     let replicas = replicas.unwrap_or_default();
     problems.require(replicas <= REPLICAS_MAX, &format!("{at}.replicas"), "must be 0 to 3");
     let spec::Storage { size, storage_class_name, encryption } = storage.unwrap_or_default();
@@ -211,6 +219,7 @@ fn own_postgres(
         encryption_required: encryption == Some(spec::StorageEncryption::Required),
         resources,
         replicas,
+        tls: tls.and_then(|tls| tls.enabled).unwrap_or_default(),
         parameters,
     }
 }

@@ -128,7 +128,7 @@ pub(super) fn serving(pipeline: &Pipeline, credentials: &Credentials, serving: S
     let Credentials { superuser: _, owner: _, application, replication: _, valkey, api_key, certificates } = credentials;
     // What is not managed has no password kept anywhere, so it is another one each time.
     let mut secrets = Vec::new();
-    secrets.extend(pipeline.own_postgres().is_some().then_some(application));
+    secrets.extend(pipeline.own_postgres().is_some().then_some(&application.password));
     secrets.extend(pipeline.managed_cache().is_some().then_some(valkey));
     secrets.push(api_key);
     let component = serving.component;

@@ -130,6 +130,7 @@ pub(super) fn reconciling(pipeline: &Pipeline, observed: &Observed) -> Judgement
         Step::Serve if replicas_roll => "The read replicas are being rolled out.",
         Step::Serve if cache_rolls => "Valkey is being rolled out.",
         Step::Serve if gateway_rolls => "The gateways are being rolled out.",
+        Step::Serve if observed.rotation.is_under_way() => "The password of the application is being changed.",
         Step::Serve => return Judgement::new(Truth::False, Reason::UpToDate, "The cluster is what the spec says."),
     };
     Judgement::new(Truth::True, Reason::Progressing, what)
