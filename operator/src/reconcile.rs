@@ -282,7 +282,9 @@ fn follow(context: &Context, who: &Who, checked: &Pipeline, credentials: &Creden
     if status.and_then(|status| status.available_replicas).unwrap_or(0) > 0 {
         let url = format!("{}{INDEX_REPORT_PATH}", build::gateway::endpoint(checked));
         let api_key = credentials.api_key.expose_secret().to_owned();
-        context.readings.follow(who.clone(), Target { url, api_key });
+        let authority = credentials.certificates.authority.as_ref().filter(|_| checked.gateway.tls);
+        let authority = authority.map(|authority| authority.certificate.clone());
+        context.readings.follow(who.clone(), Target { url, api_key, authority });
     }
     observed.index = context.readings.latest(who);
 }

@@ -46,6 +46,7 @@ pub fn wanted(pipeline: &Pipeline) -> Vec<Wanted> {
     let parts = [
         (Component::Cache, service_names(&names::valkey(name), namespace), pipeline.has_cache_tls()),
         (Component::Postgres, service_names(&names::postgres(name), namespace), postgres),
+        (Component::Gateway, service_names(&names::gateway(name), namespace), pipeline.gateway.tls),
         (Component::Replica, replica_names(name, namespace), postgres && pipeline.replicated_postgres().is_some()),
     ];
     parts.into_iter().filter(|(.., speaks)| *speaks).map(|(part, names, _)| Wanted { part, names }).collect()

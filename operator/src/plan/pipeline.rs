@@ -183,6 +183,8 @@ pub struct Gateway {
     pub resources: Sizing,
     pub ingress: Option<Ingress>,
     pub route: Option<Route>,
+    /// Nothing but TLS is spoken, with a certificate of the operator's.
+    pub tls: bool,
 }
 
 /// How many gateways there are.

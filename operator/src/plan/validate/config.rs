@@ -12,6 +12,7 @@ use ragline_crds::{
 };
 
 use super::{Problem, Problems, cache, identity, providers, secrets, tracing};
+use crate::plan::certificates::{CERTIFICATE_KEY, PRIVATE_KEY};
 
 /// Overwrites `$to.$field` where the spec names it.
 macro_rules! take {
@@ -30,6 +31,7 @@ macro_rules! take_seconds {
 pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems) -> Config {
     let mut config = Config::default();
     database(spec, &mut config);
+    server(spec, &mut config);
     cache::cache(spec, name, &mut config, problems);
     embedding(spec.embedding.as_ref(), &mut config, problems);
     generation(spec.generation.as_ref(), &mut config, problems);
@@ -175,6 +177,14 @@ fn rerank(spec: Option<&spec::Rerank>, config: &mut Config, problems: &mut Probl
     match base_url.parse() {
         Ok(base_url) => config.rerank.base_url = Some(base_url),
         Err(_) => problems.require(false, "spec.rerank.baseUrl", "must be an address, as in https://api.cohere.com/v1"),
+    }
+}
+
+fn server(spec: &RagPipelineSpec, config: &mut Config) {
+    let tls = spec.gateway.as_ref().and_then(|gateway| gateway.tls.as_ref());
+    if tls.and_then(|tls| tls.enabled).unwrap_or_default() {
+        config.server.tls_certificate_file = Some(secrets::own_certificate(CERTIFICATE_KEY));
+        config.server.tls_key_file = Some(secrets::own_certificate(PRIVATE_KEY));
     }
 }
 
