@@ -66,7 +66,8 @@ mod tests {
     #[test]
     fn no_two_are_alike_and_all_can_stand_in_urls() {
         let Credentials { superuser, owner, application, replication, valkey, api_key, certificates: _ } = credentials().unwrap();
-        let all = [superuser, owner, application.password, replication, valkey, api_key].map(|secret| secret.expose_secret().to_owned());
+        let all = [superuser, owner, application.password, replication, valkey, api_key]
+            .map(|secret| secret.expose_secret().to_owned());
         for one in &all {
             assert!(one.len() >= LENGTH_MIN);
             assert!(one.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{one}");

@@ -33,7 +33,7 @@ use crate::{
         credentials::Credentials,
         encryption,
         gate::{self, Gate},
-        names,
+        names::{self, Component},
         objects::{Desired, Object, Objects, Step},
         observed::{self, Observed},
         pipeline::{Defaults, Pipeline},
@@ -158,7 +158,7 @@ async fn trip(context: &Context, who: &Who, pipeline: &RagPipeline) -> Result<En
     let told = tell(context, &cluster, pipeline, Outcome::Seen(&checked, &seen)).await?;
     Ok(if is_paused(pipeline) {
         Ended::Paused
-    } else if observed::secret_problem(&checked, &seen).is_some() {
+    } else if observed::secret_problem(&checked, &seen).is_some() || !seen.unissued.is_empty() {
         Ended::WaitingForSecret
     } else if settled::at_rest(&checked, &seen) {
         if written == 0 && told == Told::ForGood && settled::is_watched(&checked, &seen) {
@@ -210,6 +210,7 @@ async fn work(
     observed.role_jobs = observe::role_jobs(&live, &checked.name)?;
     let mut credentials = Credentials::keep(&checked.name, &existing, draw::credentials()?);
     credentials.certificates = certificate::keep(checked, &existing, Timestamp::now())?;
+    observed.unissued = credentials.certificates.unissued(checked);
     credentials.application = rotation::advance(checked, credentials.application, &observed.role_jobs, draw::password()?);
     let objects = build::build(checked, &credentials);
     let schema_job = objects.schema_job().map(ResourceExt::name_any).unwrap_or_default();
@@ -282,8 +283,7 @@ fn follow(context: &Context, who: &Who, checked: &Pipeline, credentials: &Creden
     if status.and_then(|status| status.available_replicas).unwrap_or(0) > 0 {
         let url = format!("{}{INDEX_REPORT_PATH}", build::gateway::endpoint(checked));
         let api_key = credentials.api_key.expose_secret().to_owned();
-        let authority = credentials.certificates.authority.as_ref().filter(|_| checked.gateway.tls);
-        let authority = authority.map(|authority| authority.certificate.clone());
+        let authority = credentials.certificates.authority_of(Component::Gateway).map(str::to_owned);
         context.readings.follow(who.clone(), Target { url, api_key, authority });
     }
     observed.index = context.readings.latest(who);
@@ -346,7 +346,7 @@ mod tests {
     #[test]
     fn the_second_trip_wants_what_the_first_one_made() {
         let disabled = Cache { disabled: Some(Empty {}), ..Cache::default() };
-        let tls = Some(ManagedTls { enabled: Some(true) });
+        let tls = Some(ManagedTls { enabled: Some(true), issuer_ref: None });
         let over_tls = Cache { managed: Some(ManagedCache { tls, ..ManagedCache::default() }), ..Cache::default() };
         for cache in [None, Some(disabled), Some(over_tls)] {
             let spec = RagPipelineSpec { cache, ..RagPipelineSpec::default() };

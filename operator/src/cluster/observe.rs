@@ -94,6 +94,7 @@ pub async fn optional_kinds(
     for access in access::owned().filter(|access| access::is_optional(access.kind)) {
         let wants = match access.kind {
             kind if kind == access::ROUTES.kind => pipeline.gateway.route.is_some(),
+            kind if kind == access::CERTIFICATES.kind => !certificates::issued(pipeline).is_empty(),
             _ => matches!(pipeline.postgres, Postgres::CloudNativePg { .. }),
         };
         if wants {
@@ -148,6 +149,10 @@ pub fn workloads(observed: &mut Observed, live: &Live, pipeline: &str, schema_jo
     observed.autoscaler = one(live, "HorizontalPodAutoscaler", &names::gateway(pipeline))?;
     observed.schema_job = one(live, "Job", schema_job)?;
     observed.role_jobs = role_jobs(live, pipeline)?;
+    let certificates = live.iter().filter(|((kind, _), _)| *kind == access::CERTIFICATES.kind);
+    observed.certificates = certificates
+        .map(|((kind, name), one)| Ok((name.clone(), parsed(kind, name, one.clone())?)))
+        .collect::<Result<_, ObserveError>>()?;
     let newest = index_jobs(live).max_by_key(|(_, job)| job.metadata.creation_timestamp.as_ref().map(|time| time.0));
     observed.index_job = newest.map(|(key, job)| parsed("Job", &key.1, job.clone())).transpose()?;
     Ok(())
@@ -205,7 +210,7 @@ fn secret_names(pipeline: &Pipeline) -> BTreeSet<String> {
     generated_names(pipeline).chain(named).collect()
 }
 
-/// The Secrets that the operator makes.
+/// The Secrets that the operator makes, and those that cert-manager fills for it.
 fn generated_names(pipeline: &Pipeline) -> impl Iterator<Item = String> {
     names::generated_secrets(&pipeline.name).into_iter().chain(certificates::secrets(pipeline))
 }

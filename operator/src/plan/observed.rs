@@ -11,7 +11,7 @@ use k8s_openapi::api::{
 use ragline_config::IndexReport;
 
 use super::{
-    build::cloud_native_pg::PostgresClusterStatus,
+    build::{certificate::CertificateSeen, cloud_native_pg::PostgresClusterStatus},
     names::{COMPONENT_LABEL, Component},
     pipeline::{Pipeline, Postgres, UserSecret},
     rotation::Rotation,
@@ -35,6 +35,10 @@ pub struct Observed {
     pub autoscaler: Option<HorizontalPodAutoscaler>,
     /// Kinds that are wanted and that the cluster lacks.
     pub missing_kinds: BTreeSet<&'static str>,
+    /// What cert-manager tells of the Certificates of its kind, by name.
+    pub certificates: BTreeMap<String, CertificateSeen>,
+    /// Secrets that cert-manager has not filled yet.
+    pub unissued: Vec<String>,
     /// The Job with the name of the wanted schema Job.
     pub schema_job: Option<Job>,
     /// The newest index Job.

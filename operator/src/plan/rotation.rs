@@ -101,7 +101,13 @@ pub fn retiring_job(pipeline: &Pipeline, now: &Application, objects: &Objects<De
 }
 
 /// Whether every pod of a part has the Secrets of now.
-fn rolled<'a>(wanted: Option<&Deployment>, live: Option<&Deployment>, mut pods: impl Iterator<Item = &'a Pod>) -> bool {
+fn rolled<'a>(wanted: Option<&Deployment>, live: Option<&Deployment>, pods: impl Iterator<Item = &'a Pod>) -> bool {
+    // One that was evicted stays to be read.
+    let has_ended = |pod: &&Pod| {
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        phase.is_some_and(|phase| ["Failed", "Succeeded"].contains(&phase))
+    };
+    let mut pods = pods.filter(|pod| !has_ended(pod));
     let hash = |annotations: Option<&BTreeMap<String, String>>| annotations?.get(SECRETS_HASH).cloned();
     let template = |template: &PodTemplateSpec| hash(template.metadata.as_ref()?.annotations.as_ref());
     let of = |deployment: &Deployment| template(&deployment.spec.as_ref()?.template);

@@ -20,7 +20,7 @@ use ragline_crds::{
 
 use super::{
     names,
-    pipeline::{Cache, Defaults, ManagedCache, ManagedPostgres, Network, Pipeline, Postgres, Window, Workers},
+    pipeline::{Cache, Defaults, ManagedCache, ManagedPostgres, Network, Pipeline, Postgres, Tls, Window, Workers},
     quantity::{self, MIB},
 };
 use sizing::{Preset, Standard};
@@ -69,6 +69,9 @@ const INSTANCES: u32 = 3;
 const POSTGRES_USER: u32 = 999;
 /// Most read replicas.
 pub(super) const REPLICAS_MAX: u32 = 3;
+/// Issuers of cert-manager's where the spec names no kind and no group.
+const ISSUER_KIND: &str = "Issuer";
+const ISSUER_GROUP: &str = "cert-manager.io";
 /// CPU and memory of the gateway's program, whatever it does.
 const GATEWAY: Standard = Standard { cpu_request: "100m", memory_request_bytes: 384 * MIB, memory_limit_bytes: 1_024 * MIB };
 /// Below this PostgreSQL does not start with the settings that are derived from it.
@@ -219,7 +222,7 @@ fn own_postgres(
         encryption_required: encryption == Some(spec::StorageEncryption::Required),
         resources,
         replicas,
-        tls: tls.and_then(|tls| tls.enabled).unwrap_or_default(),
+        tls: self::tls(tls),
         parameters,
     }
 }
@@ -261,8 +264,21 @@ fn cache(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &Pre
         "must be at least spec.cache.managed.maxMemory",
     );
     let image = image.unwrap_or_else(|| defaults.valkey_image.clone());
-    let tls = tls.and_then(|tls| tls.enabled).unwrap_or_default();
-    Cache::Managed(ManagedCache { image, max_memory_bytes, resources, tls })
+    Cache::Managed(ManagedCache { image, max_memory_bytes, resources, tls: self::tls(tls) })
+}
+
+/// Whose certificates a part speaks TLS with, if it does.
+fn tls(asked: Option<spec::ManagedTls>) -> Option<Tls> {
+    let spec::ManagedTls { enabled, issuer_ref } = asked?;
+    enabled.filter(|enabled| *enabled)?;
+    Some(match issuer_ref {
+        None => Tls::OwnAuthority,
+        Some(spec::IssuerRef { name, kind, group }) => Tls::Issuer {
+            name,
+            kind: kind.unwrap_or_else(|| ISSUER_KIND.to_owned()),
+            group: group.unwrap_or_else(|| ISSUER_GROUP.to_owned()),
+        },
+    })
 }
 
 fn window(spec: &ragline_crds::RagPipelineSpec, problems: &mut Problems) -> Option<Window> {

@@ -55,7 +55,7 @@ fn config_file(pipeline: &Pipeline) -> String {
 
 /// Where the gateway is reached inside the cluster.
 pub fn endpoint(pipeline: &Pipeline) -> String {
-    let scheme = if pipeline.gateway.tls { "https" } else { "http" };
+    let scheme = if pipeline.gateway.tls.is_some() { "https" } else { "http" };
     format!("{scheme}://{}.{}.svc:{}", names::gateway(&pipeline.name), pipeline.namespace, ports::GATEWAY_HTTP)
 }
 
@@ -68,7 +68,7 @@ pub fn selector(pipeline: &Pipeline) -> String {
 /// The address of all gateways.
 pub fn service(pipeline: &Pipeline) -> Service {
     let mut metadata = meta::owned(pipeline, names::gateway(&pipeline.name), Component::Gateway);
-    metadata.annotations = Some(datadog::gateway(pipeline.gateway.tls));
+    metadata.annotations = Some(datadog::gateway(pipeline.gateway.tls.is_some()));
     Service {
         metadata,
         spec: Some(ServiceSpec {
@@ -79,7 +79,7 @@ pub fn service(pipeline: &Pipeline) -> Service {
                 target_port: Some(IntOrString::String(PORT.to_owned())),
                 protocol: Some("TCP".to_owned()),
                 // By which some Ingress controllers and meshes know what to speak.
-                app_protocol: pipeline.gateway.tls.then(|| "https".to_owned()),
+                app_protocol: pipeline.gateway.tls.as_ref().map(|_| "https".to_owned()),
                 ..ServicePort::default()
             }]),
             ..ServiceSpec::default()
@@ -145,7 +145,7 @@ pub(super) fn serving(pipeline: &Pipeline, credentials: &Credentials, serving: S
         hashes.push(("replicas", names::hash(secrets::replica_hosts(pipeline).iter().map(String::as_str))));
     }
     let mut template = pod::template(pipeline, component, &hashes, pod_spec(pipeline, &serving));
-    if pipeline.gateway.tls {
+    if pipeline.gateway.tls.is_some() {
         let annotations = template.metadata.get_or_insert_default().annotations.get_or_insert_default();
         annotations.insert(SCHEME.0.to_owned(), SCHEME.1.to_owned());
     }
@@ -175,7 +175,7 @@ fn pod_spec(pipeline: &Pipeline, serving: &Serving<'_>) -> PodSpec {
         mounted.push(file.mounted());
         variables.extend(file.variable());
     }
-    if pipeline.gateway.tls {
+    if pipeline.gateway.tls.is_some() {
         let secret = names::certificate_secret(&pipeline.name, Component::Gateway);
         mounted.push(pod::secret_folder(names::CERTIFICATE_FOLDER, secret, &[CERTIFICATE_KEY, PRIVATE_KEY]));
     }
@@ -185,7 +185,7 @@ fn pod_spec(pipeline: &Pipeline, serving: &Serving<'_>) -> PodSpec {
     let probe = |pace: Pace, path| {
         let mut probe = pace.http(path, PORT);
         // Whoever probes does not look at the certificate.
-        if let Some(get) = probe.http_get.as_mut().filter(|_| pipeline.gateway.tls) {
+        if let Some(get) = probe.http_get.as_mut().filter(|_| pipeline.gateway.tls.is_some()) {
             get.scheme = Some("HTTPS".to_owned());
         }
         Some(probe)

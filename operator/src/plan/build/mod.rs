@@ -1,6 +1,7 @@
 //! Builds the objects of a pipeline. Total: a checked pipeline always gives objects, the same for the same input.
 
 pub mod autoscaler;
+pub mod certificate;
 pub mod cloud_native_pg;
 mod datadog;
 mod foreign;
@@ -31,6 +32,9 @@ use super::{
 pub fn build(pipeline: &Pipeline, credentials: &Credentials) -> Objects<Desired> {
     let mut objects: Vec<(Step, Object)> = Vec::new();
     let mut add = |step: Step, object: Object| objects.push((step, object));
+    for certificate in certificate::certificates(pipeline) {
+        add(Step::Issue, certificate.into());
+    }
     for secret in secrets::secrets(pipeline, credentials) {
         add(Step::Data, secret.into());
     }

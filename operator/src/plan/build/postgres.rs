@@ -66,14 +66,14 @@ pub(super) fn files(pipeline: &Pipeline, postgres: &ManagedPostgres) -> BTreeMap
 /// Who may connect, and how.
 fn callers(postgres: &ManagedPostgres) -> String {
     let file = include_str!("files/pg_hba.conf");
-    if postgres.tls { file.replace("\nhost ", "\nhostssl ") } else { file.to_owned() }
+    if postgres.tls.is_some() { file.replace("\nhost ", "\nhostssl ") } else { file.to_owned() }
 }
 
 /// The certificate that a PostgreSQL serves with, if it does. The probe has it read again when it changes.
 pub(super) fn certificate(pipeline: &Pipeline, postgres: &ManagedPostgres, component: Component) -> Option<Mounted> {
     let secret = names::certificate_secret(&pipeline.name, component);
     let keys = [CERTIFICATE_KEY, PRIVATE_KEY, AUTHORITY_KEY];
-    postgres.tls.then(|| pod::secret_folder(names::CERTIFICATE_FOLDER, secret, &keys))
+    postgres.tls.as_ref().map(|_| pod::secret_folder(names::CERTIFICATE_FOLDER, secret, &keys))
 }
 
 /// The Service that gives the pod its name.
@@ -220,4 +220,39 @@ fn pod_spec(pipeline: &Pipeline, postgres: &ManagedPostgres) -> PodSpec {
         ..pod::container(CONTAINER, &postgres.image, &postgres.resources)
     };
     PodSpec { termination_grace_period_seconds: Some(120), ..pod::pod(DATA_USER, names::postgres(name), container, volumes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use ragline_crds::RagPipeline;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::plan::{pipeline::Defaults, validate::validate};
+
+    fn pipeline(managed: &Value) -> Pipeline {
+        let spec = serde_json::from_value(json!({"postgres": {"managed": managed}})).unwrap();
+        validate(&RagPipeline::new("a", spec), &Defaults::of_tests()).unwrap()
+    }
+
+    #[test]
+    fn with_tls_nobody_is_let_in_from_elsewhere_without() {
+        let pipeline = pipeline(&json!({"tls": {"enabled": true}}));
+        let files = files(&pipeline, pipeline.managed_postgres().unwrap());
+        let rules: Vec<_> = files["pg_hba.conf"].lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(
+            rules.len() > 4 && rules.iter().all(|rule| rule.starts_with("local ") || rule.starts_with("hostssl ")),
+            "{rules:?}"
+        );
+        assert!(files["postgresql.conf"].contains("ssl_key_file = '/etc/ragline/secrets/certificate/tls.key'"));
+    }
+
+    #[test]
+    fn without_tls_there_is_no_certificate() {
+        let pipeline = pipeline(&json!({"tls": {"enabled": false}}));
+        let postgres = pipeline.managed_postgres().unwrap();
+        let files = files(&pipeline, postgres);
+        assert!(!files["postgresql.conf"].contains("ssl") && !files["pg_hba.conf"].contains("hostssl"));
+        assert!(certificate(&pipeline, postgres, Component::Postgres).is_none());
+    }
 }

@@ -90,7 +90,7 @@ pub(super) fn file(pipeline: &Pipeline, postgres: &ManagedPostgres) -> String {
         ("timezone", "UTC".to_owned()),
     ]);
     let file = |key: &str| format!("{}/{}/{key}", paths::SECRETS_DIR, names::CERTIFICATE_FOLDER);
-    if postgres.tls {
+    if postgres.tls.is_some() {
         settings.extend([
             ("ssl", "on".to_owned()),
             ("ssl_cert_file", file(CERTIFICATE_KEY)),

@@ -47,7 +47,7 @@ pub(super) fn database_ca(pipeline: &Pipeline) -> Option<OwnedFile> {
     let name = &pipeline.name;
     let secret = match &pipeline.postgres {
         Postgres::CloudNativePg { .. } => names::cloud_native_pg_ca(name),
-        Postgres::Managed(postgres) if postgres.tls => names::certificate_secret(name, Component::Postgres),
+        Postgres::Managed(postgres) if postgres.tls.is_some() => names::certificate_secret(name, Component::Postgres),
         Postgres::Managed(_) | Postgres::External { .. } => return None,
     };
     let key = certificates::AUTHORITY_KEY.to_owned();

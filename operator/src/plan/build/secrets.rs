@@ -54,7 +54,8 @@ pub fn secrets(pipeline: &Pipeline, credentials: &Credentials) -> Vec<Secret> {
 
 /// The authority's, which no pod mounts, and one for each part. They go with the pipeline: nothing that is kept needs them.
 fn certificate_secrets(pipeline: &Pipeline, certificates: &Certificates) -> Vec<Secret> {
-    let Certificates { authority: Some(authority), parts } = certificates else { return Vec::new() };
+    // What cert-manager issues is its own to keep.
+    let Certificates { authority: Some(authority), parts, issued: _ } = certificates else { return Vec::new() };
     let of = |name: String, part: Component, pair: &Pair, more: Option<(&str, String)>| {
         let Pair { certificate, key } = pair;
         let data = [(CERTIFICATE_KEY, certificate.clone()), (PRIVATE_KEY, key.expose_secret().to_owned())];

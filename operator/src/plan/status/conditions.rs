@@ -123,6 +123,7 @@ pub(super) fn reconciling(pipeline: &Pipeline, observed: &Observed) -> Judgement
     let cache_rolls = pipeline.managed_cache().is_some() && observed.cache.as_ref().is_none_or(rolling);
     let gateway_rolls = observed.gateway.as_ref().is_none_or(rolling);
     let what = match step {
+        Step::Issue => "Certificates are waited for.",
         Step::Data if pipeline.own_postgres().is_none() => "The database is waited for.",
         Step::Data => "PostgreSQL is coming up.",
         Step::Schema => "The schema is being brought up to date.",

@@ -4,7 +4,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use ragline_crds::{ROTATE_PASSWORD_ANNOTATION, Reason};
 
 use super::{
-    index,
+    certificates, index,
     judgement::{Judgement, Truth, shortened},
     schema,
 };
@@ -14,7 +14,8 @@ use crate::plan::{names, observed::Observed, pipeline::Pipeline, rotation::Rotat
 const WORDS_BYTES: usize = 400;
 
 pub(super) fn warning(pipeline: &Pipeline, observed: &Observed) -> Judgement {
-    if let Some(judgement) = rotation(pipeline, observed) {
+    let certificates = || certificates::unrenewed(observed).filter(|_| observed.unissued.is_empty());
+    if let Some(judgement) = rotation(pipeline, observed).or_else(certificates) {
         return judgement;
     }
     if pipeline.gateway.route.is_some() && observed.missing_kinds.contains("HTTPRoute") {

@@ -27,7 +27,7 @@ pub(super) fn gateway(spec: &RagPipelineSpec, defaults: &Defaults, problems: &mu
         Some(autoscaling) => Scale::Automatic(automatic(&autoscaling, problems)),
     };
     let resources = sizing::sizing("spec.gateway.resources", resources, &GATEWAY, problems);
-    let tls = tls.and_then(|tls| tls.enabled).unwrap_or_default();
+    let tls = super::tls(tls);
     Gateway { image: image.unwrap_or_else(|| defaults.gateway_image.clone()), scale, resources, ingress, route, tls }
 }
 

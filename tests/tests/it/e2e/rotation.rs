@@ -56,7 +56,10 @@ async fn rotated(world: &World, from: &str, to: &str) {
         let done = jobs.items.into_iter().any(|job| {
             let retires = job.spec.is_some_and(|spec| {
                 spec.template.spec.is_some_and(|pod| {
-                    pod.containers[0].args.as_ref().is_some_and(|arguments| arguments.ends_with(&["retire".to_owned(), from.to_owned()]))
+                    pod.containers[0]
+                        .args
+                        .as_ref()
+                        .is_some_and(|arguments| arguments.ends_with(&["retire".to_owned(), from.to_owned()]))
                 })
             });
             retires && job.status.is_some_and(|status| status.succeeded.unwrap_or(0) > 0)
