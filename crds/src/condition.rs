@@ -135,6 +135,8 @@ reasons! {
     Resolved [SecretsResolved] "All Secrets are there, or none is named.";
     SecretNotFound [SecretsResolved, Ready, Stalled] "A Secret that the spec names does not exist.";
     SecretKeyMissing [SecretsResolved, Ready, Stalled] "A Secret that the spec names lacks the key.";
+    CertManagerMissing [SecretsResolved, Ready, Stalled] "The spec names an `issuerRef`, and the cluster has no cert-manager.";
+    CertificateNotIssued [SecretsResolved, Ready] "A certificate that cert-manager is asked for is not issued yet; the message has its words.";
     NotObserved [SecretsResolved, DatabaseReady, SchemaReady, GatewayAvailable, CacheReady, IndexReady, Ready] "Not looked at, for another condition stands in the way.";
     SinglePrimary [DatabaseReady] "PostgreSQL is ready; it is one primary without a standby.";
     Provisioning [DatabaseReady, CacheReady, GatewayAvailable, Ready] "The pods are being created.";
@@ -178,6 +180,9 @@ reasons! {
     GatewayApiMissing [ConfigurationWarning] "The spec names `gateway.route`, and the cluster has no Gateway API.";
     NoMetricsServer [ConfigurationWarning] "The spec names `gateway.autoscaling`, and the autoscaler cannot read what it scales by.";
     RecallBelowTarget [ConfigurationWarning] "An index finds fewer of the true neighbours than `index.recallTarget` asks for.";
+    CertificateNotRenewed [ConfigurationWarning] "cert-manager cannot renew a certificate; the last one serves until it ends.";
+    RotationFailed [ConfigurationWarning] "A Job that changes the application's password failed; the message has its last words.";
+    RotationNotManaged [ConfigurationWarning] "The pipeline is annotated for another password, and its PostgreSQL is not a managed one.";
     IndexTierMismatch [ConfigurationWarning] "The data has outgrown `dataset.expectedVectors` and deserves another index.";
 }
 

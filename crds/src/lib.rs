@@ -22,3 +22,5 @@ pub const GROUP: &str = "ragline.dev";
 pub const VERSION: &str = "v1alpha1";
 /// Most characters in the name of a pipeline; its children add suffixes, and a Service's name has at most 63.
 pub const NAME_LENGTH_MAX: usize = 40;
+/// Annotation of a pipeline: another value has the gateways log in to the managed PostgreSQL with another role and a new password.
+pub const ROTATE_PASSWORD_ANNOTATION: &str = "ragline.dev/rotate-password";

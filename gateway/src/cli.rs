@@ -9,7 +9,7 @@ use ragline_config::env;
 
 use crate::{
     app::{self, App},
-    backends::pgvector::{migrate, pool},
+    backends::pgvector::{migrate, pool, roles},
     client,
     eval::{Choice, Target, dataset::Dataset},
     http, index,
@@ -42,6 +42,9 @@ enum Command {
     },
     /// Make or update the database's schema.
     Migrate,
+    /// The roles that gateways log in to the database with.
+    #[command(subcommand)]
+    Roles(RolesCommand),
     /// The vector index.
     #[command(subcommand)]
     Index(IndexCommand),
@@ -91,6 +94,15 @@ Where it goes:
   elvish      eval (ragline-gateway completions elvish | slurp), in rc.elv";
 
 #[derive(Debug, Subcommand)]
+enum RolesCommand {
+    /// Lock a role out that another one has taken the place of, and end its sessions. Needs DATABASE_BOOTSTRAP_URL.
+    Retire {
+        /// Its name.
+        role: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum IndexCommand {
     /// Move workspaces that have outgrown the pool, measure, plan, and build the index that the size of the data asks for.
     Run,
@@ -113,6 +125,7 @@ impl Cli {
         match self.command {
             Command::Serve { roles } => run_serve(settings()?, &roles).await?,
             Command::Migrate => run_migrate(&with_log(settings()?)?).await?,
+            Command::Roles(RolesCommand::Retire { role }) => retire_role(&with_log(settings()?)?, &role).await?,
             Command::Index(IndexCommand::Run) => run_index(&with_log(settings()?)?).await?,
             Command::Index(IndexCommand::Status { json }) => print_index_status(&settings()?, json).await?,
             Command::Ingest(arguments) => return client::ingest(arguments).await,
@@ -149,6 +162,13 @@ async fn run_migrate(settings: &Settings) -> anyhow::Result<()> {
     let space = app::space_wanted(&settings.config);
     let done = migrate::migrate(&settings.config.database, &urls, &space, DATABASE_PATIENCE).await?;
     tracing::info!(schema_version = done.schema_version, applied = done.applied, "the schema is up to date");
+    Ok(())
+}
+
+async fn retire_role(settings: &Settings, role: &str) -> anyhow::Result<()> {
+    let url = settings.database_bootstrap_url()?.context("environment variable DATABASE_BOOTSTRAP_URL is not set")?;
+    let sessions_ended = roles::retire(&settings.config.database, &url, role, DATABASE_PATIENCE).await?;
+    tracing::info!(role, sessions_ended, "the role is locked out");
     Ok(())
 }
 

@@ -98,13 +98,7 @@ async fn lead(client: Client, settings: &Run, metrics: Metrics, stop: Cancellati
 async fn work(client: Client, settings: &Run, metrics: Metrics, stop: CancellationToken) {
     let (news, changed) = mpsc::channel(INDEX_NEWS);
     let readings = Readings::default();
-    let http = reqwest::Client::builder()
-        .user_agent(concat!("ragline-operator/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .build()
-        .expect("the settings of the HTTP client are constants");
-    let polling = tokio::spawn(index::poll(readings.clone(), http, metrics.clone(), news, stop.clone()));
+    let polling = tokio::spawn(index::poll(readings.clone(), index::client(), metrics.clone(), news, stop.clone()));
     let defaults = defaults(&settings.images, &settings.namespace);
     let settings = controller::Settings {
         namespaces: settings.watch_namespaces.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect(),

@@ -24,8 +24,8 @@ use rustls::{
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::plan::{
-    certificates::{CERTIFICATE_KEY, Certificates, PRIVATE_KEY, Pair, Wanted, wanted},
-    names,
+    certificates::{self, AUTHORITY_KEY, CERTIFICATE_KEY, Certificates, Issued, PRIVATE_KEY, Pair, Wanted, wanted},
+    names::{self, Component},
     pipeline::Pipeline,
 };
 
@@ -47,12 +47,13 @@ pub struct CertificateError {
 /// The operating system gives no randomness.
 pub fn keep(pipeline: &Pipeline, existing: &BTreeMap<String, Secret>, now: Timestamp) -> Result<Certificates, CertificateError> {
     let wanted = wanted(pipeline);
+    let issued = issued(pipeline, existing);
     if wanted.is_empty() {
-        return Ok(Certificates::default());
+        return Ok(Certificates { issued, ..Certificates::default() });
     }
     let found = |name: String| existing.get(&name).and_then(pair);
     let parts = |authority: &Pair| {
-        let part = |Wanted { part, names }: &Wanted| {
+        let part = |Wanted { part, names, by: _ }: &Wanted| {
             let kept = found(names::certificate_secret(&pipeline.name, *part)).filter(|kept| serves(kept, authority, names, now));
             let pair = kept.map_or_else(|| signed(pipeline, authority, names, now), Ok)?;
             Ok((*part, pair))
@@ -73,16 +74,27 @@ pub fn keep(pipeline: &Pipeline, existing: &BTreeMap<String, Secret>, now: Times
             (parts(&authority).map_err(failed)?, authority)
         }
     };
-    Ok(Certificates { authority: Some(authority), parts })
+    Ok(Certificates { authority: Some(authority), parts, issued })
+}
+
+/// What cert-manager has issued. A Secret without the authority's certificate is of no use: nobody could trust what it holds.
+fn issued(pipeline: &Pipeline, existing: &BTreeMap<String, Secret>) -> BTreeMap<Component, Issued> {
+    let found = |Wanted { part, names: _, by: _ }: Wanted| {
+        let secret = existing.get(&names::certificate_secret(&pipeline.name, part))?;
+        text(secret, PRIVATE_KEY)?;
+        Some((part, Issued { certificate: text(secret, CERTIFICATE_KEY)?, authority: text(secret, AUTHORITY_KEY)? }))
+    };
+    certificates::issued(pipeline).into_iter().filter_map(found).collect()
 }
 
 /// What a Secret holds.
 fn pair(secret: &Secret) -> Option<Pair> {
-    let text = |key: &str| {
-        let ByteString(bytes) = secret.data.as_ref()?.get(key)?;
-        String::from_utf8(bytes.clone()).ok()
-    };
-    Some(Pair { certificate: text(CERTIFICATE_KEY)?, key: SecretString::from(text(PRIVATE_KEY)?) })
+    Some(Pair { certificate: text(secret, CERTIFICATE_KEY)?, key: SecretString::from(text(secret, PRIVATE_KEY)?) })
+}
+
+fn text(secret: &Secret, key: &str) -> Option<String> {
+    let ByteString(bytes) = secret.data.as_ref()?.get(key)?;
+    String::from_utf8(bytes.clone()).ok().filter(|text| !text.is_empty())
 }
 
 fn authority(pipeline: &Pipeline, now: Timestamp) -> Result<Pair, rcgen::Error> {

@@ -3,7 +3,10 @@
 use rand::{TryRngCore, rngs::OsRng};
 use secrecy::SecretString;
 
-use crate::plan::{certificates::Certificates, credentials::Credentials};
+use crate::plan::{
+    certificates::Certificates,
+    credentials::{Application, Credentials},
+};
 
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 /// 32 of 62 letters are 190 bits.
@@ -24,12 +27,20 @@ pub fn credentials() -> Result<Credentials, DrawError> {
     Ok(Credentials {
         superuser: text("")?,
         owner: text("")?,
-        application: text("")?,
+        application: Application::new(text("")?),
         replication: text("")?,
         valkey: text("")?,
         api_key: text(API_KEY_PREFIX)?,
         certificates: Certificates::default(),
     })
+}
+
+/// One more password.
+///
+/// # Errors
+/// The operating system gives no randomness.
+pub fn password() -> Result<SecretString, DrawError> {
+    text("")
 }
 
 fn text(prefix: &str) -> Result<SecretString, DrawError> {
@@ -55,7 +66,8 @@ mod tests {
     #[test]
     fn no_two_are_alike_and_all_can_stand_in_urls() {
         let Credentials { superuser, owner, application, replication, valkey, api_key, certificates: _ } = credentials().unwrap();
-        let all = [superuser, owner, application, replication, valkey, api_key].map(|secret| secret.expose_secret().to_owned());
+        let all = [superuser, owner, application.password, replication, valkey, api_key]
+            .map(|secret| secret.expose_secret().to_owned());
         for one in &all {
             assert!(one.len() >= LENGTH_MIN);
             assert!(one.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{one}");

@@ -3,7 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    api::batch::v1::Job,
+    jiff::{SignedDuration, Timestamp},
+};
 use kube::{
     Resource, ResourceExt,
     core::{DeserializeGuard, error_boundary::InvalidObject},
@@ -30,11 +33,11 @@ use crate::{
         credentials::Credentials,
         encryption,
         gate::{self, Gate},
-        names,
-        objects::{Desired, Object, Objects},
+        names::{self, Component},
+        objects::{Desired, Object, Objects, Step},
         observed::{self, Observed},
         pipeline::{Defaults, Pipeline},
-        settled, stage,
+        rotation, settled, stage,
         status::{self, Facts, Outcome},
         validate::{self, Problem, Refusal},
     },
@@ -155,7 +158,7 @@ async fn trip(context: &Context, who: &Who, pipeline: &RagPipeline) -> Result<En
     let told = tell(context, &cluster, pipeline, Outcome::Seen(&checked, &seen)).await?;
     Ok(if is_paused(pipeline) {
         Ended::Paused
-    } else if observed::secret_problem(&checked, &seen).is_some() {
+    } else if observed::secret_problem(&checked, &seen).is_some() || !seen.unissued.is_empty() {
         Ended::WaitingForSecret
     } else if settled::at_rest(&checked, &seen) {
         if written == 0 && told == Told::ForGood && settled::is_watched(&checked, &seen) {
@@ -204,8 +207,11 @@ async fn work(
     let (mut live, mut observed) = (live?, observed?);
     let secrets = observe::versions_read(&live, &observed, checked);
     let existing = observe::generated_secrets(&live)?;
+    observed.role_jobs = observe::role_jobs(&live, &checked.name)?;
     let mut credentials = Credentials::keep(&checked.name, &existing, draw::credentials()?);
     credentials.certificates = certificate::keep(checked, &existing, Timestamp::now())?;
+    observed.unissued = credentials.certificates.unissued(checked);
+    credentials.application = rotation::advance(checked, credentials.application, &observed.role_jobs, draw::password()?);
     let objects = build::build(checked, &credentials);
     let schema_job = objects.schema_job().map(ResourceExt::name_any).unwrap_or_default();
     observe::workloads(&mut observed, &live, &checked.name, &schema_job)?;
@@ -218,11 +224,20 @@ async fn work(
     };
     let mut written = 0;
     if !is_paused(pipeline) && observed.not_encrypted.is_none() {
-        let applied = apply_all(cluster, checked, &observed, &objects, &mut live).await?;
+        let retiring = rotation::retiring_job(checked, &credentials.application, &objects, &observed);
+        let applied = apply_all(cluster, checked, &observed, Wanted { objects: &objects, retiring }, &mut live).await?;
         (observed.missing_kinds, written) = (applied.missing_kinds, applied.written);
         observe::workloads(&mut observed, &live, &checked.name, &schema_job)?;
     }
+    observed.rotation = rotation::stage(checked, &credentials.application, &observed.role_jobs);
     Ok(Worked { observed, written, secrets })
+}
+
+/// What a trip applies.
+struct Wanted<'a> {
+    objects: &'a Objects<Desired>,
+    /// Comes last: locks out a role that nothing uses any more.
+    retiring: Option<Job>,
 }
 
 /// Applies what may be applied now, deletes what is no longer wanted, and lets an index Job in. What was deleted counts as written.
@@ -230,9 +245,10 @@ async fn apply_all(
     cluster: &Cluster,
     checked: &Pipeline,
     observed: &Observed,
-    objects: &Objects<Desired>,
+    wanted: Wanted<'_>,
     live: &mut Live,
 ) -> Result<apply::Outcome, ReconcileError> {
+    let Wanted { objects, retiring } = wanted;
     let step = stage::step(checked, observed);
     let apply::Outcome { mut written, missing_kinds } = apply::apply(cluster, &checked.uid, &objects.up_to(step), live).await?;
     match gate::gate(checked, observed, Timestamp::now()) {
@@ -240,9 +256,13 @@ async fn apply_all(
         Gate::Open(job) => written += apply::apply(cluster, &checked.uid, &[&Object::Job(job)], live).await?.written,
         Gate::Clear(name) => apply::clear_job(cluster, &name).await?,
     }
+    let mut spared: Vec<_> = retiring.iter().map(|job| ("Job", job.name_any())).collect();
+    if let Some(job) = retiring.filter(|_| step == Step::Serve) {
+        written += apply::apply(cluster, &checked.uid, &[&Object::from(job)], live).await?.written;
+    }
     // The newest index Job stays, to be read.
     let newest = observe::index_jobs(live).max_by_key(|(_, job)| job.metadata.creation_timestamp.as_ref().map(|time| time.0));
-    let spared: Vec<_> = newest.map(|(key, _)| key.clone()).into_iter().collect();
+    spared.extend(newest.map(|(key, _)| key.clone()));
     let pruned = apply::prune(cluster, &checked.uid, objects, &spared, live).await?;
     if written + pruned > 0 {
         info!("wrote {written} objects of {} and deleted {pruned}", checked.name);
@@ -263,7 +283,8 @@ fn follow(context: &Context, who: &Who, checked: &Pipeline, credentials: &Creden
     if status.and_then(|status| status.available_replicas).unwrap_or(0) > 0 {
         let url = format!("{}{INDEX_REPORT_PATH}", build::gateway::endpoint(checked));
         let api_key = credentials.api_key.expose_secret().to_owned();
-        context.readings.follow(who.clone(), Target { url, api_key });
+        let authority = credentials.certificates.authority_of(Component::Gateway).map(str::to_owned);
+        context.readings.follow(who.clone(), Target { url, api_key, authority });
     }
     observed.index = context.readings.latest(who);
 }
@@ -325,7 +346,7 @@ mod tests {
     #[test]
     fn the_second_trip_wants_what_the_first_one_made() {
         let disabled = Cache { disabled: Some(Empty {}), ..Cache::default() };
-        let tls = Some(ManagedTls { enabled: Some(true) });
+        let tls = Some(ManagedTls { enabled: Some(true), issuer_ref: None });
         let over_tls = Cache { managed: Some(ManagedCache { tls, ..ManagedCache::default() }), ..Cache::default() };
         for cache in [None, Some(disabled), Some(over_tls)] {
             let spec = RagPipelineSpec { cache, ..RagPipelineSpec::default() };

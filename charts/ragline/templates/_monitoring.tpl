@@ -51,4 +51,15 @@ app.kubernetes.io/managed-by: ragline-operator
   targetLabel: pipeline
 - targetLabel: component
   replacement: {{ .component }}
+# Where spec.gateway.tls is enabled. Each pipeline has an authority of its own, which a Prometheus cannot know.
+- sourceLabels: [__meta_kubernetes_pod_annotation_prometheus_io_scheme]
+  regex: https
+  targetLabel: __scheme__
+  replacement: https
+{{- end -}}
+
+{{/* How a pod is scraped that speaks TLS: encrypted, and by its address, which is in no certificate. */}}
+{{- define "ragline.pipelineTls" -}}
+tlsConfig:
+  insecureSkipVerify: true
 {{- end -}}

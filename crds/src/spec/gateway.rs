@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Autoscaling, Ingress, Resources, Route};
+use super::{Autoscaling, Ingress, ManagedTls, Resources, Route};
 
 /// The service that callers speak to. Name at most one of `replicas` and `autoscaling`.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -34,6 +34,12 @@ pub struct Gateway {
     /// An HTTPRoute of the Gateway API that leads to the gateways. Left out, there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
+    /// Whether the gateways and workers speak TLS on their port, to callers inside the cluster too. Callers trust `ca.crt` of the Secret
+    /// that is named after the pipeline, with `-gateway-tls` behind; an Ingress controller must be told by an annotation of its own
+    /// that it calls HTTPS, and an HTTPRoute needs a BackendTLSPolicy. A renewed certificate takes effect without a restart. When this
+    /// setting changes, the gateways are rolled, and until all are, some speak TLS and others do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ManagedTls>,
 }
 
 /// What the gateway logs, as one JSON object a line.

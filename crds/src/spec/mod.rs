@@ -38,6 +38,6 @@ pub use provider::{
 pub use redaction::Redaction;
 pub use resources::{Quantities, Quantity, Resources};
 pub use search::{Expansion, ExpansionMethod, Fusion, FusionMethod, Rerank, RerankProvider, Search, SearchMode};
-pub use tls::ManagedTls;
+pub use tls::{IssuerRef, ManagedTls};
 pub use tracing::Tracing;
 pub use workers::{Ingest, Workers};

@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Quantity, Resources, SecretKeyRef};
+use super::{ManagedTls, Quantity, Resources, SecretKeyRef};
 
 /// The database that holds documents and vectors. Name at most one of `managed`, `cloudNativePg` and `external`; with none, it is
 /// managed.
@@ -124,6 +124,11 @@ pub struct ManagedPostgres {
     #[schemars(range(min = 0, max = 3))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<u32>,
+    /// Whether gateways, Jobs and read replicas speak TLS to it and accept no other certificate than its own. The image must be built
+    /// with TLS, as the public ones are. A renewed certificate takes effect without a restart. When this setting changes, PostgreSQL
+    /// starts anew and the gateways are rolled; requests fail until both have come to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ManagedTls>,
     /// Settings of PostgreSQL, as in `work_mem: 16MB`, at most 64. They win over those that the operator derives from the
     /// memory limit. A setting that PostgreSQL does not know keeps it from starting; its pod's log says which. Settings that
     /// the operator depends upon (where data, files and sockets lie, ports, TLS, authentication, preloaded libraries,

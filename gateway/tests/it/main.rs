@@ -82,6 +82,7 @@ mod store_publish;
 mod store_responses;
 mod store_search;
 mod store_selectivity;
+mod store_tls;
 mod text_formats;
 mod text_fuzz;
 mod text_pdf;

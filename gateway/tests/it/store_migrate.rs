@@ -5,10 +5,14 @@ use std::time::Duration;
 use futures::future::join_all;
 use ragline_config::Database;
 use ragline_gateway::{
-    backends::pgvector::migrate::{MigrateError, Urls, migrate},
+    backends::pgvector::{
+        Store,
+        migrate::{MigrateError, Urls, migrate},
+        roles,
+    },
     traits::search::{Directory, Searcher, StoreError},
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     database::{default_workspace, fresh, migrate_database, space, superuser_runs, unused_name, urls},
@@ -119,4 +123,61 @@ async fn a_database_without_a_schema_says_to_migrate() {
     let error = bare.store().ready().await.unwrap_err();
     assert!(matches!(error, StoreError::WrongSchema { found: 0, .. }), "{error}");
     assert!(error.to_string().contains("ragline-gateway migrate"), "{error}");
+}
+
+/// The URL of another role of the same database.
+fn url_of(url: &SecretString, role: &str, password: &str) -> SecretString {
+    let mut url = url::Url::parse(url.expose_secret()).unwrap();
+    url.set_username(role).unwrap();
+    url.set_password(Some(password)).unwrap();
+    SecretString::from(String::from(url))
+}
+
+#[tokio::test]
+async fn two_login_roles_take_turns_and_the_retired_one_is_locked_out_until_its_turn_comes() {
+    let database = fresh().await;
+    let [bootstrap, owner, first] = urls(servers(), &database.name);
+    // Roles belong to the whole server, and other tests use its first one.
+    let role = unused_name("second");
+    let run = async |password: &str| {
+        let second = url_of(&first, &role, password);
+        let urls = Urls { bootstrap: Some(&bootstrap), owner: &owner, application: &second };
+        migrate(&database.config, &urls, &database.space, Duration::from_secs(10)).await.unwrap();
+        second
+    };
+    let connect = |url: &SecretString| Store::connect(&database.config, url, database.space.clone()).unwrap();
+    let retire = || roles::retire(&database.config, &bootstrap, &role, Duration::from_secs(10));
+
+    let second = run("a").await;
+    let (before, after) = (database.store(), connect(&second));
+    let workspace = default_workspace(&before).await;
+    stored(&before, workspace, "a.txt", vec![chunk(0, "one", 0)]).await;
+    after.prove().await.unwrap();
+    stored(&after, workspace, "b.txt", vec![chunk(0, "two", 1)]).await;
+    before.prove().await.unwrap();
+
+    assert!(retire().await.unwrap() > 0, "it had sessions");
+    assert!(connect(&second).prove().await.is_err());
+    assert_eq!(retire().await.unwrap(), 0, "again changes nothing");
+    // As a start of PostgreSQL does with a Secret of before.
+    superuser_runs(&format!("ALTER ROLE {role} LOGIN PASSWORD 'a'")).await;
+    assert!(connect(&second).prove().await.is_err());
+    stored(&before, workspace, "c.txt", vec![chunk(0, "three", 2)]).await;
+
+    let again = run("b").await;
+    connect(&again).prove().await.unwrap();
+    assert!(connect(&second).prove().await.is_err(), "its old password is none any more");
+}
+
+#[tokio::test]
+async fn a_role_that_may_do_more_than_an_application_is_not_retired() {
+    let [bootstrap, ..] = urls(servers(), "postgres");
+    for role in ["postgres", "ragline_owner_of_nothing"] {
+        let error = roles::retire(&Database::default(), &bootstrap, role, Duration::from_secs(10)).await.unwrap_err();
+        assert!(matches!(&error, MigrateError::NotRetired { role: named } if named == role), "{error}");
+    }
+    let database = fresh().await;
+    let owner = url::Url::parse(database.url("DATABASE_OWNER_URL").expose_secret()).unwrap().username().to_owned();
+    let refused = roles::retire(&Database::default(), &bootstrap, &owner, Duration::from_secs(10)).await;
+    assert!(matches!(refused, Err(MigrateError::NotRetired { .. })), "{refused:?}");
 }

@@ -15,7 +15,7 @@ fn at(day: i64) -> Timestamp {
 }
 
 fn pipeline(name: &str, tls: bool) -> Pipeline {
-    let tls = Some(ManagedTls { enabled: Some(tls) });
+    let tls = Some(ManagedTls { enabled: Some(tls), issuer_ref: None });
     let cache = Cache { managed: Some(ManagedCache { tls, ..ManagedCache::default() }), ..Cache::default() };
     let mut pipeline = RagPipeline::new(name, RagPipelineSpec { cache: Some(cache), ..RagPipelineSpec::default() });
     pipeline.metadata.namespace = Some("team".to_owned());
@@ -116,4 +116,57 @@ fn what_is_broken_or_does_not_belong_together_is_made_anew() {
         assert!(new != certificate && other != authority, "{key}");
         trusts(&other, &new, "a-valkey", at(0)).unwrap();
     }
+}
+
+/// A pipeline of this spec.
+fn checked(spec: serde_json::Value) -> Pipeline {
+    let mut pipeline = RagPipeline::new("a", serde_json::from_value(spec).unwrap());
+    pipeline.metadata.namespace = Some("team".to_owned());
+    validate(&pipeline, &Defaults::of_tests()).unwrap()
+}
+
+#[test]
+fn every_part_is_known_by_the_names_that_it_is_called_by() {
+    let tls = serde_json::json!({"enabled": true});
+    let certificates = |replicas: u32| {
+        let pipeline = checked(serde_json::json!({
+            "postgres": {"managed": {"tls": tls, "replicas": replicas}}, "gateway": {"tls": tls},
+        }));
+        made(&pipeline, 0)
+    };
+    let all = certificates(1);
+    let authority = all.authority.clone().unwrap().certificate;
+    for (part, name) in [
+        (Component::Postgres, "a-postgres.team"),
+        (Component::Replica, "a-replica-0.a-replica.team"),
+        (Component::Replica, "a-replica-2.a-replica.team.svc"),
+        (Component::Gateway, "a-gateway.team.svc"),
+    ] {
+        trusts(&authority, &all.parts[&part].certificate, name, at(0)).unwrap();
+        assert!(trusts(&authority, &all.parts[&part].certificate, "a-valkey.team", at(0)).is_err());
+    }
+    assert_eq!(all.authority_of(Component::Gateway), Some(authority.as_str()));
+    assert_eq!((all.authority_of(Component::Cache), all.parts.len()), (None, 3));
+    assert_eq!(certificates(0).parts.keys().collect::<Vec<_>>(), [&Component::Postgres, &Component::Gateway]);
+}
+
+#[test]
+fn what_cert_manager_issues_is_taken_as_it_is_once_it_is_whole() {
+    let tls = serde_json::json!({"enabled": true, "issuerRef": {"name": "company"}});
+    let pipeline =
+        checked(serde_json::json!({"postgres": {"managed": {"tls": tls}}, "cache": {"managed": {"tls": {"enabled": true}}}}));
+    let filled = |keys: &[&str]| {
+        let data = keys.iter().map(|key| ((*key).to_owned(), ByteString(b"text".to_vec()))).collect();
+        BTreeMap::from([("a-postgres-tls".to_owned(), Secret { data: Some(data), ..Secret::default() })])
+    };
+    for lacking in [filled(&[]), filled(&["tls.crt", "tls.key"]), filled(&["tls.crt", "ca.crt"])] {
+        let certificates = keep(&pipeline, &lacking, at(0)).unwrap();
+        assert_eq!(certificates.unissued(&pipeline), ["a-postgres-tls"]);
+    }
+    let certificates = keep(&pipeline, &filled(&["tls.crt", "tls.key", "ca.crt"]), at(0)).unwrap();
+    assert_eq!(certificates.unissued(&pipeline), Vec::<String>::new());
+    assert_eq!(certificates.authority_of(Component::Postgres), Some("text"));
+    // The cache has a certificate of the pipeline's own, and only that is kept by us.
+    assert_eq!(kept(&pipeline, &certificates).keys().filter(|name| name.contains("-tls") || name.ends_with("-ca")).count(), 2);
+    assert_eq!(certificates.parts.keys().collect::<Vec<_>>(), [&Component::Cache]);
 }

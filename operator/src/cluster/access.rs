@@ -164,6 +164,16 @@ pub const POSTGRES_CLUSTERS: Access = Access {
     verbs: &[List, Create, Patch],
     why: "PostgreSQL with standbys, where a pipeline asks CloudNativePG for it",
 };
+/// Not watched, as a route is not; the Secrets that they fill are read.
+pub const CERTIFICATES: Access = Access {
+    group: "cert-manager.io",
+    version: "v1",
+    kind: "Certificate",
+    plural: "certificates",
+    subresource: None,
+    verbs: &[List, Create, Patch, Delete],
+    why: "certificates of an issuer that a pipeline names",
+};
 pub const JOBS: Access = Access {
     group: "batch",
     version: "v1",
@@ -236,6 +246,7 @@ pub const PIPELINE_NAMESPACES: &[Access] = &[
     AUTOSCALERS,
     ROUTES,
     POSTGRES_CLUSTERS,
+    CERTIFICATES,
     JOBS,
     EVENTS,
 ];
@@ -255,6 +266,7 @@ pub const APPLIED: &[Access] = &[
     INGRESSES,
     ROUTES,
     POSTGRES_CLUSTERS,
+    CERTIFICATES,
     STATEFUL_SETS,
     DEPLOYMENTS,
     JOBS,
@@ -273,6 +285,7 @@ pub fn applied(object: &Object) -> &'static Access {
         Object::Ingress(_) => &INGRESSES,
         Object::HttpRoute(_) => &ROUTES,
         Object::PostgresCluster(_) => &POSTGRES_CLUSTERS,
+        Object::Certificate(_) => &CERTIFICATES,
         Object::StatefulSet(_) => &STATEFUL_SETS,
         Object::Deployment(_) => &DEPLOYMENTS,
         Object::Job(_) => &JOBS,
@@ -291,7 +304,7 @@ pub fn watched() -> impl Iterator<Item = &'static Access> {
 
 /// Whether a cluster may lack the kind.
 pub fn is_optional(kind: &str) -> bool {
-    kind == ROUTES.kind || kind == POSTGRES_CLUSTERS.kind
+    [ROUTES.kind, POSTGRES_CLUSTERS.kind, CERTIFICATES.kind].contains(&kind)
 }
 
 #[cfg(test)]

@@ -48,6 +48,8 @@ pub enum ReadingError {
 pub struct Target {
     pub url: String,
     pub api_key: String,
+    /// The authority that its certificate must be of, as PEM. `None`: it is called without TLS.
+    pub authority: Option<String>,
 }
 
 impl std::fmt::Debug for Target {
@@ -59,6 +61,8 @@ impl std::fmt::Debug for Target {
 #[derive(Debug)]
 struct Entry {
     target: Target,
+    /// For the authority of the target, where there is one.
+    http: Option<reqwest::Client>,
     reading: Option<(Instant, IndexReport)>,
 }
 
@@ -74,9 +78,12 @@ impl Readings {
     pub fn follow(&self, pipeline: Who, target: Target) {
         let mut entries = self.lock();
         if let Some(entry) = entries.get_mut(&pipeline) {
+            if entry.target.authority != target.authority {
+                entry.http = trusting(&target);
+            }
             entry.target = target;
         } else if entries.len() < REMEMBERED {
-            entries.insert(pipeline, Entry { target, reading: None });
+            entries.insert(pipeline, Entry { http: trusting(&target), target, reading: None });
         }
     }
 
@@ -92,8 +99,8 @@ impl Readings {
         (at.elapsed() < GOOD_FOR).then(|| reading.clone())
     }
 
-    fn targets(&self) -> Vec<(Who, Target)> {
-        self.lock().iter().map(|(pipeline, entry)| (pipeline.clone(), entry.target.clone())).collect()
+    fn targets(&self) -> Vec<(Who, Target, Option<reqwest::Client>)> {
+        self.lock().iter().map(|(pipeline, entry)| (pipeline.clone(), entry.target.clone(), entry.http.clone())).collect()
     }
 
     /// Keeps a reading; tells whether it differs from the one before.
@@ -110,6 +117,28 @@ impl Readings {
     }
 }
 
+/// What the gateways of all pipelines are asked with.
+///
+/// # Panics
+/// Never: the settings are constants.
+pub fn client() -> reqwest::Client {
+    settings().build().expect("the settings of the HTTP client are constants")
+}
+
+fn settings() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("ragline-operator/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+}
+
+/// A client that trusts the target's authority alone. With one that cannot be read the gateway is not known by anybody, so it is
+/// asked in vain.
+fn trusting(target: &Target) -> Option<reqwest::Client> {
+    let authority = reqwest::Certificate::from_pem(target.authority.as_deref()?.as_bytes());
+    settings().tls_certs_only(authority.ok()).build().ok()
+}
+
 /// Asks all gateways in turn until `stop`; pipelines whose index changed go to `news`.
 pub async fn poll(readings: Readings, http: reqwest::Client, metrics: Metrics, news: mpsc::Sender<Who>, stop: CancellationToken) {
     let mut turns = tokio::time::interval(PERIOD);
@@ -120,11 +149,11 @@ pub async fn poll(readings: Readings, http: reqwest::Client, metrics: Metrics, n
             () = stop.cancelled() => return,
         }
         stream::iter(readings.targets())
-            .for_each_concurrent(AT_ONCE, |(pipeline, target)| {
+            .for_each_concurrent(AT_ONCE, |(pipeline, target, trusting)| {
                 let (readings, http, metrics, news) = (&readings, &http, &metrics, &news);
                 async move {
                     let begun = Instant::now();
-                    let outcome = match read(http, &target).await {
+                    let outcome = match read(trusting.as_ref().unwrap_or(http), &target).await {
                         Ok(reading) => {
                             if readings.keep(&pipeline, reading) {
                                 // A full queue loses nothing: the reading waits for the pipeline's next turn.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{FutureExt, future::try_join_all, try_join};
-use k8s_openapi::api::{core::v1::Secret, storage::v1::StorageClass};
+use k8s_openapi::api::{batch::v1::Job, core::v1::Secret, storage::v1::StorageClass};
 use kube::{ResourceExt, api::DynamicObject, core::TypeMeta};
 use ragline_crds::RagPipelineClass;
 use serde::de::DeserializeOwned;
@@ -94,6 +94,7 @@ pub async fn optional_kinds(
     for access in access::owned().filter(|access| access::is_optional(access.kind)) {
         let wants = match access.kind {
             kind if kind == access::ROUTES.kind => pipeline.gateway.route.is_some(),
+            kind if kind == access::CERTIFICATES.kind => !certificates::issued(pipeline).is_empty(),
             _ => matches!(pipeline.postgres, Postgres::CloudNativePg { .. }),
         };
         if wants {
@@ -147,6 +148,11 @@ pub fn workloads(observed: &mut Observed, live: &Live, pipeline: &str, schema_jo
     observed.worker = one(live, "Deployment", &names::worker(pipeline))?;
     observed.autoscaler = one(live, "HorizontalPodAutoscaler", &names::gateway(pipeline))?;
     observed.schema_job = one(live, "Job", schema_job)?;
+    observed.role_jobs = role_jobs(live, pipeline)?;
+    let certificates = live.iter().filter(|((kind, _), _)| *kind == access::CERTIFICATES.kind);
+    observed.certificates = certificates
+        .map(|((kind, name), one)| Ok((name.clone(), parsed(kind, name, one.clone())?)))
+        .collect::<Result<_, ObserveError>>()?;
     let newest = index_jobs(live).max_by_key(|(_, job)| job.metadata.creation_timestamp.as_ref().map(|time| time.0));
     observed.index_job = newest.map(|(key, job)| parsed("Job", &key.1, job.clone())).transpose()?;
     Ok(())
@@ -159,6 +165,16 @@ pub fn workloads(observed: &mut Observed, live: &Live, pipeline: &str, schema_jo
 pub fn generated_secrets(live: &Live) -> Result<BTreeMap<String, Secret>, ObserveError> {
     let secrets = live.iter().filter(|((kind, _), _)| *kind == "Secret");
     secrets.map(|((kind, name), secret)| Ok((name.clone(), parsed(kind, name, secret.clone())?))).collect()
+}
+
+/// The Jobs among the children that make login roles or lock them out.
+///
+/// # Errors
+/// One is not understood.
+pub fn role_jobs(live: &Live, pipeline: &str) -> Result<Vec<Job>, ObserveError> {
+    let begin = names::role_job(pipeline, "");
+    let found = live.iter().filter(|((kind, name), _)| *kind == "Job" && name.starts_with(&begin));
+    found.map(|((kind, name), job)| parsed(kind, name, job.clone())).collect()
 }
 
 /// The index Jobs among the children.
@@ -194,7 +210,7 @@ fn secret_names(pipeline: &Pipeline) -> BTreeSet<String> {
     generated_names(pipeline).chain(named).collect()
 }
 
-/// The Secrets that the operator makes.
+/// The Secrets that the operator makes, and those that cert-manager fills for it.
 fn generated_names(pipeline: &Pipeline) -> impl Iterator<Item = String> {
     names::generated_secrets(&pipeline.name).into_iter().chain(certificates::secrets(pipeline))
 }

@@ -1,5 +1,5 @@
-//! The certificates of a pipeline: its own authority, and one for each part that speaks TLS. What is wanted and where it is kept is
-//! decided here; `certificate` makes them.
+//! The certificates of a pipeline, one for each part that speaks TLS: by its own authority, or by an issuer of cert-manager's. What is
+//! wanted and where it is kept is decided here; `certificate` makes those of the own authority, cert-manager the others.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,8 @@ use secrecy::SecretString;
 
 use super::{
     names::{self, Component},
-    pipeline::Pipeline,
+    pipeline::{Pipeline, Tls},
+    validate::REPLICAS_MAX,
 };
 
 /// Keys of the Secrets: the certificate, its key, and in that of a part the authority's certificate.
@@ -25,9 +26,18 @@ pub struct Pair {
 /// All of a pipeline.
 #[derive(Clone, Debug, Default)]
 pub struct Certificates {
-    /// `None` where no part speaks TLS.
+    /// `None` where no part has a certificate of the pipeline's own authority.
     pub authority: Option<Pair>,
     pub parts: BTreeMap<Component, Pair>,
+    /// What cert-manager has issued so far. Its keys are nothing to us.
+    pub issued: BTreeMap<Component, Issued>,
+}
+
+/// A certificate of cert-manager's, and that of its authority, as PEM.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Issued {
+    pub certificate: String,
+    pub authority: String,
 }
 
 /// A certificate that a pipeline needs.
@@ -36,21 +46,45 @@ pub struct Wanted {
     pub part: Component,
     /// Names that the part is called by, the shortest first.
     pub names: Vec<String>,
+    pub by: Tls,
 }
 
-/// What the parts that speak TLS need.
+/// What the parts need that speak TLS with a certificate of the pipeline's own authority.
 pub fn wanted(pipeline: &Pipeline) -> Vec<Wanted> {
-    let parts = [(Component::Cache, names::valkey(&pipeline.name), pipeline.has_cache_tls())];
-    let of = |part, service: &str| Wanted { part, names: service_names(service, &pipeline.namespace) };
-    parts.into_iter().filter(|(.., speaks)| *speaks).map(|(part, service, _)| of(part, &service)).collect()
+    all(pipeline).filter(|wanted| wanted.by == Tls::OwnAuthority).collect()
 }
 
-/// The Secrets that they are kept in; none where no part speaks TLS.
+/// What cert-manager is to issue.
+pub fn issued(pipeline: &Pipeline) -> Vec<Wanted> {
+    all(pipeline).filter(|wanted| wanted.by != Tls::OwnAuthority).collect()
+}
+
+fn all(pipeline: &Pipeline) -> impl Iterator<Item = Wanted> {
+    let (name, namespace) = (&pipeline.name, &pipeline.namespace);
+    let postgres = pipeline.managed_postgres().and_then(|postgres| postgres.tls.as_ref());
+    let cache = pipeline.managed_cache().and_then(|cache| cache.tls.as_ref());
+    let parts = [
+        (Component::Cache, service_names(&names::valkey(name), namespace), cache),
+        (Component::Postgres, service_names(&names::postgres(name), namespace), postgres),
+        (Component::Gateway, service_names(&names::gateway(name), namespace), pipeline.gateway.tls.as_ref()),
+        (Component::Replica, replica_names(name, namespace), postgres.filter(|_| pipeline.replicated_postgres().is_some())),
+    ];
+    parts.into_iter().filter_map(|(part, names, by)| Some(Wanted { part, names, by: by?.clone() }))
+}
+
+/// The Secrets that certificates are kept in; none where no part speaks TLS.
 pub fn secrets(pipeline: &Pipeline) -> Vec<String> {
     let wanted = wanted(pipeline);
     let authority = (!wanted.is_empty()).then(|| names::authority_secret(&pipeline.name));
-    let parts = wanted.into_iter().map(|wanted| names::certificate_secret(&pipeline.name, wanted.part));
+    let parts = all(pipeline).map(|wanted| names::certificate_secret(&pipeline.name, wanted.part));
     authority.into_iter().chain(parts).collect()
+}
+
+/// By which read replicas are called, each by its own; as many as there may be, so that one more needs no other certificate.
+fn replica_names(pipeline: &str, namespace: &str) -> Vec<String> {
+    let set = names::replica(pipeline);
+    let pods = (0..REPLICAS_MAX).flat_map(|number| service_names(&format!("{set}-{number}.{set}"), namespace));
+    std::iter::once(set.clone()).chain(pods).collect()
 }
 
 /// By which a Service is called inside the cluster.
@@ -70,16 +104,33 @@ impl Certificates {
         Self {
             authority: (!wanted.is_empty()).then(|| pair("THE AUTHORITY")),
             parts: wanted.iter().map(|wanted| (wanted.part, pair(&wanted.names[0]))).collect(),
+            issued: BTreeMap::new(),
         }
     }
 
     /// A hash that changes when a part gets another certificate.
     pub fn hash(&self, part: Component) -> Option<String> {
-        self.parts.get(&part).map(|pair| names::hash([pair.certificate.as_str()]))
+        let own = self.parts.get(&part).map(|pair| pair.certificate.as_str());
+        own.or_else(|| Some(self.issued.get(&part)?.certificate.as_str())).map(|certificate| names::hash([certificate]))
     }
 
-    /// A hash that changes when the authority gets another certificate.
+    /// A hash that changes when an authority gets another certificate.
     pub fn authority_hash(&self) -> Option<String> {
-        self.authority.as_ref().map(|pair| names::hash([pair.certificate.as_str()]))
+        let own = self.authority.iter().map(|pair| pair.certificate.as_str());
+        let all: Vec<_> = own.chain(self.issued.values().map(|issued| issued.authority.as_str())).collect();
+        (!all.is_empty()).then(|| names::hash(all))
+    }
+
+    /// The certificate of the authority that a part's is of, as PEM.
+    pub fn authority_of(&self, part: Component) -> Option<&str> {
+        let issued = self.issued.get(&part).map(|issued| issued.authority.as_str());
+        issued
+            .or_else(|| self.authority.as_ref().filter(|_| self.parts.contains_key(&part)).map(|pair| pair.certificate.as_str()))
+    }
+
+    /// The Secrets that cert-manager has not filled yet.
+    pub fn unissued(&self, pipeline: &Pipeline) -> Vec<String> {
+        let missing = issued(pipeline).into_iter().filter(|wanted| !self.issued.contains_key(&wanted.part));
+        missing.map(|wanted| names::certificate_secret(&pipeline.name, wanted.part)).collect()
     }
 }

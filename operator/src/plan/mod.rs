@@ -16,6 +16,7 @@ pub mod observed;
 pub mod pipeline;
 pub mod quantity;
 pub mod render;
+pub mod rotation;
 pub mod settled;
 pub mod stage;
 pub mod status;

@@ -14,6 +14,9 @@ pub const MANAGER: &str = "ragline-operator";
 /// Selects the children of all pipelines.
 pub const CHILDREN_SELECTOR: &str = "app.kubernetes.io/managed-by=ragline-operator";
 
+/// Annotation of pods with a hash of the generated Secrets that they hold.
+pub const SECRETS_HASH: &str = "ragline.dev/secrets-hash";
+
 /// The parts of a pipeline.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Component {
@@ -63,10 +66,10 @@ pub fn postgres(pipeline: &str) -> String {
 
 /// Folder of the certificates that PostgreSQL's is checked with.
 pub const DATABASE_CA_FOLDER: &str = "database-ca";
-/// The key of the Secret in which CloudNativePG keeps the certificate of its authority.
-pub const CLOUD_NATIVE_PG_CA_KEY: &str = "ca.crt";
+/// Folder of the certificate and the key that a part speaks TLS with.
+pub const CERTIFICATE_FOLDER: &str = "certificate";
 
-/// The Secret in which CloudNativePG keeps the certificate of the Cluster's authority.
+/// The Secret in which CloudNativePG keeps the certificate of the Cluster's authority, under the same key as we do.
 pub fn cloud_native_pg_ca(pipeline: &str) -> String {
     format!("{}-ca", postgres(pipeline))
 }
@@ -191,6 +194,11 @@ pub fn index_job(pipeline: &str, hash: &str) -> String {
     format!("{pipeline}-index-{hash}")
 }
 
+/// A Job that makes a login role of the database, or locks one out.
+pub fn role_job(pipeline: &str, hash: &str) -> String {
+    format!("{pipeline}-roles-{hash}")
+}
+
 /// The ServiceAccount of the Jobs.
 pub fn jobs(pipeline: &str) -> String {
     format!("{pipeline}-jobs")
@@ -226,7 +234,7 @@ mod tests {
         let revisions = [postgres(&pipeline), replica(&pipeline)].map(|name| format!("{name}-0123456789"));
         assert!(revisions.iter().all(|name| name.len() <= LABEL_MAX), "{revisions:?}");
         // Names of pods are cut to fit by Kubernetes, but the Job's own is a label on its pods.
-        let jobs = [schema_job(&pipeline, &hash), index_job(&pipeline, &hash)];
+        let jobs = [schema_job(&pipeline, &hash), index_job(&pipeline, &hash), role_job(&pipeline, &hash)];
         assert!(jobs.iter().all(|name| name.len() <= LABEL_MAX), "{jobs:?}");
         assert!(gateway(&pipeline).len() + POD_SUFFIX <= 253);
         assert!(postgres_claim(&pipeline).len() <= 253);

@@ -13,11 +13,16 @@ use k8s_openapi::api::{
 use k8s_openapi::{Metadata, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde_json::Value;
 
-use super::build::{cloud_native_pg::PostgresCluster, route::HttpRoute};
+use super::{
+    build::{certificate::Certificate, cloud_native_pg::PostgresCluster, route::HttpRoute},
+    names::{COMPONENT_LABEL, Component},
+};
 
 /// Nothing of a later step is applied before the earlier steps have done their work.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Step {
+    /// What is asked of cert-manager. Nothing is made or changed before its Secrets are there: a pod without them would hang.
+    Issue,
     /// Secrets, configuration, identities, addresses, PostgreSQL and Valkey.
     Data,
     /// The Job that brings the schema up to date; needs a database.
@@ -41,6 +46,8 @@ pub enum Object {
     HttpRoute(Box<HttpRoute>),
     /// Of CloudNativePG, which a cluster may lack.
     PostgresCluster(Box<PostgresCluster>),
+    /// Of cert-manager, which a cluster may lack.
+    Certificate(Box<Certificate>),
     StatefulSet(Box<StatefulSet>),
     Deployment(Box<Deployment>),
     Job(Box<Job>),
@@ -59,6 +66,7 @@ macro_rules! each {
             Object::Ingress($inner) => $result,
             Object::HttpRoute($inner) => $result,
             Object::PostgresCluster($inner) => $result,
+            Object::Certificate($inner) => $result,
             Object::StatefulSet($inner) => $result,
             Object::Deployment($inner) => $result,
             Object::Job($inner) => $result,
@@ -113,6 +121,7 @@ from_typed!(
     Ingress,
     HttpRoute,
     PostgresCluster,
+    Certificate,
     StatefulSet,
     Deployment,
     Job
@@ -165,6 +174,15 @@ impl<State> Objects<State> {
         self.iter().find(|object| object.kind() == kind && object.name() == name)
     }
 
+    /// The Deployment of a part, found by its label.
+    pub fn deployment(&self, part: Component) -> Option<&Deployment> {
+        self.iter().find_map(|object| {
+            let Object::Deployment(deployment) = object else { return None };
+            let label = deployment.metadata.labels.as_ref()?.get(COMPONENT_LABEL)?;
+            (label == part.as_str()).then_some(&**deployment)
+        })
+    }
+
     /// The schema Job.
     pub fn schema_job(&self) -> Option<&Job> {
         self.iter().find_map(|object| match object {
@@ -179,6 +197,7 @@ impl<State> Objects<State> {
             | Object::Ingress(_)
             | Object::HttpRoute(_)
             | Object::PostgresCluster(_)
+            | Object::Certificate(_)
             | Object::StatefulSet(_)
             | Object::Deployment(_) => None,
         })

@@ -11,9 +11,10 @@ use k8s_openapi::api::{
 use ragline_config::IndexReport;
 
 use super::{
-    build::cloud_native_pg::PostgresClusterStatus,
+    build::{certificate::CertificateSeen, cloud_native_pg::PostgresClusterStatus},
     names::{COMPONENT_LABEL, Component},
     pipeline::{Pipeline, Postgres, UserSecret},
+    rotation::Rotation,
 };
 
 /// Everything that a status is made of.
@@ -34,10 +35,18 @@ pub struct Observed {
     pub autoscaler: Option<HorizontalPodAutoscaler>,
     /// Kinds that are wanted and that the cluster lacks.
     pub missing_kinds: BTreeSet<&'static str>,
+    /// What cert-manager tells of the Certificates of its kind, by name.
+    pub certificates: BTreeMap<String, CertificateSeen>,
+    /// Secrets that cert-manager has not filled yet.
+    pub unissued: Vec<String>,
     /// The Job with the name of the wanted schema Job.
     pub schema_job: Option<Job>,
     /// The newest index Job.
     pub index_job: Option<Job>,
+    /// Those that make login roles of the database or lock them out.
+    pub role_jobs: Vec<Job>,
+    /// How far the rotation of the application's password is.
+    pub rotation: Rotation,
     /// All pods with the pipeline's labels.
     pub pods: Vec<Pod>,
     pub claims: Vec<PersistentVolumeClaim>,

@@ -52,6 +52,8 @@ pub struct Pipeline {
     /// No gateway and no worker, whatever else is asked for.
     pub stopped: bool,
     pub deletion_policy: DeletionPolicy,
+    /// A hash of what the pipeline's annotation says; another one asks for another password of the application. `None`: never.
+    pub rotation: Option<String>,
 }
 
 impl Pipeline {
@@ -76,9 +78,14 @@ impl Pipeline {
         }
     }
 
+    /// Whether the managed PostgreSQL speaks TLS, and its read replicas.
+    pub fn has_postgres_tls(&self) -> bool {
+        self.managed_postgres().is_some_and(|postgres| postgres.tls.is_some())
+    }
+
     /// Whether the managed Valkey speaks TLS.
     pub fn has_cache_tls(&self) -> bool {
-        self.managed_cache().is_some_and(|cache| cache.tls)
+        self.managed_cache().is_some_and(|cache| cache.tls.is_some())
     }
 
     /// The Valkey that the operator runs, if it does.
@@ -143,8 +150,19 @@ pub struct ManagedPostgres {
     pub resources: Sizing,
     /// Read replicas that the operator runs beside the primary.
     pub replicas: u32,
+    /// Whose certificates TLS is spoken with; `None`: none is spoken.
+    pub tls: Option<Tls>,
     /// The user's settings.
     pub parameters: BTreeMap<String, String>,
+}
+
+/// Who makes the certificate that a part serves with. Where TLS is spoken, nothing else is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Tls {
+    /// The operator, by an authority of the pipeline's own.
+    OwnAuthority,
+    /// cert-manager.
+    Issuer { name: String, kind: String, group: String },
 }
 
 /// The cache.
@@ -162,8 +180,8 @@ pub struct ManagedCache {
     pub image: String,
     pub max_memory_bytes: u64,
     pub resources: Sizing,
-    /// Nothing but TLS is spoken, with a certificate of the operator's.
-    pub tls: bool,
+    /// As of PostgreSQL.
+    pub tls: Option<Tls>,
 }
 
 /// The gateways.
@@ -174,6 +192,8 @@ pub struct Gateway {
     pub resources: Sizing,
     pub ingress: Option<Ingress>,
     pub route: Option<Route>,
+    /// As of PostgreSQL.
+    pub tls: Option<Tls>,
 }
 
 /// How many gateways there are.

@@ -3,6 +3,7 @@
 use k8s_openapi::api::apps::v1::Deployment;
 
 use super::{
+    certificates,
     observed::Observed,
     pipeline::{Pipeline, Postgres},
 };
@@ -21,13 +22,21 @@ pub fn at_rest(checked: &Pipeline, seen: &Observed) -> bool {
         Postgres::Managed(ref postgres) => seen.replicas_ready() >= postgres.replicas,
         Postgres::External { .. } => true,
     };
-    seen.database_ready(checked) && standbys && seen.schema_applied() && cache && i64::from(gateways) >= i64::from(wanted)
+    let roles = !seen.rotation.is_under_way();
+    roles
+        && seen.unissued.is_empty()
+        && seen.database_ready(checked)
+        && standbys
+        && seen.schema_applied()
+        && cache
+        && i64::from(gateways) >= i64::from(wanted)
 }
 
 /// Whether the watches, the Secrets and the index's news tell of all that could change, so that there is nothing else to look for.
 pub fn is_watched(checked: &Pipeline, seen: &Observed) -> bool {
     let encryption = checked.own_postgres().is_some_and(|postgres| postgres.encryption_required);
-    let optional = checked.gateway.route.is_some() || matches!(checked.postgres, Postgres::CloudNativePg { .. });
+    let issuer = !certificates::issued(checked).is_empty();
+    let optional = issuer || checked.gateway.route.is_some() || matches!(checked.postgres, Postgres::CloudNativePg { .. });
     let due = seen.index.as_ref().is_some_and(|report| report.due);
     !encryption && !optional && !due
 }

@@ -9,6 +9,9 @@ use super::{
 /// The last step whose objects may be applied now. Once the wanted schema is there, a database that is away for a while holds
 /// nothing up: gateways that somebody deleted come back all the same.
 pub fn step(pipeline: &Pipeline, observed: &Observed) -> Step {
+    if !observed.unissued.is_empty() {
+        return Step::Issue;
+    }
     if observed.schema_applied() {
         // Without its Secrets a pod would hang in its creation, and a roll-out with it.
         if observed::secret_problem(pipeline, observed).is_some() { Step::Schema } else { Step::Serve }

@@ -14,12 +14,13 @@ use std::{collections::BTreeMap, fmt};
 use kube::ResourceExt;
 use ragline_config::ports;
 use ragline_crds::{
-    NAME_LENGTH_MAX, RagPipeline,
+    NAME_LENGTH_MAX, ROTATE_PASSWORD_ANNOTATION, RagPipeline,
     spec::{self, Quantity},
 };
 
 use super::{
-    pipeline::{Cache, Defaults, ManagedCache, ManagedPostgres, Network, Pipeline, Postgres, Window, Workers},
+    names,
+    pipeline::{Cache, Defaults, ManagedCache, ManagedPostgres, Network, Pipeline, Postgres, Tls, Window, Workers},
     quantity::{self, MIB},
 };
 use sizing::{Preset, Standard};
@@ -67,7 +68,10 @@ const WORKER_REPLICAS: u32 = 1;
 const INSTANCES: u32 = 3;
 const POSTGRES_USER: u32 = 999;
 /// Most read replicas.
-const REPLICAS_MAX: u32 = 3;
+pub(super) const REPLICAS_MAX: u32 = 3;
+/// Issuers of cert-manager's where the spec names no kind and no group.
+const ISSUER_KIND: &str = "Issuer";
+const ISSUER_GROUP: &str = "cert-manager.io";
 /// CPU and memory of the gateway's program, whatever it does.
 const GATEWAY: Standard = Standard { cpu_request: "100m", memory_request_bytes: 384 * MIB, memory_limit_bytes: 1_024 * MIB };
 /// Below this PostgreSQL does not start with the settings that are derived from it.
@@ -140,8 +144,15 @@ pub fn validate(pipeline: &RagPipeline, defaults: &Defaults) -> Result<Pipeline,
         network,
         stopped: spec.stopped.unwrap_or_default(),
         deletion_policy: spec.deletion_policy.unwrap_or_default(),
+        rotation: rotation(pipeline),
         name,
     })
+}
+
+/// Hashed, since any text may stand there, of any length.
+fn rotation(pipeline: &RagPipeline) -> Option<String> {
+    let value = pipeline.annotations().get(ROTATE_PASSWORD_ANNOTATION).filter(|value| !value.is_empty())?;
+    Some(names::hash([value.as_str()]))
 }
 
 /// What a Service can be named after.
@@ -163,7 +174,7 @@ fn postgres(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &
     if let Some(spec::CloudNativePg { instances, image, user_id, storage, resources, parameters }) = cloud_native_pg {
         let instances = instances.unwrap_or(INSTANCES);
         problems.require((1..=9).contains(&instances), "spec.postgres.cloudNativePg.instances", "must be 1 to 9");
-        let asked = spec::ManagedPostgres { image, storage, resources, replicas: None, parameters };
+        let asked = spec::ManagedPostgres { image, storage, resources, replicas: None, tls: None, parameters };
         let each = own_postgres("spec.postgres.cloudNativePg", asked, defaults, preset, problems);
         return Postgres::CloudNativePg { instances, user: user_id.unwrap_or(POSTGRES_USER), each };
     }
@@ -177,7 +188,7 @@ fn own_postgres(
     preset: &Preset,
     problems: &mut Problems,
 ) -> ManagedPostgres {
-    let spec::ManagedPostgres { image, storage, resources, replicas, parameters } = asked;
+    let spec::ManagedPostgres { image, storage, resources, replicas, tls, parameters } = asked;
     let replicas = replicas.unwrap_or_default();
     problems.require(replicas <= REPLICAS_MAX, &format!("{at}.replicas"), "must be 0 to 3");
     let spec::Storage { size, storage_class_name, encryption } = storage.unwrap_or_default();
@@ -211,6 +222,7 @@ fn own_postgres(
         encryption_required: encryption == Some(spec::StorageEncryption::Required),
         resources,
         replicas,
+        tls: self::tls(tls),
         parameters,
     }
 }
@@ -252,8 +264,21 @@ fn cache(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &Pre
         "must be at least spec.cache.managed.maxMemory",
     );
     let image = image.unwrap_or_else(|| defaults.valkey_image.clone());
-    let tls = tls.and_then(|tls| tls.enabled).unwrap_or_default();
-    Cache::Managed(ManagedCache { image, max_memory_bytes, resources, tls })
+    Cache::Managed(ManagedCache { image, max_memory_bytes, resources, tls: self::tls(tls) })
+}
+
+/// Whose certificates a part speaks TLS with, if it does.
+fn tls(asked: Option<spec::ManagedTls>) -> Option<Tls> {
+    let spec::ManagedTls { enabled, issuer_ref } = asked?;
+    enabled.filter(|enabled| *enabled)?;
+    Some(match issuer_ref {
+        None => Tls::OwnAuthority,
+        Some(spec::IssuerRef { name, kind, group }) => Tls::Issuer {
+            name,
+            kind: kind.unwrap_or_else(|| ISSUER_KIND.to_owned()),
+            group: group.unwrap_or_else(|| ISSUER_GROUP.to_owned()),
+        },
+    })
 }
 
 fn window(spec: &ragline_crds::RagPipelineSpec, problems: &mut Problems) -> Option<Window> {

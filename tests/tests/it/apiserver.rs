@@ -8,20 +8,20 @@ mod classes;
 mod crash;
 #[cfg(feature = "faults")]
 mod deletion;
-#[cfg(feature = "faults")]
+#[cfg_attr(not(feature = "faults"), expect(dead_code, reason = "the tests of the operator's faults use all of it"))]
 mod door;
 #[cfg(feature = "faults")]
 mod errors;
-#[cfg(feature = "faults")]
+mod issuer;
 mod kubelet;
-#[cfg(feature = "faults")]
+#[cfg_attr(not(feature = "faults"), expect(dead_code, reason = "the tests of the operator's faults use all of it"))]
 mod normal;
-#[cfg(feature = "faults")]
 mod operator;
+mod rotation;
 mod server;
 #[cfg(feature = "faults")]
 mod there_and_back;
-#[cfg(feature = "faults")]
+#[cfg_attr(not(feature = "faults"), expect(dead_code, reason = "the tests of the operator's faults use all of it"))]
 mod world;
 
 use k8s_openapi::api::core::v1::Namespace;

@@ -64,7 +64,7 @@ proptest! {
             let left: Vec<_> = new.keys().filter(|key| !old.contains_key(*key) && STAYS.contains(&key.0.as_str())).collect();
             // The password and the certificate of a cache that was there for a while are kept, should it come back; read replicas go.
             let expected = |key: &(String, String)| match key.0.as_str() {
-                "Secret" => ["a-valkey", "a-valkey-tls", "a-ca"].contains(&key.1.as_str()),
+                "Secret" => ["a-valkey", "a-valkey-tls", "a-postgres-tls", "a-replica-tls", "a-ca"].contains(&key.1.as_str()),
                 _ => key.1 == "a-replica",
             };
             prop_assert!(left.iter().all(|key| expected(key)), "{:?}", left);

@@ -82,6 +82,14 @@ pub enum MigrateError {
         #[source]
         source: sqlx::Error,
     },
+    #[error("the role {role} does not exist, or may do more than an application; it is left as it is")]
+    NotRetired { role: String },
+    #[error("locking the role {role} out failed; DATABASE_BOOTSTRAP_URL must be a superuser's")]
+    Retire {
+        role: String,
+        #[source]
+        source: sqlx::Error,
+    },
     #[error("a migration failed; nothing of it was kept")]
     Migration {
         #[source]

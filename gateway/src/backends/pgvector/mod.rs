@@ -30,7 +30,7 @@ mod proof;
 mod publish;
 mod replicas;
 mod responses;
-mod roles;
+pub mod roles;
 mod search;
 mod search_sql;
 mod session;

@@ -1,9 +1,16 @@
-//! The bootstrap: what only a superuser may do. Makes the database, the extension and the two roles; run again it brings
-//! their passwords in line with the URLs.
+//! What only a superuser may do. The bootstrap makes the database, the extension and the two roles; run again it brings their passwords
+//! in line with the URLs. A login role that another one has taken the place of is retired.
 
+use std::time::Duration;
+
+use ragline_config::Database;
+use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, postgres::PgConnectOptions};
 
-use super::migrate::{MigrateError, connect_until};
+use super::{
+    migrate::{MigrateError, connect_until},
+    pool,
+};
 
 /// A role as it is to be: the name and password of a URL.
 #[derive(Debug)]
@@ -58,6 +65,37 @@ pub(super) async fn bootstrap(
     Ok(())
 }
 
+/// Locks a login role out and ends its sessions; gives how many there were. A later bootstrap with its name lets it in again.
+///
+/// # Errors
+/// PostgreSQL does not answer, or the role does not exist or may do more than an application.
+pub async fn retire(database: &Database, url: &SecretString, role: &str, patience: Duration) -> Result<i64, MigrateError> {
+    let options = pool::options(database, url).map_err(MigrateError::Url)?;
+    let mut connection = connect_until(&options, "DATABASE_BOOTSTRAP_URL", tokio::time::Instant::now() + patience).await?;
+    let failed = |source| MigrateError::Retire { role: role.to_owned(), source };
+    let ordinary: Option<bool> = sqlx::query_scalar(
+        "SELECT NOT (rolsuper OR rolbypassrls OR rolcreaterole OR rolreplication) \
+           AND NOT EXISTS (SELECT 1 FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = r.oid AND deptype = 'o') \
+         FROM pg_roles r WHERE rolname = $1",
+    )
+    .bind(role)
+    .fetch_optional(&mut connection)
+    .await
+    .map_err(failed)?;
+    if ordinary != Some(true) {
+        return Err(MigrateError::NotRetired { role: role.to_owned() });
+    }
+    sqlx::query("SELECT set_config('ragline.role', $1, false)").bind(role).execute(&mut connection).await.map_err(failed)?;
+    sqlx::raw_sql(RETIRED).execute(&mut connection).await.map_err(failed)?;
+    let ended = sqlx::query_scalar("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = $1")
+        .bind(role)
+        .fetch_one(&mut connection)
+        .await
+        .map_err(failed)?;
+    connection.close().await.ok();
+    Ok(ended)
+}
+
 // Names and passwords come as settings, since DDL takes no parameters; `format` quotes them.
 const ROLE: &str = r"DO $$
 DECLARE
@@ -68,7 +106,16 @@ BEGIN
   END IF;
   EXECUTE format('ALTER ROLE %I LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION PASSWORD %L', wanted,
                  current_setting('ragline.password'));
+  IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = wanted AND rolconnlimit = 0) THEN
+    EXECUTE format('ALTER ROLE %I CONNECTION LIMIT -1', wanted);
+  END IF;
   EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', current_database(), wanted);
+END $$";
+
+/// The bound stays where somebody gives the role a password again, as PostgreSQL's start command may with that of a Secret of before.
+const RETIRED: &str = r"DO $$
+BEGIN
+  EXECUTE format('ALTER ROLE %I NOLOGIN PASSWORD NULL CONNECTION LIMIT 0', current_setting('ragline.role'));
 END $$";
 
 const OWNER: &str = r"DO $$

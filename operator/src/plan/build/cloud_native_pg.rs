@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{foreign::foreign_kind, meta, pod, postgres_settings as settings, secrets};
 use crate::plan::{
+    credentials::Login,
     names::{self, Component},
     pipeline::{ManagedPostgres, Pipeline},
 };
@@ -72,7 +73,7 @@ pub fn cluster(pipeline: &Pipeline, instances: u32, user: u32, each: &ManagedPos
             "postInitApplicationSQL": AS_SUPERUSER,
         }},
         "managed": {"roles": [{
-            "name": secrets::APPLICATION,
+            "name": Login::First.name(),
             "ensure": "present",
             "login": true,
             "passwordSecret": {"name": names::application_secret(name)},

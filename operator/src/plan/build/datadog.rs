@@ -57,10 +57,11 @@ pub(super) fn service(check: &str, instance: Value) -> BTreeMap<String, String> 
 }
 
 /// For the gateways: the check asks each of them, since counters of several behind one address would jump.
-pub(super) fn gateway() -> BTreeMap<String, String> {
+pub(super) fn gateway(tls: bool) -> BTreeMap<String, String> {
     let names: serde_json::Map<_, _> = NAMES.iter().map(|(name, dotted)| ((*name).to_owned(), json!(dotted))).collect();
-    let instance = json!({
-        "openmetrics_endpoint": format!("http://%%host%%:{}/metrics", ports::GATEWAY_HTTP),
+    let scheme = if tls { "https" } else { "http" };
+    let mut instance = json!({
+        "openmetrics_endpoint": format!("{scheme}://%%host%%:{}/metrics", ports::GATEWAY_HTTP),
         "namespace": "",
         "histogram_buckets_as_distributions": true,
         "collect_counters_with_distributions": true,
@@ -68,6 +69,10 @@ pub(super) fn gateway() -> BTreeMap<String, String> {
         "rename_labels": {"namespace": "cache"},
         "metrics": [names],
     });
+    if tls {
+        // The Agent does not have the authority's certificate, and calls by addresses.
+        instance["tls_verify"] = json!(false);
+    }
     annotations("endpoints", "openmetrics", instance)
 }
 

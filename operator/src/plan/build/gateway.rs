@@ -22,6 +22,7 @@ use super::{
     secrets,
 };
 use crate::plan::{
+    certificates::{CERTIFICATE_KEY, PRIVATE_KEY},
     credentials::{API_KEY_KEY, Credentials, PASSWORD_KEY},
     names::{self, Component},
     pipeline::{Pipeline, Scale, SecretUser, Sizing},
@@ -30,6 +31,8 @@ use crate::plan::{
 /// Name of the container and of its port.
 const CONTAINER: &str = "gateway";
 pub(super) const PORT: &str = "http";
+/// The annotation of pods by which a Prometheus knows that it is to speak TLS; the chart's monitors go by it.
+const SCHEME: (&str, &str) = ("prometheus.io/scheme", "https");
 /// The role of gateways that leave the documents to workers.
 const API: &str = "api";
 /// Seconds that a gateway still serves after it was told to end, until no Service sends to it any more.
@@ -52,7 +55,8 @@ fn config_file(pipeline: &Pipeline) -> String {
 
 /// Where the gateway is reached inside the cluster.
 pub fn endpoint(pipeline: &Pipeline) -> String {
-    format!("http://{}.{}.svc:{}", names::gateway(&pipeline.name), pipeline.namespace, ports::GATEWAY_HTTP)
+    let scheme = if pipeline.gateway.tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{}.{}.svc:{}", names::gateway(&pipeline.name), pipeline.namespace, ports::GATEWAY_HTTP)
 }
 
 /// The selector of the gateways' pods as text, for the scale subresource.
@@ -64,7 +68,7 @@ pub fn selector(pipeline: &Pipeline) -> String {
 /// The address of all gateways.
 pub fn service(pipeline: &Pipeline) -> Service {
     let mut metadata = meta::owned(pipeline, names::gateway(&pipeline.name), Component::Gateway);
-    metadata.annotations = Some(datadog::gateway());
+    metadata.annotations = Some(datadog::gateway(pipeline.gateway.tls.is_some()));
     Service {
         metadata,
         spec: Some(ServiceSpec {
@@ -74,6 +78,8 @@ pub fn service(pipeline: &Pipeline) -> Service {
                 port: i32::from(ports::GATEWAY_HTTP),
                 target_port: Some(IntOrString::String(PORT.to_owned())),
                 protocol: Some("TCP".to_owned()),
+                // By which some Ingress controllers and meshes know what to speak.
+                app_protocol: pipeline.gateway.tls.as_ref().map(|_| "https".to_owned()),
                 ..ServicePort::default()
             }]),
             ..ServiceSpec::default()
@@ -128,7 +134,7 @@ pub(super) fn serving(pipeline: &Pipeline, credentials: &Credentials, serving: S
     let Credentials { superuser: _, owner: _, application, replication: _, valkey, api_key, certificates } = credentials;
     // What is not managed has no password kept anywhere, so it is another one each time.
     let mut secrets = Vec::new();
-    secrets.extend(pipeline.own_postgres().is_some().then_some(application));
+    secrets.extend(pipeline.own_postgres().is_some().then_some(&application.password));
     secrets.extend(pipeline.managed_cache().is_some().then_some(valkey));
     secrets.push(api_key);
     let component = serving.component;
@@ -138,7 +144,11 @@ pub(super) fn serving(pipeline: &Pipeline, credentials: &Credentials, serving: S
         // The gateway reads at its start where they are.
         hashes.push(("replicas", names::hash(secrets::replica_hosts(pipeline).iter().map(String::as_str))));
     }
-    let template = pod::template(pipeline, component, &hashes, pod_spec(pipeline, &serving));
+    let mut template = pod::template(pipeline, component, &hashes, pod_spec(pipeline, &serving));
+    if pipeline.gateway.tls.is_some() {
+        let annotations = template.metadata.get_or_insert_default().annotations.get_or_insert_default();
+        annotations.insert(SCHEME.0.to_owned(), SCHEME.1.to_owned());
+    }
     Deployment {
         metadata: meta::owned(pipeline, serving.name, component),
         spec: Some(DeploymentSpec {
@@ -165,9 +175,21 @@ fn pod_spec(pipeline: &Pipeline, serving: &Serving<'_>) -> PodSpec {
         mounted.push(file.mounted());
         variables.extend(file.variable());
     }
+    if pipeline.gateway.tls.is_some() {
+        let secret = names::certificate_secret(&pipeline.name, Component::Gateway);
+        mounted.push(pod::secret_folder(names::CERTIFICATE_FOLDER, secret, &[CERTIFICATE_KEY, PRIVATE_KEY]));
+    }
     variables.extend(traced_as(pipeline));
     mounted.push(pod::scratch());
     let (volumes, mounts) = pod::split(mounted);
+    let probe = |pace: Pace, path| {
+        let mut probe = pace.http(path, PORT);
+        // Whoever probes does not look at the certificate.
+        if let Some(get) = probe.http_get.as_mut().filter(|_| pipeline.gateway.tls.is_some()) {
+            get.scheme = Some("HTTPS".to_owned());
+        }
+        Some(probe)
+    };
     let container = Container {
         args: Some(arguments(serving.roles)),
         env: Some(variables),
@@ -176,9 +198,9 @@ fn pod_spec(pipeline: &Pipeline, serving: &Serving<'_>) -> PodSpec {
             ..Lifecycle::default()
         }),
         // The model is loaded before the port opens.
-        startup_probe: Some(Pace { period_seconds: 1, timeout_seconds: 1, failures: 120 }.http("/livez", PORT)),
-        liveness_probe: Some(Pace { period_seconds: 10, timeout_seconds: 5, failures: 6 }.http("/livez", PORT)),
-        readiness_probe: Some(Pace { period_seconds: 3, timeout_seconds: 3, failures: 2 }.http("/readyz", PORT)),
+        startup_probe: probe(Pace { period_seconds: 1, timeout_seconds: 1, failures: 120 }, "/livez"),
+        liveness_probe: probe(Pace { period_seconds: 10, timeout_seconds: 5, failures: 6 }, "/livez"),
+        readiness_probe: probe(Pace { period_seconds: 3, timeout_seconds: 3, failures: 2 }, "/readyz"),
         ports: Some(vec![pod::port(PORT, ports::GATEWAY_HTTP)]),
         volume_mounts: Some(mounts),
         ..pod::container(CONTAINER, &pipeline.gateway.image, serving.resources)

@@ -11,9 +11,10 @@ use ragline_crds::spec::Quantity;
 use super::{
     gateway, meta,
     pod::{self, GATEWAY_USER},
-    secret_files::{self, OwnedFile, generated},
+    secret_files::{self, OwnedFile, generated, generated_key},
 };
 use crate::plan::{
+    credentials::{Login, NEXT_URL_KEY},
     names::{self, Component},
     pipeline::{Pipeline, SecretUser, Sizing},
     quantity::MIB,
@@ -21,10 +22,13 @@ use crate::plan::{
 
 const MIGRATE: &[&str] = &["migrate"];
 const INDEX: &[&str] = &["index", "run"];
+const RETIRE: [&str; 2] = ["roles", "retire"];
 /// Tries after the first; Kubernetes doubles the pause between them from ten seconds on.
 const RETRIES: i32 = 5;
 /// Seconds that the migrations may take.
 const MIGRATE_SECONDS: i64 = 3_600;
+/// Seconds that making or locking out a role may take; what goes before has migrated everything.
+const ROLES_SECONDS: i64 = 600;
 /// Seconds that building an index may take; a million vectors take hours.
 const INDEX_SECONDS: i64 = 86_400;
 
@@ -51,6 +55,23 @@ pub fn index(pipeline: &Pipeline, cause: &str) -> Job {
     let name = &pipeline.name;
     let secrets = [generated("owner", names::owner_secret(name), env::DATABASE_OWNER_URL)];
     job(pipeline, Component::Index, names::index_job(name, &hash), INDEX, &secrets, INDEX_SECONDS)
+}
+
+/// A Job that makes the other login role, with the password that is to come, or gives it that password and its rights.
+pub fn make_role(pipeline: &Pipeline, job_name: String) -> Job {
+    let name = &pipeline.name;
+    let secrets = [
+        generated("bootstrap", names::superuser_secret(name), env::DATABASE_BOOTSTRAP_URL),
+        generated("owner", names::owner_secret(name), env::DATABASE_OWNER_URL),
+        generated_key("application", names::application_secret(name), NEXT_URL_KEY, env::DATABASE_URL),
+    ];
+    job(pipeline, Component::Schema, job_name, MIGRATE, &secrets, ROLES_SECONDS)
+}
+
+/// A Job that locks a login role out.
+pub fn retire_role(pipeline: &Pipeline, job_name: String, login: Login) -> Job {
+    let secrets = [generated("bootstrap", names::superuser_secret(&pipeline.name), env::DATABASE_BOOTSTRAP_URL)];
+    job(pipeline, Component::Schema, job_name, &[RETIRE[0], RETIRE[1], login.name()], &secrets, ROLES_SECONDS)
 }
 
 fn hash(pipeline: &Pipeline, arguments: &[&str], cause: &str) -> String {

@@ -1,6 +1,7 @@
 //! Builds the objects of a pipeline. Total: a checked pipeline always gives objects, the same for the same input.
 
 pub mod autoscaler;
+pub mod certificate;
 pub mod cloud_native_pg;
 mod datadog;
 mod foreign;
@@ -24,12 +25,16 @@ use super::{
     credentials::Credentials,
     objects::{Desired, Object, Objects, Step},
     pipeline::{Pipeline, Postgres},
+    rotation,
 };
 
 /// All objects that the pipeline needs at all times. Index Jobs come and go: [`jobs::index`].
 pub fn build(pipeline: &Pipeline, credentials: &Credentials) -> Objects<Desired> {
     let mut objects: Vec<(Step, Object)> = Vec::new();
     let mut add = |step: Step, object: Object| objects.push((step, object));
+    for certificate in certificate::certificates(pipeline) {
+        add(Step::Issue, certificate.into());
+    }
     for secret in secrets::secrets(pipeline, credentials) {
         add(Step::Data, secret.into());
     }
@@ -43,7 +48,7 @@ pub fn build(pipeline: &Pipeline, credentials: &Credentials) -> Objects<Desired>
     if let Some(postgres) = pipeline.managed_postgres() {
         add(Step::Data, postgres::config_map(pipeline, postgres).into());
         add(Step::Data, postgres::headless_service(pipeline).into());
-        add(Step::Data, postgres::service(pipeline).into());
+        add(Step::Data, postgres::service(pipeline, credentials.application.login).into());
     }
     if pipeline.replicated_postgres().is_some() {
         add(Step::Data, replica::service(pipeline).into());
@@ -68,6 +73,10 @@ pub fn build(pipeline: &Pipeline, credentials: &Credentials) -> Objects<Desired>
         add(Step::Data, valkey::deployment(pipeline, cache, credentials).into());
     }
     add(Step::Schema, jobs::schema(pipeline).into());
+    // Only once the schema is there, on which it grants rights.
+    if let Some(job) = rotation::making_job(pipeline, &credentials.application) {
+        add(Step::Serve, job.into());
+    }
     if let Some(budget) = gateway::disruption_budget(pipeline) {
         add(Step::Serve, budget.into());
     }

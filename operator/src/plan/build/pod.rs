@@ -170,6 +170,15 @@ impl SecretFile<'_> {
     }
 }
 
+/// A folder with several values of a Secret, which change all at once: a certificate must fit its key.
+pub(super) fn secret_folder(name: &str, secret: String, keys: &[&str]) -> Mounted {
+    let one = SecretFile { name, secret: &secret, key: keys[0] }.mounted();
+    let item = |key: &&str| KeyToPath { key: (*key).to_owned(), path: (*key).to_owned(), mode: None };
+    let items = Some(keys.iter().map(item).collect());
+    let source = one.volume.secret.map(|source| SecretVolumeSource { items, ..source });
+    Mounted { volume: Volume { secret: source, ..one.volume }, mount: one.mount }
+}
+
 /// A mount of a volume that is declared elsewhere.
 pub(super) fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
     VolumeMount {

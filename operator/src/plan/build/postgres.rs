@@ -15,6 +15,7 @@ use k8s_openapi::{
 };
 use ragline_config::ports;
 use ragline_crds::spec::DeletionPolicy;
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::{
@@ -23,7 +24,8 @@ use super::{
     postgres_settings as settings, replica, secrets,
 };
 use crate::plan::{
-    credentials::{Credentials, PASSWORD_KEY},
+    certificates::{AUTHORITY_KEY, CERTIFICATE_KEY, PRIVATE_KEY},
+    credentials::{Credentials, Login, PASSWORD_KEY, USER_KEY},
     names::{self, Component},
     pipeline::{ManagedPostgres, Pipeline},
     quantity::MIB,
@@ -54,11 +56,24 @@ pub fn config_map(pipeline: &Pipeline, postgres: &ManagedPostgres) -> ConfigMap 
 pub(super) fn files(pipeline: &Pipeline, postgres: &ManagedPostgres) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("postgresql.conf", settings::file(pipeline, postgres)),
-        ("pg_hba.conf", include_str!("files/pg_hba.conf").to_owned()),
+        ("pg_hba.conf", callers(postgres)),
         ("start.sh", include_str!("files/postgres_start.sh").to_owned()),
         ("ready.sh", include_str!("files/postgres_ready.sh").to_owned()),
         ("stop.sh", include_str!("files/postgres_stop.sh").to_owned()),
     ])
+}
+
+/// Who may connect, and how.
+fn callers(postgres: &ManagedPostgres) -> String {
+    let file = include_str!("files/pg_hba.conf");
+    if postgres.tls.is_some() { file.replace("\nhost ", "\nhostssl ") } else { file.to_owned() }
+}
+
+/// The certificate that a PostgreSQL serves with, if it does. The probe has it read again when it changes.
+pub(super) fn certificate(pipeline: &Pipeline, postgres: &ManagedPostgres, component: Component) -> Option<Mounted> {
+    let secret = names::certificate_secret(&pipeline.name, component);
+    let keys = [CERTIFICATE_KEY, PRIVATE_KEY, AUTHORITY_KEY];
+    postgres.tls.as_ref().map(|_| pod::secret_folder(names::CERTIFICATE_FOLDER, secret, &keys))
 }
 
 /// The Service that gives the pod its name.
@@ -75,12 +90,16 @@ pub fn headless_service(pipeline: &Pipeline) -> Service {
 }
 
 /// The Service that clients use.
-pub fn service(pipeline: &Pipeline) -> Service {
+pub fn service(pipeline: &Pipeline, login: Login) -> Service {
     let mut metadata = meta::owned(pipeline, names::postgres(&pipeline.name), Component::Postgres);
-    let instance = json!({
-        "host": "%%host%%", "port": ports::POSTGRES, "dbname": secrets::DATABASE, "username": secrets::APPLICATION,
+    let mut instance = json!({
+        "host": "%%host%%", "port": ports::POSTGRES, "dbname": secrets::DATABASE, "username": login.name(),
         "password": "%%env_POSTGRES_PASSWORD%%",
     });
+    if pipeline.has_postgres_tls() {
+        // The agent does not have the authority's certificate.
+        instance["ssl"] = json!("require");
+    }
     metadata.annotations = Some(datadog::service("postgres", instance));
     Service { metadata, spec: Some(service_spec(pipeline, Component::Postgres)), ..Service::default() }
 }
@@ -103,11 +122,10 @@ pub(super) fn service_spec(pipeline: &Pipeline, component: Component) -> Service
 pub fn stateful_set(pipeline: &Pipeline, postgres: &ManagedPostgres, credentials: &Credentials) -> StatefulSet {
     let Credentials { superuser, owner, application, replication, valkey: _, api_key: _, certificates: _ } = credentials;
     let files = files(pipeline, postgres);
-    let hashes = [
-        ("config", names::hash(files.values().map(String::as_str))),
-        // The start command sets the passwords, so a new one takes a new start.
-        ("secrets", Credentials::hash(&[superuser, owner, application, replication])),
-    ];
+    // The start command sets the passwords, so a new one takes a new start; but for the application's, where roles take turns.
+    let passwords = [superuser, owner, replication].map(|password| password.expose_secret());
+    let secrets = names::hash(passwords.into_iter().chain([application.origin.as_str()]));
+    let hashes = [("config", names::hash(files.values().map(String::as_str))), ("secrets", secrets)];
     let whenever = match pipeline.deletion_policy {
         DeletionPolicy::Retain => "Retain",
         DeletionPolicy::Delete => "Delete",
@@ -165,16 +183,19 @@ fn pod_spec(pipeline: &Pipeline, postgres: &ManagedPostgres) -> PodSpec {
     let (superuser, owner) = (names::superuser_secret(name), names::owner_secret(name));
     let (application, replication) = (names::application_secret(name), names::replication_secret(name));
     let password = |name, secret| SecretFile { name, secret, key: PASSWORD_KEY }.mounted();
-    let (volumes, mut mounts) = pod::split(vec![
+    let mut mounted = vec![
         pod::config(names::postgres_config(name), CONFIG),
         password("superuser", &superuser),
         password("owner", &owner),
         password("application", &application),
+        SecretFile { name: "application-user", secret: &application, key: USER_KEY }.mounted(),
         password("replication", &replication),
         pod::scratch(),
         pod::empty("socket", "/var/run/postgresql"),
         shared_memory(postgres),
-    ]);
+    ];
+    mounted.extend(certificate(pipeline, postgres, Component::Postgres));
+    let (volumes, mut mounts) = pod::split(mounted);
     mounts.push(pod::mount(names::POSTGRES_VOLUME, VOLUME, false));
     let script = |name: &str| format!("{CONFIG}/{name}");
     let ready = script("ready.sh");
@@ -199,4 +220,39 @@ fn pod_spec(pipeline: &Pipeline, postgres: &ManagedPostgres) -> PodSpec {
         ..pod::container(CONTAINER, &postgres.image, &postgres.resources)
     };
     PodSpec { termination_grace_period_seconds: Some(120), ..pod::pod(DATA_USER, names::postgres(name), container, volumes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use ragline_crds::RagPipeline;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::plan::{pipeline::Defaults, validate::validate};
+
+    fn pipeline(managed: &Value) -> Pipeline {
+        let spec = serde_json::from_value(json!({"postgres": {"managed": managed}})).unwrap();
+        validate(&RagPipeline::new("a", spec), &Defaults::of_tests()).unwrap()
+    }
+
+    #[test]
+    fn with_tls_nobody_is_let_in_from_elsewhere_without() {
+        let pipeline = pipeline(&json!({"tls": {"enabled": true}}));
+        let files = files(&pipeline, pipeline.managed_postgres().unwrap());
+        let rules: Vec<_> = files["pg_hba.conf"].lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(
+            rules.len() > 4 && rules.iter().all(|rule| rule.starts_with("local ") || rule.starts_with("hostssl ")),
+            "{rules:?}"
+        );
+        assert!(files["postgresql.conf"].contains("ssl_key_file = '/etc/ragline/secrets/certificate/tls.key'"));
+    }
+
+    #[test]
+    fn without_tls_there_is_no_certificate() {
+        let pipeline = pipeline(&json!({"tls": {"enabled": false}}));
+        let postgres = pipeline.managed_postgres().unwrap();
+        let files = files(&pipeline, postgres);
+        assert!(!files["postgresql.conf"].contains("ssl") && !files["pg_hba.conf"].contains("hostssl"));
+        assert!(certificate(&pipeline, postgres, Component::Postgres).is_none());
+    }
 }

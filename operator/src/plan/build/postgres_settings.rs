@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use ragline_config::ports;
+use ragline_config::{paths, ports};
 
 use crate::plan::{
+    certificates::{CERTIFICATE_KEY, PRIVATE_KEY},
+    names,
     pipeline::{ManagedPostgres, Pipeline},
     quantity::{self, MIB},
 };
@@ -87,6 +89,14 @@ pub(super) fn file(pipeline: &Pipeline, postgres: &ManagedPostgres) -> String {
         ("log_timezone", "UTC".to_owned()),
         ("timezone", "UTC".to_owned()),
     ]);
+    let file = |key: &str| format!("{}/{}/{key}", paths::SECRETS_DIR, names::CERTIFICATE_FOLDER);
+    if postgres.tls.is_some() {
+        settings.extend([
+            ("ssl", "on".to_owned()),
+            ("ssl_cert_file", file(CERTIFICATE_KEY)),
+            ("ssl_key_file", file(PRIVATE_KEY)),
+        ]);
+    }
     for (name, value) in &postgres.parameters {
         settings.insert(name, value.clone());
     }

@@ -96,13 +96,15 @@ pub fn stateful_set(pipeline: &Pipeline, postgres: &ManagedPostgres, credentials
 fn pod_spec(pipeline: &Pipeline, postgres: &ManagedPostgres) -> PodSpec {
     let name = &pipeline.name;
     let password = names::replication_secret(name);
-    let (volumes, mut mounts) = pod::split(vec![
+    let mut mounted = vec![
         pod::config(names::postgres_config(name), CONFIG),
         SecretFile { name: "replication", secret: &password, key: PASSWORD_KEY }.mounted(),
         pod::scratch(),
         pod::empty("socket", "/var/run/postgresql"),
         postgres::shared_memory(postgres),
-    ]);
+    ];
+    mounted.extend(postgres::certificate(pipeline, postgres, Component::Replica));
+    let (volumes, mut mounts) = pod::split(mounted);
     mounts.push(pod::mount(names::POSTGRES_VOLUME, VOLUME, false));
     let script = |name: &str| format!("{CONFIG}/{name}");
     let (ready, alive, stop) = (script("ready.sh"), script("replica_alive.sh"), script("stop.sh"));

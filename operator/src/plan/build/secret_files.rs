@@ -42,14 +42,16 @@ pub(super) fn generated_key(folder: &'static str, secret: String, key: &str, var
     OwnedFile { key: key.to_owned(), ..generated(folder, secret, variable) }
 }
 
-/// The certificate that CloudNativePG's PostgreSQL is known by.
+/// The certificate of the authority that PostgreSQL is known by: CloudNativePG's, or the pipeline's own.
 pub(super) fn database_ca(pipeline: &Pipeline) -> Option<OwnedFile> {
-    matches!(pipeline.postgres, Postgres::CloudNativePg { .. }).then(|| OwnedFile {
-        folder: names::DATABASE_CA_FOLDER,
-        secret: names::cloud_native_pg_ca(&pipeline.name),
-        key: names::CLOUD_NATIVE_PG_CA_KEY.to_owned(),
-        variable: None,
-    })
+    let name = &pipeline.name;
+    let secret = match &pipeline.postgres {
+        Postgres::CloudNativePg { .. } => names::cloud_native_pg_ca(name),
+        Postgres::Managed(postgres) if postgres.tls.is_some() => names::certificate_secret(name, Component::Postgres),
+        Postgres::Managed(_) | Postgres::External { .. } => return None,
+    };
+    let key = certificates::AUTHORITY_KEY.to_owned();
+    Some(OwnedFile { folder: names::DATABASE_CA_FOLDER, secret, key, variable: None })
 }
 
 /// The certificate of the pipeline's own authority, where the managed Valkey is known by it.

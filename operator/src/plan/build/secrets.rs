@@ -9,7 +9,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::meta;
 use crate::plan::{
     certificates::{AUTHORITY_KEY, CERTIFICATE_KEY, Certificates, PRIVATE_KEY, Pair},
-    credentials::{API_KEY_KEY, Credentials, PASSWORD_KEY},
+    credentials::{
+        API_KEY_KEY, Application, Credentials, NEXT_PASSWORD_KEY, NEXT_URL_KEY, ORIGIN_KEY, PASSWORD_KEY, ROTATION_KEY, USER_KEY,
+    },
     names::{self, Component},
     pipeline::{Pipeline, Postgres},
 };
@@ -20,8 +22,6 @@ pub const DATABASE: &str = "ragline";
 pub const SUPERUSER: &str = "postgres";
 /// The role that owns the tables.
 pub const OWNER: &str = "ragline_owner";
-/// The role that the gateway serves with.
-pub const APPLICATION: &str = "ragline_app";
 
 /// The role that read replicas copy the primary with; `pg_hba.conf` and the scripts know it too.
 pub const REPLICATION: &str = "ragline_replication";
@@ -35,17 +35,13 @@ pub fn secrets(pipeline: &Pipeline, credentials: &Credentials) -> Vec<Secret> {
     if pipeline.managed_postgres().is_some() {
         secrets.push(role(pipeline, names::superuser_secret(name), SUPERUSER, env::DATABASE_BOOTSTRAP_URL, superuser));
         // Also without read replicas, so that the first one finds the primary as it is.
-        let data = [("username", REPLICATION.to_owned()), (PASSWORD_KEY, replication.expose_secret().to_owned())];
+        let data = [(USER_KEY, REPLICATION.to_owned()), (PASSWORD_KEY, replication.expose_secret().to_owned())];
         secrets.push(secret(pipeline, names::replication_secret(name), Component::Postgres, data));
     }
     if pipeline.own_postgres().is_some() {
         secrets.extend([
             role(pipeline, names::owner_secret(name), OWNER, env::DATABASE_OWNER_URL, owner),
-            with_replicas(
-                pipeline,
-                role(pipeline, names::application_secret(name), APPLICATION, env::DATABASE_URL, application),
-                application,
-            ),
+            application_secret(pipeline, application),
         ]);
     }
     if pipeline.managed_cache().is_some() {
@@ -58,7 +54,8 @@ pub fn secrets(pipeline: &Pipeline, credentials: &Credentials) -> Vec<Secret> {
 
 /// The authority's, which no pod mounts, and one for each part. They go with the pipeline: nothing that is kept needs them.
 fn certificate_secrets(pipeline: &Pipeline, certificates: &Certificates) -> Vec<Secret> {
-    let Certificates { authority: Some(authority), parts } = certificates else { return Vec::new() };
+    // What cert-manager issues is its own to keep.
+    let Certificates { authority: Some(authority), parts, issued: _ } = certificates else { return Vec::new() };
     let of = |name: String, part: Component, pair: &Pair, more: Option<(&str, String)>| {
         let Pair { certificate, key } = pair;
         let data = [(CERTIFICATE_KEY, certificate.clone()), (PRIVATE_KEY, key.expose_secret().to_owned())];
@@ -93,27 +90,44 @@ pub(super) fn replica_hosts(pipeline: &Pipeline) -> Vec<String> {
     }
 }
 
-/// The Secret of the role that searches, with the URLs of the read replicas, where there are any.
-fn with_replicas(pipeline: &Pipeline, mut secret: Secret, password: &SecretString) -> Secret {
-    let hosts = replica_hosts(pipeline);
-    if !hosts.is_empty() {
-        let password = password.expose_secret();
-        let url = |host: String| format!("postgresql://{APPLICATION}:{password}@{host}:{}/{DATABASE}", ports::POSTGRES);
-        let urls = hosts.into_iter().map(url).collect::<Vec<_>>().join(",");
-        secret.data.get_or_insert_default().insert(env::DATABASE_REPLICA_URLS.to_owned(), ByteString(urls.into_bytes()));
+/// The Secret of the role that the gateways log in with: its URLs, those of the read replicas too where there are any, and how far
+/// its rotations are.
+fn application_secret(pipeline: &Pipeline, application: &Application) -> Secret {
+    let Application { login, password, next, rotation, origin } = application;
+    let mut secret = role(pipeline, names::application_secret(&pipeline.name), login.name(), env::DATABASE_URL, password);
+    let mut more = Vec::new();
+    let urls = replica_hosts(pipeline).into_iter().map(|host| url(login.name(), password, &host)).collect::<Vec<_>>();
+    if !urls.is_empty() {
+        more.push((env::DATABASE_REPLICA_URLS, urls.join(",")));
     }
+    if let Some(next) = next {
+        more.push((NEXT_PASSWORD_KEY, next.expose_secret().to_owned()));
+        more.push((NEXT_URL_KEY, url(login.other().name(), next, &primary(pipeline))));
+    }
+    if let Some(rotation) = rotation {
+        more.extend([(ROTATION_KEY, rotation.clone()), (ORIGIN_KEY, origin.clone())]);
+    }
+    secret.data.get_or_insert_default().extend(bytes(more));
     secret
+}
+
+/// The host of the primary.
+fn primary(pipeline: &Pipeline) -> String {
+    let by_cloud_native_pg = matches!(pipeline.postgres, Postgres::CloudNativePg { .. });
+    let host = if by_cloud_native_pg { names::cloud_native_pg_primary(&pipeline.name) } else { names::postgres(&pipeline.name) };
+    format!("{host}.{}", pipeline.namespace)
+}
+
+fn url(user: &str, password: &SecretString, host: &str) -> String {
+    format!("postgresql://{user}:{}@{host}:{}/{DATABASE}", password.expose_secret(), ports::POSTGRES)
 }
 
 /// A role of the database: who, with what, and where, the last under the name of the variable that takes it.
 fn role(pipeline: &Pipeline, name: String, user: &str, url_key: &str, password: &SecretString) -> Secret {
-    let password = password.expose_secret();
-    let by_cloud_native_pg = matches!(pipeline.postgres, Postgres::CloudNativePg { .. });
-    let host = if by_cloud_native_pg { names::cloud_native_pg_primary(&pipeline.name) } else { names::postgres(&pipeline.name) };
-    let url = format!("postgresql://{user}:{password}@{host}.{}:{}/{DATABASE}", pipeline.namespace, ports::POSTGRES);
-    let data = [("username", user.to_owned()), (PASSWORD_KEY, password.to_owned()), (url_key, url)];
+    let url = url(user, password, &primary(pipeline));
+    let data = [(USER_KEY, user.to_owned()), (PASSWORD_KEY, password.expose_secret().to_owned()), (url_key, url)];
     let secret = secret(pipeline, name, Component::Postgres, data);
-    if !by_cloud_native_pg {
+    if !matches!(pipeline.postgres, Postgres::CloudNativePg { .. }) {
         return secret;
     }
     // CloudNativePG takes passwords from Secrets of this type.

@@ -48,7 +48,7 @@ fn settings(cache: &ManagedCache) -> String {
     let max_memory = cache.max_memory_bytes.to_string();
     let settings = [
         ("bind", "* -::*"),
-        ("port", if cache.tls { "0" } else { &port }),
+        ("port", if cache.tls.is_some() { "0" } else { &port }),
         ("dir", "/tmp"),
         ("maxmemory", &max_memory),
         ("maxmemory-policy", "allkeys-lru"),
@@ -67,7 +67,7 @@ fn settings(cache: &ManagedCache) -> String {
         ("tls-auth-clients", "no"),
     ];
     let mut file = "# Written by the operator.\n".to_owned();
-    for (name, value) in settings.into_iter().chain(tls.into_iter().filter(|_| cache.tls)) {
+    for (name, value) in settings.into_iter().chain(tls.into_iter().filter(|_| cache.tls.is_some())) {
         writeln!(file, "{name} {value}").expect("text takes text");
     }
     file
@@ -132,7 +132,7 @@ fn pod_spec(pipeline: &Pipeline, cache: &ManagedCache) -> PodSpec {
         // The public image declares a volume here; nothing is written to it.
         pod::empty("data", "/data"),
     ];
-    if cache.tls {
+    if cache.tls.is_some() {
         let files = [CERTIFICATE_KEY, PRIVATE_KEY].map(|key| SecretFile { secret: &certificate, ..certificate_file(key) });
         mounted.extend(files.map(|file| file.mounted()));
     }

@@ -123,6 +123,7 @@ pub(super) fn reconciling(pipeline: &Pipeline, observed: &Observed) -> Judgement
     let cache_rolls = pipeline.managed_cache().is_some() && observed.cache.as_ref().is_none_or(rolling);
     let gateway_rolls = observed.gateway.as_ref().is_none_or(rolling);
     let what = match step {
+        Step::Issue => "Certificates are waited for.",
         Step::Data if pipeline.own_postgres().is_none() => "The database is waited for.",
         Step::Data => "PostgreSQL is coming up.",
         Step::Schema => "The schema is being brought up to date.",
@@ -130,6 +131,7 @@ pub(super) fn reconciling(pipeline: &Pipeline, observed: &Observed) -> Judgement
         Step::Serve if replicas_roll => "The read replicas are being rolled out.",
         Step::Serve if cache_rolls => "Valkey is being rolled out.",
         Step::Serve if gateway_rolls => "The gateways are being rolled out.",
+        Step::Serve if observed.rotation.is_under_way() => "The password of the application is being changed.",
         Step::Serve => return Judgement::new(Truth::False, Reason::UpToDate, "The cluster is what the spec says."),
     };
     Judgement::new(Truth::True, Reason::Progressing, what)

@@ -66,7 +66,9 @@ fn answers(name: &str, available: i32, wanted: u32) -> Judgement {
 
 /// What the gateways wait for before they are made at all.
 fn waiting(pipeline: &Pipeline, observed: &Observed) -> Judgement {
-    let (reason, message) = if observed::secret_problem(pipeline, observed).is_some() {
+    let (reason, message) = if !observed.unissued.is_empty() {
+        (Reason::WaitingForSecrets, "The gateways wait for a certificate of cert-manager's.")
+    } else if observed::secret_problem(pipeline, observed).is_some() {
         (Reason::WaitingForSecrets, "The gateways wait for a Secret that the spec names.")
     } else if observed.schema_applied() {
         (Reason::Provisioning, "The gateways are about to start.")

@@ -1,6 +1,7 @@
 //! Says what is to be said of a pipeline, after every outcome. A transition time moves only with its status, and a count only
 //! when it has moved enough, so a pipeline at rest is written nothing.
 
+mod certificates;
 mod conditions;
 mod gateway;
 mod index;

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use ragline_crds::Reason;
 
 use super::{
-    Facts,
+    Facts, certificates,
     judgement::{Judgement, Truth},
     pods::{self, Trouble},
 };
@@ -16,6 +16,9 @@ use crate::plan::{
 
 /// Whether all Secrets are there that the spec names.
 pub(super) fn secrets(pipeline: &Pipeline, observed: &Observed) -> Judgement {
+    if let Some(judgement) = certificates::unissued(observed) {
+        return judgement;
+    }
     match observed::secret_problem(pipeline, observed) {
         None if pipeline.secrets.is_empty() => Judgement::new(Truth::True, Reason::Resolved, "The spec names no Secret."),
         None => Judgement::new(Truth::True, Reason::Resolved, "All Secrets that the spec names are there."),

@@ -12,6 +12,7 @@ use ragline_crds::{
 };
 
 use super::{Problem, Problems, cache, identity, providers, secrets, tracing};
+use crate::plan::certificates::{CERTIFICATE_KEY, PRIVATE_KEY};
 
 /// Overwrites `$to.$field` where the spec names it.
 macro_rules! take {
@@ -30,6 +31,7 @@ macro_rules! take_seconds {
 pub(super) fn config(spec: &RagPipelineSpec, name: &str, problems: &mut Problems) -> Config {
     let mut config = Config::default();
     database(spec, &mut config);
+    server(spec, &mut config);
     cache::cache(spec, name, &mut config, problems);
     embedding(spec.embedding.as_ref(), &mut config, problems);
     generation(spec.generation.as_ref(), &mut config, problems);
@@ -178,20 +180,29 @@ fn rerank(spec: Option<&spec::Rerank>, config: &mut Config, problems: &mut Probl
     }
 }
 
+fn server(spec: &RagPipelineSpec, config: &mut Config) {
+    let tls = spec.gateway.as_ref().and_then(|gateway| gateway.tls.as_ref());
+    if tls.and_then(|tls| tls.enabled).unwrap_or_default() {
+        config.server.tls_certificate_file = Some(secrets::own_certificate(CERTIFICATE_KEY));
+        config.server.tls_key_file = Some(secrets::own_certificate(PRIVATE_KEY));
+    }
+}
+
 fn database(spec: &RagPipelineSpec, config: &mut Config) {
-    if spec.postgres.as_ref().is_some_and(|postgres| postgres.cloud_native_pg.is_some()) {
+    let spec::Postgres { managed, cloud_native_pg, external } = spec.postgres.clone().unwrap_or_default();
+    let over_tls = managed.is_some_and(|managed| managed.tls.is_some_and(|tls| tls.enabled.unwrap_or_default()));
+    if cloud_native_pg.is_some() || over_tls {
         config.database.tls_mode = TlsMode::VerifyFull;
-        config.database.tls_ca_file = Some(secrets::cloud_native_pg_ca());
+        config.database.tls_ca_file = Some(secrets::own_database_ca());
         return;
     }
-    let Some(external) = spec.postgres.as_ref().and_then(|postgres| postgres.external.as_ref()) else {
-        // The managed PostgreSQL has no certificate.
+    let Some(external) = external else {
         config.database.tls_mode = TlsMode::Disable;
         return;
     };
     let spec::ExternalPostgres { secret_name: _, port: _, schema, tls_mode, ca_secret_ref } = external;
     if let Some(schema) = schema {
-        config.database.schema.clone_from(schema);
+        config.database.schema = schema;
     }
     config.database.tls_mode = match tls_mode.unwrap_or_default() {
         spec::TlsMode::Disable => TlsMode::Disable,

@@ -15,7 +15,7 @@ const CPU_PERCENT: u32 = 80;
 const BOUND: u32 = 50;
 
 pub(super) fn gateway(spec: &RagPipelineSpec, defaults: &Defaults, problems: &mut Problems) -> Gateway {
-    let spec::Gateway { image, replicas, autoscaling, resources, ingress, route } = spec.gateway.clone().unwrap_or_default();
+    let spec::Gateway { image, replicas, autoscaling, resources, ingress, route, tls } = spec.gateway.clone().unwrap_or_default();
     problems.require(
         replicas.is_none() || autoscaling.is_none(),
         "spec.gateway",
@@ -27,7 +27,8 @@ pub(super) fn gateway(spec: &RagPipelineSpec, defaults: &Defaults, problems: &mu
         Some(autoscaling) => Scale::Automatic(automatic(&autoscaling, problems)),
     };
     let resources = sizing::sizing("spec.gateway.resources", resources, &GATEWAY, problems);
-    Gateway { image: image.unwrap_or_else(|| defaults.gateway_image.clone()), scale, resources, ingress, route }
+    let tls = super::tls(tls);
+    Gateway { image: image.unwrap_or_else(|| defaults.gateway_image.clone()), scale, resources, ingress, route, tls }
 }
 
 fn automatic(autoscaling: &spec::Autoscaling, problems: &mut Problems) -> Autoscaling {

@@ -35,6 +35,10 @@ fn storage(storage: Value) -> Value {
     json!({"postgres": {"managed": {"storage": storage}}})
 }
 
+fn tls(tls: Value) -> Value {
+    json!({"postgres": {"managed": {"tls": tls}}, "cache": {"managed": {"tls": tls}}, "gateway": {"tls": tls}})
+}
+
 fn resources(limits: Value) -> Value {
     json!({"gateway": {"resources": {"limits": limits}}})
 }
@@ -120,6 +124,15 @@ pub(super) fn cases() -> Vec<Case> {
             json!({"postgres": {"managed": {}}}),
             Taken,
         ),
+        new(
+            "TLS with certificates of an issuer",
+            tls(json!({"enabled": true, "issuerRef": {"name": "a", "kind": "ClusterIssuer", "group": "cert-manager.io"}})),
+            Taken,
+        ),
+        new("TLS with certificates of an authority of its own", tls(json!({"enabled": true})), Taken),
+        new("an issuer without a name", tls(json!({"issuerRef": {"kind": "Issuer"}})), Refused("issuerRef.name: Required value")),
+        new("an issuer of no kind", tls(json!({"issuerRef": {"name": "a", "kind": "issuer"}})), Refused("should match")),
+        change("TLS comes and goes", tls(json!({"enabled": true})), tls(json!({"enabled": false})), Taken),
         new("a database of CloudNativePG", json!({"postgres": {"cloudNativePg": {"instances": 9}}}), Taken),
         new("load decides", json!({"gateway": {"autoscaling": {"maxReplicas": 2}}}), Taken),
         new(

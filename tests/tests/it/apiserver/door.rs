@@ -48,7 +48,7 @@ pub(super) struct Call {
 impl Call {
     /// Whether it would change something. A kind that this API server lacks is asked for in every trip and never written.
     pub(super) fn writes(&self) -> bool {
-        let lacks = ["/apis/gateway.networking.k8s.io/", "/apis/postgresql.cnpg.io/"];
+        let lacks = ["/apis/gateway.networking.k8s.io/", "/apis/postgresql.cnpg.io/", "/apis/cert-manager.io/"];
         self.method != Method::GET && !lacks.iter().any(|kind| self.path.starts_with(kind))
     }
 }

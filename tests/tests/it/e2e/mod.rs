@@ -20,5 +20,6 @@ mod mistakes;
 mod network;
 mod replicas;
 mod rollout;
+mod rotation;
 mod scale;
 mod story;

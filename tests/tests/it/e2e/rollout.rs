@@ -29,7 +29,12 @@ pub(super) fn spec(level: &str) -> Value {
 
 /// The pipeline `a`, with one document.
 pub(super) async fn start(world: &World) {
-    world.apply("a", spec("info")).await.unwrap();
+    start_with(world, spec("info")).await;
+}
+
+/// The same of another spec.
+pub(super) async fn start_with(world: &World, spec: Value) {
+    world.apply("a", spec).await.unwrap();
     world.wait("a", ConditionType::Ready, "True", 300).await;
     world.wait("a", ConditionType::Reconciling, "False", 120).await;
     Gateway::of(world, "a").await.ingest(&[("a.md", "# Lighthouse\n\nThe lighthouse is lit at dusk.\n")]).await;

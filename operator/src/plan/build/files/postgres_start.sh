@@ -38,6 +38,13 @@ SQL
   mv "$PGDATA.new" "$PGDATA"
 fi
 
+# Two roles take turns; the one whose turn it is not may be locked out, and stays so.
+application=$(cat "$secrets/application-user/username")
+case $application in
+  ragline_app | ragline_app_2) ;;
+  *) fail "the Secret names the application's role $application, which is none of ours" ;;
+esac
+
 [ -s "$PGDATA/PG_VERSION" ] || fail "$PGDATA holds no database; it is left as it is"
 version=$(cat "$PGDATA/PG_VERSION")
 [ "$version" = 17 ] || fail "the data is of PostgreSQL $version and can be read by that version only"
@@ -49,7 +56,8 @@ DO \$\$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ragline_repli
 ALTER ROLE ragline_replication LOGIN REPLICATION NOSUPERUSER PASSWORD '$(password replication)'
 ALTER ROLE postgres PASSWORD '$(password superuser)'
 ALTER ROLE ragline_owner LOGIN PASSWORD '$(password owner)'
-ALTER ROLE ragline_app LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD '$(password application)'
+DO \$\$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$application') THEN CREATE ROLE $application; END IF; END \$\$
+ALTER ROLE $application LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD '$(password application)'
 SQL
 
 exec postgres -D "$PGDATA" -c config_file="$config/postgresql.conf" -c hba_file="$config/pg_hba.conf"

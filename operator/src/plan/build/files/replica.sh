@@ -5,6 +5,8 @@ PATH="$PATH:/usr/lib/postgresql/17/bin"
 # The pod's number is the slot's: replica_0 for the pod that ends with -0.
 slot=replica_${POD##*-}
 conninfo="host=$PRIMARY port=$PORT user=ragline_replication connect_timeout=3 application_name=$slot"
+authority=/etc/ragline/secrets/certificate/ca.crt
+[ ! -e "$authority" ] || conninfo="$conninfo sslmode=verify-full sslrootcert=$authority"
 
 fail() {
   echo "The read replica is not started: $*" >&2

@@ -1,0 +1,125 @@
+//! The application's password and PostgreSQL's certificate are changed under load, and no request fails.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    batch::v1::Job,
+    core::v1::{Pod, Secret},
+};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use ragline_crds::{ConditionType, ROTATE_PASSWORD_ANNOTATION};
+use serde_json::json;
+
+use super::{
+    api::Gateway,
+    load::{Load, Outcome},
+    programs::kubectl,
+    rollout,
+    world::World,
+};
+
+/// Time between two requests: 200 a second.
+const PACE: Duration = Duration::from_millis(5);
+/// The load lasts for so long at least.
+const LOAD: Duration = Duration::from_secs(60);
+/// A certificate reaches the pod when its kubelet looks again, and the probe has it read.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+async fn held(world: &World, secret: &str, key: &str) -> String {
+    let data = world.api::<Secret>().get(secret).await.unwrap().data.unwrap();
+    String::from_utf8(data[key].0.clone()).unwrap()
+}
+
+/// Waits for what `found` looks for.
+async fn wait<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = found().await {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{what}: not after {} s", PATIENCE.as_secs());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+fn in_postgres(world: &World, command: &[&str]) -> String {
+    let mut arguments = vec!["-n", &world.namespace, "exec", "a-postgres-0", "--"];
+    arguments.extend(command);
+    kubectl(&arguments)
+}
+
+/// What a rotation of the password must have come to: the other role is used, and the one of before is locked out.
+async fn rotated(world: &World, from: &str, to: &str) {
+    wait("the role of before is locked out", async || {
+        let jobs = world.api::<Job>().list(&ListParams::default()).await.unwrap();
+        let done = jobs.items.into_iter().any(|job| {
+            let retires = job.spec.is_some_and(|spec| {
+                spec.template.spec.is_some_and(|pod| {
+                    pod.containers[0]
+                        .args
+                        .as_ref()
+                        .is_some_and(|arguments| arguments.ends_with(&["retire".to_owned(), from.to_owned()]))
+                })
+            });
+            retires && job.status.is_some_and(|status| status.succeeded.unwrap_or(0) > 0)
+        });
+        done.then_some(())
+    })
+    .await;
+    assert_eq!(held(world, "a-postgres-app", "username").await, to);
+    let roles = "SELECT rolname || ' ' || rolcanlogin FROM pg_roles WHERE rolname LIKE 'ragline_app%' ORDER BY 1";
+    let told = in_postgres(world, &["psql", "-U", "postgres", "-Atc", roles]);
+    let wanted = [(from, false), (to, true)].map(|(role, may)| format!("{role} {may}"));
+    assert!(wanted.iter().all(|line| told.lines().any(|told| told == line)), "{told}");
+    let sessions = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{from}'");
+    assert_eq!(in_postgres(world, &["psql", "-U", "postgres", "-Atc", &sessions]).trim(), "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn password_and_certificate_change_under_load_and_no_request_fails() {
+    // Alone, since the load takes what the other tests need.
+    let world = World::alone("rotation").await;
+    let mut spec = rollout::spec("info");
+    spec["postgres"]["managed"]["tls"] = json!({"enabled": true});
+    rollout::start_with(&world, spec).await;
+    let postgres = async || {
+        let pod = world.api::<Pod>().get("a-postgres-0").await.unwrap();
+        let restarts = pod.status.unwrap().container_statuses.unwrap()[0].restart_count;
+        (pod.metadata.uid.unwrap(), restarts)
+    };
+    let encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_addr IS NOT NULL";
+    assert_eq!(in_postgres(&world, &["psql", "-U", "postgres", "-Atc", encrypted]).trim(), "t", "gateways speak TLS");
+    let (before, certificate) = (postgres().await, held(&world, "a-postgres-tls", "tls.crt").await);
+
+    let load = Load::begin(&world, PACE, false).await;
+    let begun = Instant::now();
+    // As if the certificate were about to end; the annotation has the operator look at once.
+    world.api::<Secret>().delete("a-postgres-tls", &DeleteParams::default()).await.unwrap();
+    let annotated = json!({"metadata": {"annotations": {ROTATE_PASSWORD_ANNOTATION: "1"}}});
+    world.pipelines().patch("a", &PatchParams::default(), &Patch::Merge(annotated)).await.unwrap();
+    rotated(&world, "ragline_app", "ragline_app_2").await;
+    let renewed = held(&world, "a-postgres-tls", "tls.crt").await;
+    assert_ne!(renewed, certificate);
+    wait("PostgreSQL has read the renewed certificate", async || {
+        let served = in_postgres(&world, &["cat", "/tmp/served.crt"]);
+        (served.trim() == renewed.trim()).then_some(())
+    })
+    .await;
+    // Connections that are made now are made with it.
+    kubectl(&["-n", &world.namespace, "rollout", "restart", "deployment/a-gateway"]);
+    kubectl(&["-n", &world.namespace, "rollout", "status", "deployment/a-gateway", "--timeout=120s"]);
+    tokio::time::sleep(LOAD.saturating_sub(begun.elapsed())).await;
+    let Outcome { sent, seconds, failures } = load.end().await;
+    println!("{sent} requests in {seconds:.1} s of a rotation of password and certificate, {} failed", failures.len());
+    assert!(failures.is_empty(), "{} failed, such as {:?}", failures.len(), &failures[..failures.len().min(3)]);
+    assert!(seconds >= LOAD.as_secs_f64() && sent as f64 / seconds > 100.0, "{sent} requests in {seconds:.0} s were sent");
+    assert_eq!(postgres().await, before, "PostgreSQL was started anew");
+    let log = kubectl(&["-n", &world.namespace, "logs", "a-postgres-0"]);
+    assert!(!log.contains("SSL configuration was not reloaded"), "{log}");
+    world.wait("a", ConditionType::Reconciling, "False", 60).await;
+    let gateways = world.api::<Deployment>().get("a-gateway").await.unwrap();
+    assert_eq!(gateways.status.unwrap().available_replicas, Some(2));
+    Gateway::of(&world, "a").await.ingest(&[("b.md", "# Tramway\n\nThe tramway runs every ten minutes.\n")]).await;
+    world.end().await;
+}
