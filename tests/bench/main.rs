@@ -30,6 +30,9 @@ use self::{rows::Rows, sentences::Sentences, surroundings::Surroundings};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let ["bare", bytes] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        return load::serve_bare_route(bytes.parse()?).await;
+    }
     let around = Surroundings::from_environment()?;
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["measure", "api"] => measure_api(&around).await,

@@ -114,22 +114,28 @@ async fn transactions(owner: &PgPool) -> anyhow::Result<f64> {
     Ok(sqlx::query_scalar(sql).fetch_one(owner).await?)
 }
 
-/// What Valkey holds for one result of a cached search; `None` when it has evicted them all.
+/// What Valkey holds for one result of a cached search, the passages that they share included; `None` when it has evicted them all.
 async fn bytes_per_result(around: &Surroundings) -> anyhow::Result<Option<f64>> {
     let mut connection = redis::Client::open(around.valkey_url.as_str())?.get_multiplexed_async_connection().await?;
-    let (_, keys): (String, Vec<String>) = redis::cmd("SCAN")
-        .arg(0)
-        .arg("MATCH")
-        .arg("vector:search:*")
-        .arg("COUNT")
-        .arg(10_000)
-        .query_async(&mut connection)
-        .await?;
-    let mut bytes = 0.0;
-    for key in &keys {
-        bytes += redis::cmd("MEMORY").arg("USAGE").arg(key).query_async::<f64>(&mut connection).await?;
+    let (mut searches, mut bytes, mut cursor) = (0_u32, 0.0, "0".to_owned());
+    loop {
+        let (next, keys): (String, Vec<String>) = redis::cmd("SCAN")
+            .arg(&cursor)
+            .arg("MATCH")
+            .arg("vector:search:*")
+            .arg("COUNT")
+            .arg(10_000)
+            .query_async(&mut connection)
+            .await?;
+        for key in &keys {
+            bytes += redis::cmd("MEMORY").arg("USAGE").arg(key).query_async::<f64>(&mut connection).await?;
+            searches += u32::from(!key.contains(":passage:"));
+        }
+        if next == "0" {
+            return Ok((searches > 0).then(|| bytes / f64::from(searches) / f64::from(RESULTS)));
+        }
+        cursor = next;
     }
-    Ok((!keys.is_empty()).then(|| bytes / keys.len() as f64 / f64::from(RESULTS)))
 }
 
 #[cfg(test)]

@@ -72,16 +72,29 @@ impl Rows {
         Ok(())
     }
 
-    /// Stores one document of so many chunks; gives how long its staging and publication took.
+    /// Stores one document of so many chunks, which are few enough to be published at once; gives how long that took.
     pub(crate) async fn store_some(&mut self, chunks: usize) -> anyhow::Result<Duration> {
+        let rest = self.chunks(chunks);
+        let claim = self.claim().await?;
+        let begin = Instant::now();
+        self.publish(&claim, rest).await?;
+        Ok(begin.elapsed())
+    }
+
+    /// Stores one document by way of the staging area, as those are that are too large for memory.
+    pub(crate) async fn store_staged(&mut self, chunks: usize) -> anyhow::Result<Duration> {
         let staged = self.chunks(chunks);
         let claim = self.claim().await?;
         let begin = Instant::now();
         self.store.stage(&claim, staged).await?;
-        let document = NewDocument { content_type: "text/plain".to_owned(), title: None };
-        self.store.publish(&claim, document, &FINGERPRINT).await?;
-        self.stored += chunks;
+        self.publish(&claim, Vec::new()).await?;
         Ok(begin.elapsed())
+    }
+
+    async fn publish(&mut self, claim: &Claim, rest: Vec<StagedChunk>) -> anyhow::Result<()> {
+        let document = NewDocument { content_type: "text/plain".to_owned(), title: None, rest };
+        self.stored += self.store.publish(claim, document, &FINGERPRINT).await?.chunks as usize;
+        Ok(())
     }
 
     /// The next rows, which are then to be stored.

@@ -62,7 +62,8 @@ pub(crate) async fn measure_api(around: &Surroundings, parts: &Parts) -> anyhow:
     cached.warm_up().await?;
     uncached.warm_up().await?;
     let answer = cached.ask(&load::client()?, &cached.bodies[0]).await?;
-    let bare = Target::search(&load::bare_route(answer).await?, &around.api_key, &questions);
+    let route = load::BareRoute::start(&answer).await?;
+    let bare = Target::search(&route.url, &around.api_key, &questions);
     for clients in CLIENTS {
         let group = format!("POST /v1/search, {}", described_clients(clients));
         let raw = bare.rate(clients, around.lasts).await?;

@@ -19,6 +19,7 @@ mod matches;
 pub mod prompt;
 mod redacted;
 mod relevance;
+mod remembered;
 mod request;
 mod rerank;
 mod retrieve;
@@ -49,6 +50,7 @@ pub use cost::Expense;
 pub use flight::Flights;
 pub use matches::Matches;
 pub use relevance::{RankError, RankRequest, Ranked, RankedBy, Ranker};
+pub use remembered::Remembered;
 pub use request::{
     AnswerError, AnswerEvent, AnswerEvents, AnswerOutcome, AnswerRequest, Citation, Mark, Preference, SearchOutcome,
     SearchRequest,

@@ -3,18 +3,15 @@
 
 use std::{sync::Arc, time::Instant};
 
-use bytes::Bytes;
 use ragline_config::{Fusion, Generation, Search, SearchMode, SimilarityCache};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
 use super::{
-    bill::Bill,
     cost::Expense,
     flight::Flights,
     legs::{Found, Legs},
-    matches::Matches,
+    remembered::Remembered,
     request::{AnswerError, Preference, SearchOutcome, SearchRequest},
     rerank, score, similar,
 };
@@ -28,7 +25,7 @@ use crate::{
         filter::Filter,
         rephraser::Rephraser,
         reranker::Reranker,
-        search::{Match, Principal, SearchPlan, Searcher},
+        search::{Match, Principal, Searcher},
     },
 };
 
@@ -69,20 +66,6 @@ pub(super) struct Query {
 pub(super) struct Retrieved {
     pub(super) outcome: SearchOutcome,
     pub(super) version: Option<i64>,
-}
-
-/// What the cache keeps of a search.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Remembered {
-    matches: Matches,
-    mode: SearchMode,
-    plan: SearchPlan,
-    /// The version that it is true of; not kept, since the key has it.
-    #[serde(skip)]
-    version: Option<i64>,
-    /// What the language model spent on it, for the first who takes it.
-    #[serde(skip)]
-    bill: Bill,
 }
 
 impl Retriever {
@@ -144,7 +127,7 @@ impl Retriever {
     async fn recall(&self, key: &CacheKey) -> Option<Remembered> {
         let span = tracing::debug_span!("cache", stage = "cache");
         let kept = self.cache.load(Namespace::VectorSearch, key).instrument(span).await?;
-        kept.decode().map(Arc::unwrap_or_clone)
+        kept.decode_with(|bytes| Remembered::from_bytes(bytes)).map(Arc::unwrap_or_clone)
     }
 
     /// What was found for a question that says the same, where that is switched on.
@@ -179,10 +162,10 @@ impl Retriever {
         let calibration = self.searcher.calibration().await.map_err(AnswerError::Search)?;
         score::assign(&mut matches, &query.text, mode, &calibration);
         let remembered = Remembered { matches: matches.into(), mode, plan, version: store_version.filter(|_| reranked), bill };
-        if let (Some(version), Ok(bytes)) = (remembered.version, serde_json::to_vec(&remembered)) {
+        if let (Some(version), Some(bytes)) = (remembered.version, remembered.to_bytes()) {
             let key = self.key(&principal, &query, version);
             let span = tracing::debug_span!("remember", stage = "remember");
-            self.cache.store(Namespace::VectorSearch, &key, Bytes::from(bytes)).instrument(span).await;
+            self.cache.store(Namespace::VectorSearch, &key, bytes).instrument(span).await;
             if let Some(vector) = self.paraphrase_vector(&query).await {
                 let scope = self.scope(&principal, &query, version);
                 similar::remember(self.cache.as_ref(), &scope, &query, &vector, &key).await;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
     extract::State,
+    http::header,
     response::{IntoResponse, Response},
 };
 use ragline_config::SearchMode;
@@ -34,6 +34,9 @@ pub(super) const MOST_QUESTION_CHARS: usize = 10_000;
 const MOST_MODE_CHARS: usize = 40;
 /// Passages that one search may ask for.
 const MOST_RESULTS: u32 = 100;
+
+/// What an answer has around its passages is shorter.
+const AROUND_BYTES: usize = 256;
 
 /// A search.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -97,7 +100,10 @@ pub(super) async fn search(
     let views = |list: &[Match]| list.iter().cloned().map(PassageView::from).collect::<Vec<_>>();
     let data = matches.sent(views).map_err(|error| ApiError::internal().because(error))?;
     let sent = Sent { object: "list", data, mode: mode.label(), plan: SearchPlan::label(plan), cache_hit, took_ms };
-    Ok(Json(sent).into_response())
+    // The size is known, so that nothing is copied while the answer grows.
+    let mut body = Vec::with_capacity(data.get().len() + AROUND_BYTES);
+    serde_json::to_writer(&mut body, &sent).map_err(|error| ApiError::internal().because(error))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 pub(super) fn checked(body: SearchBody) -> Result<SearchRequest, ApiError> {

@@ -27,7 +27,7 @@ pub(super) async fn create(connection: &mut PgConnection, workspace: i32, rows: 
     let relation = i32::try_from(number).unwrap_or(i32::MAX);
     // Attaching lets others read and write the parent; a partition that is created as one would keep them out.
     let sql = format!(
-        "SET LOCAL lock_timeout = '10s'; CREATE TABLE {child} (LIKE embeddings INCLUDING ALL); \
+        "SET LOCAL lock_timeout = '10s'; CREATE TABLE {child} (LIKE embeddings INCLUDING ALL) WITH (toast_tuple_target = 8160); \
          ALTER TABLE embeddings ATTACH PARTITION {child} FOR VALUES IN ({relation})",
         child = quoted(&table(relation))
     );

@@ -137,13 +137,20 @@ pub(super) async fn ingest(parts: &Parts, claim: &Claim, progress: &Progress) ->
     }
     progress.total.store(u32::try_from(chunks.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
     let mut position = 0;
+    let mut held = Held::default();
     let spans = GroupSpans::default();
     for group in groups(chunks, settings.group) {
-        position = store(parts, claim, group, position, &spans).await?;
+        if held.is_full() {
+            let staging = documents.stage(claim, std::mem::take(&mut held).chunks);
+            stage::run(spans.store(), staging).await.map_err(IngestError::Store)?;
+        }
+        let ready = embed_group(parts, claim, group, position, &spans).await?;
+        position += u32::try_from(ready.len()).unwrap_or(u32::MAX);
+        ready.into_iter().for_each(|chunk| held.push(chunk));
         progress.done.store(position, Ordering::Relaxed);
     }
     drop(spans);
-    let document = NewDocument { content_type, title };
+    let document = NewDocument { content_type, title, rest: held.chunks };
     let publishing = documents.publish(claim, document, &fingerprint);
     let published =
         stage::run(tracing::debug_span!("publish", stage = "publish"), publishing).await.map_err(IngestError::Store)?;
@@ -190,20 +197,46 @@ fn groups(chunks: Vec<CutChunk>, most: usize) -> Vec<Vec<CutChunk>> {
     groups
 }
 
-/// Embeds what has no stored vectors and stages the group. Returns the position after it.
-async fn store(parts: &Parts, claim: &Claim, group: Vec<CutChunk>, first: u32, spans: &GroupSpans) -> Result<u32, IngestError> {
+/// Chunks that are ready to be stored and wait for the rest of their document, so that it is written once. What is more than a gateway
+/// should keep in memory goes to the staging area meanwhile.
+#[derive(Debug, Default)]
+struct Held {
+    chunks: Vec<StagedChunk>,
+    bytes: usize,
+}
+
+impl Held {
+    const MOST_CHUNKS: usize = 1_000;
+    const MOST_BYTES: usize = 16 << 20;
+
+    fn push(&mut self, chunk: StagedChunk) {
+        self.bytes +=
+            chunk.text.len() + chunk.windows.iter().flatten().map(|vector| size_of_val(vector.as_slice())).sum::<usize>();
+        self.chunks.push(chunk);
+    }
+
+    fn is_full(&self) -> bool {
+        self.chunks.len() >= Self::MOST_CHUNKS || self.bytes >= Self::MOST_BYTES
+    }
+}
+
+/// Embeds what has no stored vectors. `first`: the position of the group's first chunk.
+async fn embed_group(
+    parts: &Parts,
+    claim: &Claim,
+    group: Vec<CutChunk>,
+    first: u32,
+    spans: &GroupSpans,
+) -> Result<Vec<StagedChunk>, IngestError> {
     let hashes: Vec<Hash> = group.iter().map(|chunk| hash(parts.embedder.as_ref(), &chunk.windows)).collect();
     let stored = parts.documents.embedded(claim.workspace, &hashes).await.map_err(IngestError::Store)?;
     let mut vectors = embed(parts, &group, &hashes, &stored, spans).await?.into_iter();
-    let mut position = first;
-    let mut staged = Vec::with_capacity(group.len());
-    for (CutChunk { text, tokens, heading_path, place, kind, metadata, windows }, content_hash) in group.into_iter().zip(hashes) {
+    let ready = group.into_iter().zip(hashes).zip(first..).map(|((chunk, content_hash), position)| {
+        let CutChunk { text, tokens, heading_path, place, kind, metadata, windows } = chunk;
         let windows = (!stored.contains(&content_hash)).then(|| vectors.by_ref().take(windows.len()).collect());
-        staged.push(StagedChunk { position, text, tokens, heading_path, place, kind, content_hash, metadata, windows });
-        position += 1;
-    }
-    stage::run(spans.store(), parts.documents.stage(claim, staged)).await.map_err(IngestError::Store)?;
-    Ok(position)
+        StagedChunk { position, text, tokens, heading_path, place, kind, content_hash, metadata, windows }
+    });
+    Ok(ready.collect())
 }
 
 /// The vectors of all windows of the chunks that have none, in order.

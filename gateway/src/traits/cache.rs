@@ -70,7 +70,12 @@ impl Kept {
 
     /// What the bytes say as JSON; `None` when they do not say a `T`, or were decoded as something else before.
     pub fn decode<T: DeserializeOwned + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        let decode = || Some(Arc::new(serde_json::from_slice::<T>(&self.0.bytes).ok()?) as Arc<dyn Any + Send + Sync>);
+        self.decode_with(|bytes| serde_json::from_slice(bytes).ok())
+    }
+
+    /// The same in another language than JSON.
+    pub fn decode_with<T: Send + Sync + 'static>(&self, decode: impl FnOnce(&[u8]) -> Option<T>) -> Option<Arc<T>> {
+        let decode = || Some(Arc::new(decode(&self.0.bytes)?) as Arc<dyn Any + Send + Sync>);
         let decoded = self.0.decoded.get_or_init(decode).clone()?;
         decoded.downcast().ok()
     }

@@ -166,6 +166,8 @@ pub struct StagedChunk {
 pub struct NewDocument {
     pub content_type: String,
     pub title: Option<String>,
+    /// The last chunks of the document, which were not staged: all of them, where they fit into memory.
+    pub rest: Vec<StagedChunk>,
 }
 
 /// What a publish did.
@@ -220,9 +222,11 @@ pub trait DocumentStore: Send + Sync + std::fmt::Debug {
     async fn complete_unchanged(&self, claim: &Claim, document: Uuid) -> Result<(), StoreError>;
     /// Those of the hashes whose vectors are stored in the workspace.
     async fn embedded(&self, workspace: WorkspaceId, hashes: &[Hash]) -> Result<HashSet<Hash>, StoreError>;
-    /// Adds chunks to the claim's staging area. Nothing of it can be searched yet.
+    /// Adds chunks to the claim's staging area. Nothing of it can be searched yet. For documents that are too large to be kept in memory
+    /// until they are published: what is staged is written twice.
     async fn stage(&self, claim: &Claim, chunks: Vec<StagedChunk>) -> Result<(), StoreError>;
-    /// Makes the staged chunks the document in one transaction, replacing an older one of the same source, and completes the item.
+    /// Makes the staged chunks and those that come along the document in one transaction, replacing an older one of the same source, and
+    /// completes the item.
     async fn publish(&self, claim: &Claim, document: NewDocument, chunking_fingerprint: &Hash) -> Result<Published, StoreError>;
     async fn list(&self, workspace: WorkspaceId, after: Option<Uuid>, limit: u32) -> Result<DocumentPage, StoreError>;
     /// As [`DocumentStore::list`], of documents that were cut otherwise than `chunking_fingerprint` says.

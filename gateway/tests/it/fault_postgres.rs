@@ -75,10 +75,11 @@ async fn a_database_that_crashes_and_restarts_costs_nobody_a_document_or_a_500()
     let gateway = Arc::new(gateway(&postgres.application, &provider, &[("ENABLE_VECTOR_CACHE", "false")]).await);
     let before = ("before.txt".to_owned(), text("before.txt", 3));
     ended(&gateway, &upload(&gateway, std::slice::from_ref(&before)).await).await;
-    // One file of more groups than one, so that something of it is staged when the server crashes.
-    let long = ("long.txt".to_owned(), text("long.txt", 200));
+    // One file that is too large to be held whole, so that something of it is staged when the server crashes.
+    let long = ("long.txt".to_owned(), text("long.txt", 2_500));
     let documents: Vec<_> = [long].into_iter().chain(numbered(15, 6)).collect();
-    provider.hold_after(6);
+    // A request has 16 texts, and 1,000 chunks are held.
+    provider.hold_after(70);
     let job = upload(&gateway, &documents).await;
     provider.holds().await;
     let staged = postgres.number("SELECT count(*) FROM stage_chunk").await;

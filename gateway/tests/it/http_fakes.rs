@@ -350,7 +350,8 @@ impl DocumentStore for FakeStore {
     }
 
     async fn publish(&self, claim: &Claim, document: NewDocument, fingerprint: &Hash) -> Result<Published, StoreError> {
-        let chunks = self.here()?.staged.remove(&claim.item_id).unwrap_or_default();
+        let mut chunks = self.here()?.staged.remove(&claim.item_id).unwrap_or_default();
+        chunks.extend(document.rest);
         let id = Uuid::now_v7();
         let published = Published {
             document_id: id,

@@ -82,13 +82,26 @@ pub(crate) async fn queued(store: &Store, workspace: WorkspaceId, sources: &[&st
 }
 
 pub(crate) fn document() -> NewDocument {
-    NewDocument { content_type: "text/plain".into(), title: Some("A title".into()) }
+    document_of(Vec::new())
+}
+
+/// A document with chunks that were not staged.
+pub(crate) fn document_of(rest: Vec<StagedChunk>) -> NewDocument {
+    NewDocument { content_type: "text/plain".into(), title: Some("A title".into()), rest }
 }
 
 /// Stores a document from its chunks.
 pub(crate) async fn stored(store: &Store, workspace: WorkspaceId, source: &str, chunks: Vec<StagedChunk>) -> Published {
     let claim = claimed(store, workspace, source, json!({ "source": source })).await;
-    store.stage(&claim, chunks).await.unwrap();
+    store.publish(&claim, document_of(chunks), &FINGERPRINT).await.unwrap()
+}
+
+/// The same by way of the staging area.
+pub(crate) async fn stored_in_stages(store: &Store, workspace: WorkspaceId, source: &str, chunks: Vec<StagedChunk>) -> Published {
+    let claim = claimed(store, workspace, source, json!({ "source": source })).await;
+    for chunk in chunks {
+        store.stage(&claim, vec![chunk]).await.unwrap();
+    }
     store.publish(&claim, document(), &FINGERPRINT).await.unwrap()
 }
 

@@ -11,7 +11,10 @@ use serde_json::json;
 
 use crate::{
     database::{default_workspace, fresh},
-    store_fixture::{FINGERPRINT, LEASE, chunk, claimed, document, hash, nearest, queued, stored, texts},
+    lexical_fixture::matching,
+    store_fixture::{
+        FINGERPRINT, LEASE, chunk, claimed, document, document_of, hash, nearest, queued, stored, stored_in_stages, texts,
+    },
 };
 
 #[tokio::test]
@@ -37,6 +40,47 @@ async fn a_published_document_is_found_with_all_that_it_carries() {
     assert!((best.similarity.unwrap() - 0.02_f32.cos()).abs() < 1e-3, "{}", best.similarity.unwrap());
     let document = store.document(workspace, published.document_id).await.unwrap().unwrap();
     assert_eq!((document.chunks, document.title.as_deref(), document.size_bytes), (2, Some("A title"), 5));
+}
+
+#[tokio::test]
+async fn a_document_is_the_same_whether_it_was_staged_or_not() {
+    let chunks = |first: u32| -> Vec<_> {
+        let mut chunks: Vec<_> = (0..4).map(|n| chunk(n, &format!("text {n}"), first + n)).collect();
+        chunks[1].windows = Some((0..3).map(|n| crate::store_fixture::vector(n * 20)).collect());
+        (chunks[2].heading_path, chunks[3].heading_path) = (Vec::new(), vec![r#"a "quoted", {braced} \ name"#.into(), String::new()]);
+        chunks[2].place = Place::default();
+        chunks[3].text = "with a nul \0 in it".to_owned();
+        chunks
+    };
+    let rows = "SELECT jsonb_agg(to_jsonb(c) - 'id' - 'document_id' || jsonb_build_object('vectors', e.vectors, 'attributes', a.attributes) \
+          ORDER BY c.position)::text FROM chunk c \
+        CROSS JOIN LATERAL (SELECT array_agg(window_number || embedding::text ORDER BY window_number) AS vectors FROM embeddings \
+          WHERE chunk_id = c.id) e \
+        CROSS JOIN LATERAL (SELECT array_agg(key || ' ' || number_value ORDER BY key) AS attributes FROM attribute \
+          WHERE chunk_id = c.id) a";
+    let mut stored_rows = Vec::new();
+    for staged in [0, 2, 4] {
+        let database = fresh().await;
+        let store = database.store();
+        let workspace = default_workspace(&store).await;
+        stored(&store, workspace, "a.txt", vec![chunk(0, "ancient text", 50)]).await;
+        let claim = claimed(&store, workspace, "a.txt", json!({ "source": "a.txt" })).await;
+        let (first, rest) = (chunks(0)[..staged].to_vec(), chunks(0)[staged..].to_vec());
+        if !first.is_empty() {
+            store.stage(&claim, first).await.unwrap();
+        }
+        let published = store.publish(&claim, document_of(rest), &FINGERPRINT).await.unwrap();
+        assert_eq!((published.chunks, published.reused), (4, 0));
+        let found = async |word| matching(&store, workspace, word, 10).await.hits.len();
+        assert_eq!((found("ancient").await, found("text").await, found("nul").await), (0, 3, 1));
+        stored_rows.push(sqlx::query_scalar::<_, String>(rows).fetch_one(&database.owner()).await.unwrap());
+    }
+    assert_eq!(stored_rows[0], stored_rows[1]);
+    assert_eq!(stored_rows[0], stored_rows[2]);
+    let stored: serde_json::Value = serde_json::from_str(&stored_rows[0]).unwrap();
+    assert_eq!(stored[3]["heading_path"], json!([r#"a "quoted", {braced} \ name"#, ""]));
+    assert_eq!((&stored[2]["heading_path"], &stored[3]["text"]), (&json!([]), &json!("with a nul \u{fffd} in it")));
+    assert_eq!((stored[1]["vectors"].as_array().map(Vec::len), &stored[0]["attributes"]), (Some(3), &json!(["chunk 0"])));
 }
 
 #[tokio::test]
@@ -83,13 +127,16 @@ async fn a_chunk_of_a_known_hash_keeps_its_vectors() {
     again.windows = None;
     let mut twice = again.clone();
     twice.position = 2;
-    let published = stored(&store, workspace, "b.txt", vec![again.clone(), chunk(1, "fresh", 90), twice]).await;
+    let chunks = vec![again.clone(), chunk(1, "fresh", 90), twice];
+    let published = stored(&store, workspace, "b.txt", chunks.clone()).await;
+    assert_eq!((published.chunks, published.reused), (3, 2));
+    let published = stored_in_stages(&store, workspace, "c.txt", chunks).await;
     assert_eq!((published.chunks, published.reused), (3, 2));
     let replaced = stored(&store, workspace, "a.txt", vec![again]).await;
     assert_eq!((replaced.chunks, replaced.reused), (1, 1));
     let found = nearest(&store, workspace, 30, 10).await;
     let near: Vec<_> = found.matches.iter().filter(|m| m.similarity.unwrap() > 0.999).map(|m| m.text.as_str()).collect();
-    assert_eq!(near, ["same"; 3]);
+    assert_eq!(near, ["same"; 5]);
 }
 
 #[tokio::test]
@@ -100,9 +147,12 @@ async fn vectors_that_vanished_refuse_the_publish() {
     let claim = claimed(&store, workspace, "a.txt", json!({})).await;
     let mut bare = chunk(0, "never embedded", 0);
     bare.windows = None;
+    let direct = store.publish(&claim, document_of(vec![bare.clone()]), &FINGERPRINT).await.unwrap_err();
     store.stage(&claim, vec![bare]).await.unwrap();
-    let error = store.publish(&claim, document(), &FINGERPRINT).await.unwrap_err();
-    assert!(matches!(error, StoreError::Conflict { .. }) && error.is_transient(), "{error}");
+    let staged = store.publish(&claim, document(), &FINGERPRINT).await.unwrap_err();
+    for error in [direct, staged] {
+        assert!(matches!(error, StoreError::Conflict { what: "set of stored vectors" }) && error.is_transient(), "{error}");
+    }
     assert_eq!(texts(&store, workspace, 0, 10).await, [""; 0]);
 }
 
@@ -155,13 +205,13 @@ async fn nothing_of_a_lost_lease_is_stored() {
     for refused in [
         store.stage(&slow, vec![chunk(1, "more", 0)]).await.unwrap_err(),
         store.publish(&slow, document(), &FINGERPRINT).await.unwrap_err(),
+        store.publish(&slow, document_of(vec![chunk(0, "slow", 0)]), &FINGERPRINT).await.unwrap_err(),
         store.fail(&slow, "reason").await.unwrap_err(),
         store.release(&slow, LEASE, "reason").await.unwrap_err(),
     ] {
         assert!(matches!(refused, StoreError::Conflict { what: "lease" }), "{refused}");
     }
-    store.stage(&fast, vec![chunk(0, "fast", 0)]).await.unwrap();
-    store.publish(&fast, document(), &FINGERPRINT).await.unwrap();
+    store.publish(&fast, document_of(vec![chunk(0, "fast", 0)]), &FINGERPRINT).await.unwrap();
     assert_eq!(texts(&store, workspace, 0, 10).await, ["fast"]);
 }
 
@@ -240,7 +290,7 @@ async fn documents_are_listed_newest_first_by_cursor() {
 }
 
 #[tokio::test]
-async fn a_vector_of_the_wrong_shape_is_refused_when_staged() {
+async fn a_vector_of_the_wrong_shape_is_refused() {
     let database = fresh().await;
     let store = database.store();
     let workspace = default_workspace(&store).await;
@@ -248,6 +298,8 @@ async fn a_vector_of_the_wrong_shape_is_refused_when_staged() {
     for vector in [vec![1.0; 3], vec![f32::NAN; 16]] {
         let mut wrong = chunk(0, "one", 0);
         wrong.windows = Some(vec![vector]);
-        assert!(matches!(store.stage(&claim, vec![wrong]).await, Err(StoreError::Failed { .. })));
+        assert!(matches!(store.stage(&claim, vec![wrong.clone()]).await, Err(StoreError::Failed { .. })));
+        let published = store.publish(&claim, document_of(vec![wrong]), &FINGERPRINT).await;
+        assert!(matches!(published, Err(StoreError::Failed { .. })));
     }
 }

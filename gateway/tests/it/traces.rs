@@ -128,7 +128,7 @@ async fn searches_streams_and_files_are_traced_stage_by_stage_and_no_text_leaves
     let (file, stages_of_file) = collector.trace("ingest", |_| true).await;
     assert_eq!((file.kind, file.parent.as_str(), file.attribute("workspace_id")), (5, "", "1"));
     hang_together(&file, &stages_of_file, &["workspace_id"]);
-    assert_eq!(stages(&stages_of_file), all(&["read", "extract", "redact", "chunk", "embed", "store", "publish"]));
+    assert_eq!(stages(&stages_of_file), all(&["read", "extract", "redact", "chunk", "embed", "publish"]));
 
     gateway.post("/v1/search", json!({"query": QUESTION})).await;
     let (search, stages_of_search) = collector.trace("POST /v1/search", |_| true).await;

@@ -13,6 +13,7 @@ mod connection;
 mod embeddings;
 mod memory;
 mod off;
+mod pieces;
 mod tiers;
 mod valkey;
 

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{MemoryCache, ValkeyCache};
+use super::{
+    MemoryCache, ValkeyCache,
+    pieces::{self, Folded},
+};
 use crate::{
     metrics::Metrics,
     traits::cache::{Cache, CacheKey, Kept, Namespace},
@@ -38,6 +41,41 @@ impl TieredCache {
     }
 }
 
+/// Results of searches share passages: see [`pieces`].
+impl TieredCache {
+    async fn load_below(&self, namespace: Namespace, keys: &[CacheKey]) -> Vec<Option<Bytes>> {
+        let stored = self.valkey.load_many(namespace, keys).await;
+        if namespace != Namespace::VectorSearch {
+            return stored;
+        }
+        let named: Vec<_> = stored.iter().map(|stored| pieces::named(stored.as_deref()?)).collect();
+        let wanted: Vec<CacheKey> = named.iter().flatten().flatten().cloned().collect();
+        if wanted.is_empty() {
+            return stored;
+        }
+        let mut found = self.valkey.load_many(namespace, &wanted).await.into_iter();
+        let whole = |(stored, named): (Option<Bytes>, Option<Vec<CacheKey>>)| {
+            let parts: Vec<_> = found.by_ref().take(named.as_ref()?.len()).collect();
+            pieces::unfold(stored?, &parts)
+        };
+        stored.into_iter().zip(named).map(whole).collect()
+    }
+
+    async fn store_below(&self, namespace: Namespace, entries: Vec<(CacheKey, Bytes)>) {
+        if namespace != Namespace::VectorSearch {
+            return self.valkey.store_many(namespace, entries).await;
+        }
+        let mut stored = Vec::new();
+        for (key, value) in entries {
+            let Folded { value, pieces } = pieces::fold(&value);
+            // Before the value that names them.
+            stored.extend(pieces);
+            stored.push((key, value));
+        }
+        self.valkey.store_many(namespace, stored).await;
+    }
+}
+
 #[async_trait]
 impl Cache for TieredCache {
     async fn load(&self, namespace: Namespace, key: &CacheKey) -> Option<Kept> {
@@ -49,7 +87,7 @@ impl Cache for TieredCache {
         let absent: Vec<usize> = (0..keys.len()).filter(|&i| values[i].is_none()).collect();
         if !absent.is_empty() {
             let wanted: Vec<CacheKey> = absent.iter().map(|&i| keys[i].clone()).collect();
-            for (i, found) in absent.into_iter().zip(self.valkey.load_many(namespace, &wanted).await) {
+            for (i, found) in absent.into_iter().zip(self.load_below(namespace, &wanted).await) {
                 if let Some(value) = found.map(Kept::from) {
                     self.memory.store(namespace, &keys[i], value.clone());
                     values[i] = Some(value);
@@ -69,7 +107,7 @@ impl Cache for TieredCache {
         for (key, value) in &entries {
             self.memory.store(namespace, key, value.clone().into());
         }
-        self.valkey.store_many(namespace, entries).await;
+        self.store_below(namespace, entries).await;
     }
 
     async fn is_reachable(&self) -> bool {

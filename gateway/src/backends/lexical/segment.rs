@@ -1,6 +1,6 @@
 //! A segment: its chunks, whose place is their ordinal, and the lists of its terms.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     Corrupt,
@@ -29,21 +29,58 @@ pub struct Segment {
 /// Makes a segment of chunks.
 pub fn build<'a>(analyzer: &Analyzer, chunks: impl IntoIterator<Item = (i64, &'a str)>) -> Segment {
     let mut members = Vec::new();
-    let mut encoders: BTreeMap<String, Encoder> = BTreeMap::new();
+    let mut vocabulary = Vocabulary::default();
+    // How often each term of the vocabulary is in the chunk at hand, and which are in it.
+    let mut frequencies: Vec<u32> = Vec::new();
+    let mut present = Vec::new();
     for (ordinal, (chunk_id, text)) in (0_u32..).zip(chunks) {
-        let mut frequencies: BTreeMap<String, u32> = BTreeMap::new();
-        for term in analyzer.terms(text) {
-            *frequencies.entry(term).or_default() += 1;
+        let mut terms = 0_u32;
+        for word in Analyzer::words(text) {
+            let Some(term) = vocabulary.term(analyzer, word) else { continue };
+            frequencies.resize(vocabulary.encoders.len(), 0);
+            if frequencies[term] == 0 {
+                present.push(term);
+            }
+            frequencies[term] += 1;
+            terms += 1;
         }
-        let terms = u16::try_from(frequencies.values().sum::<u32>()).unwrap_or(u16::MAX);
+        let terms = u16::try_from(terms).unwrap_or(u16::MAX);
         let length = length_byte(terms);
-        for (term, frequency) in frequencies {
-            let frequency = u8::try_from(frequency).unwrap_or(u8::MAX).min(MOST_FREQUENCY);
-            encoders.entry(term).or_default().push(Posting { ordinal, frequency, length });
+        for term in present.drain(..) {
+            let frequency = u8::try_from(std::mem::take(&mut frequencies[term])).unwrap_or(u8::MAX).min(MOST_FREQUENCY);
+            vocabulary.encoders[term].push(Posting { ordinal, frequency, length });
         }
         members.push(Member { chunk_id, terms });
     }
-    Segment { members, lists: encoders.into_iter().map(|(term, encoder)| (term, encoder.finish())).collect() }
+    Segment { members, lists: vocabulary.into_lists() }
+}
+
+/// The terms of a segment by number, and the words that became them: few words make up most of a text, and each is stemmed once.
+#[derive(Debug, Default)]
+struct Vocabulary<'a> {
+    words: HashMap<&'a str, Option<usize>>,
+    terms: HashMap<String, usize>,
+    encoders: Vec<Encoder>,
+}
+
+impl<'a> Vocabulary<'a> {
+    /// The number of the term that a word becomes; nothing for one that is not indexed.
+    fn term(&mut self, analyzer: &Analyzer, word: &'a str) -> Option<usize> {
+        let Self { words, terms, encoders } = self;
+        *words.entry(word).or_insert_with(|| {
+            let term = analyzer.term(word)?;
+            Some(*terms.entry(term).or_insert_with(|| {
+                encoders.push(Encoder::default());
+                encoders.len() - 1
+            }))
+        })
+    }
+
+    fn into_lists(self) -> BTreeMap<String, List> {
+        let mut lists: Vec<_> = self.encoders.into_iter().map(Encoder::finish).collect();
+        let list = |(term, number): (String, usize)| (term, lists.get_mut(number).map(std::mem::take).unwrap_or_default());
+        self.terms.into_iter().map(list).collect()
+    }
 }
 
 /// The number of terms of all chunks.

@@ -39,11 +39,21 @@ impl Default for Analyzer {
 impl Analyzer {
     /// The terms of a text in order, repeated as they are.
     pub fn terms<'a>(&'a self, text: &'a str) -> impl Iterator<Item = String> + 'a {
+        Self::words(text).filter_map(|word| self.term(word))
+    }
+
+    /// The words of a text as they stand in it.
+    pub fn words(text: &str) -> impl Iterator<Item = &str> {
         text.unicode_words()
-            .map(|word| word.chars().take(MOST_CHARACTERS).collect::<String>().to_lowercase().replace('’', "'"))
-            .filter(|word| !is_stop_word(word))
-            .map(|word| self.stemmer.stem(&word).into_owned())
-            .filter(|term| !term.is_empty())
+    }
+
+    /// What a word is indexed as; nothing for a stop word.
+    pub fn term(&self, word: &str) -> Option<String> {
+        let word = word.chars().take(MOST_CHARACTERS).collect::<String>().to_lowercase().replace('’', "'");
+        if is_stop_word(&word) {
+            return None;
+        }
+        Some(self.stemmer.stem(&word).into_owned()).filter(|term| !term.is_empty())
     }
 }
 

@@ -96,7 +96,7 @@ impl DocumentStore for Store {
     }
 
     async fn publish(&self, claim: &Claim, document: NewDocument, chunking_fingerprint: &Hash) -> Result<Published, StoreError> {
-        self.publish_staged(claim, document, chunking_fingerprint).await
+        self.publish_chunks(claim, document, chunking_fingerprint).await
     }
 
     async fn list(&self, workspace: WorkspaceId, after: Option<Uuid>, limit: u32) -> Result<DocumentPage, StoreError> {

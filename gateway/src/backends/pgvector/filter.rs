@@ -47,6 +47,11 @@ pub(super) async fn passing(tx: &mut Tx, filter: &Filter, ids: &[i64]) -> Result
     sql.build_query_scalar().persistent(false).fetch_all(&mut **tx).await.map_err(|error| failed("filtering", error))
 }
 
+/// The statement that gives the ids of the chunks that pass, some perhaps twice.
+pub(super) fn push_passing(sql: &mut Builder, filter: &Filter) {
+    push_set(sql, filter);
+}
+
 /// ` AND chunk_id IN (…)`, for a statement that may read every chunk that passes.
 pub(super) fn push_in_set(sql: &mut Builder, chunk_id: &'static str, filter: &Filter) {
     sql.push(" AND ").push(chunk_id).push(" IN (");

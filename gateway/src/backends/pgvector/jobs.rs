@@ -225,7 +225,18 @@ pub(super) enum End<'a> {
 
 /// Ends the file and sums up its job. Refused when the lease is lost.
 pub(super) async fn end_item(tx: &mut Tx, claim: &Claim, end: End<'_>) -> Result<(), StoreError> {
-    let error = |error| failed("ending a file", error);
+    close_item(tx, claim, end).await?;
+    clear_stage(tx, claim.item_id).await?;
+    sqlx::query("SELECT finish_job($1)")
+        .bind(claim.job_id)
+        .execute(&mut **tx)
+        .await
+        .map_err(|error| failed("ending a file", error))?;
+    Ok(())
+}
+
+/// Ends the file alone. Refused when the lease is lost.
+pub(super) async fn close_item(tx: &mut Tx, claim: &Claim, end: End<'_>) -> Result<(), StoreError> {
     let (status, reason, document, chunks) = match end {
         End::Completed { document, chunks } => ("completed", None, Some(document), Some(chunks)),
         End::Failed { reason } => ("failed", Some(clean(reason)), None, None),
@@ -242,16 +253,11 @@ pub(super) async fn end_item(tx: &mut Tx, claim: &Claim, end: End<'_>) -> Result
     .bind(chunks)
     .execute(&mut **tx)
     .await
-    .map_err(error)?;
-    if ended.rows_affected() == 0 {
-        return Err(StoreError::Conflict { what: "lease" });
-    }
-    clear_stage(tx, claim.item_id).await?;
-    sqlx::query("SELECT finish_job($1)").bind(claim.job_id).execute(&mut **tx).await.map_err(error)?;
-    Ok(())
+    .map_err(|error| failed("ending a file", error))?;
+    if ended.rows_affected() == 0 { Err(StoreError::Conflict { what: "lease" }) } else { Ok(()) }
 }
 
-async fn clear_stage(tx: &mut Tx, item: i64) -> Result<(), StoreError> {
+pub(super) async fn clear_stage(tx: &mut Tx, item: i64) -> Result<(), StoreError> {
     for sql in ["DELETE FROM stage_embedding WHERE item_id = $1", "DELETE FROM stage_chunk WHERE item_id = $1"] {
         sqlx::query(sql).bind(item).execute(&mut **tx).await.map_err(|error| failed("clearing the staging area", error))?;
     }

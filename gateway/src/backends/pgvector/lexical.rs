@@ -10,7 +10,7 @@ mod write;
 
 pub(super) use self::{
     search::matching_on,
-    write::{count_small, index_document},
+    write::{Words, index_document, indexed},
 };
 use crate::{backends::lexical::Corrupt, traits::search::StoreError};
 

@@ -1,24 +1,25 @@
-//! The transaction that makes staged chunks a document. Whatever breaks in it, a search sees the old document or the new one,
+//! The transaction that makes chunks a document. Whatever breaks in it, a search sees the old document or the new one,
 //! never a part.
 
+use std::sync::Arc;
+
 use serde_json::Value;
+use sqlx::Row;
 use uuid::Uuid;
 
 use super::{
     Store, failed,
-    jobs::{End, end_item, notify_work},
-    lexical::{count_small, index_document},
+    fill::Generation,
+    jobs::{End, clear_stage, close_item},
+    lexical::{Words, index_document, indexed},
     session::{Tx, commit},
     space::Space,
-    stage::{LockedItem, lock_item},
+    stage::{LockedItem, check_vectors, lock_item},
 };
 use crate::traits::{
     ingest::{Claim, Hash, NewDocument, Published},
     search::StoreError,
 };
-
-/// A document of any size is one transaction, and each row of an HNSW index costs a millisecond.
-const STATEMENT_TIMEOUT: &str = "SET LOCAL statement_timeout = '1h'";
 
 const LOCK_DOCUMENT: &str = "SELECT id, blob_id FROM document WHERE collection_id = $1 AND source = $2 FOR UPDATE";
 
@@ -35,172 +36,129 @@ const UPSERT_DOCUMENT: &str = "INSERT INTO document \
     RETURNING id";
 
 /// Chunk ids rise, and the document's row is locked: what is above this number is of the new generation.
-const LAST_OLD_CHUNK: &str = "SELECT coalesce(max(id), 0) FROM chunk WHERE document_id = $1";
+const LAST_CHUNK: &str = "SELECT coalesce(max(id), 0) FROM chunk WHERE document_id = $1";
 
-const COPY_CHUNKS: &str = "INSERT INTO chunk \
-      (workspace_id, collection_id, document_id, position, text, tokens, heading_path, page, sheet, line_start, line_end, \
-       kind, content_hash, metadata) \
-    SELECT workspace_id, $3, $2, position, text, tokens, heading_path, page, sheet, line_start, line_end, kind, content_hash, metadata \
-    FROM stage_chunk WHERE item_id = $1 ORDER BY position";
-
-const COPY_EMBEDDINGS: &str = "INSERT INTO embeddings (relation_id, workspace_id, collection_id, chunk_id, window_number, space_id, embedding) \
-    SELECT $4, c.workspace_id, c.collection_id, c.id, s.window_number, $5, s.embedding \
-    FROM stage_embedding s JOIN chunk c ON c.document_id = $2 AND c.position = s.position AND c.id > $3 WHERE s.item_id = $1";
-
-/// For each chunk that brought no vectors: those of another chunk of the same hash, this document's included.
-const REUSE_EMBEDDINGS: &str = "INSERT INTO embeddings (relation_id, workspace_id, collection_id, chunk_id, window_number, space_id, embedding) \
-    SELECT $4, c.workspace_id, c.collection_id, c.id, e.window_number, $5, e.embedding \
-    FROM stage_chunk s JOIN chunk c ON c.document_id = $2 AND c.position = s.position AND c.id > $3 \
-    CROSS JOIN LATERAL ( \
-      SELECT o.id FROM chunk o WHERE o.workspace_id = c.workspace_id AND o.content_hash = c.content_hash AND o.id <> c.id \
-        AND EXISTS (SELECT 1 FROM embeddings x WHERE x.relation_id = $4 AND x.chunk_id = o.id AND x.space_id = $5) \
-      LIMIT 1) same \
-    JOIN embeddings e ON e.relation_id = $4 AND e.chunk_id = same.id AND e.space_id = $5 \
-    WHERE s.item_id = $1 AND s.reuse";
-
-const COUNT: &str = "SELECT count(*), count(*) FILTER (WHERE s.reuse), \
-      count(*) FILTER (WHERE NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.relation_id = $4 AND e.chunk_id = c.id AND e.space_id = $5)) \
-    FROM stage_chunk s JOIN chunk c ON c.document_id = $2 AND c.position = s.position AND c.id > $3 WHERE s.item_id = $1";
+/// The version last, before the commit: it locks the workspace's row, which puts versions in the order of the commits.
+const CLOSE: &str = "SELECT finish_job($1), pg_notify('ragline_work', ''), bump_store_version($2) AS version";
 
 const REMOVE_BLOB: &str = "DELETE FROM blob WHERE id = $1 AND NOT EXISTS (SELECT FROM file WHERE blob_id = $1) \
     AND NOT EXISTS (SELECT FROM document WHERE blob_id = $1)";
 
 impl Store {
-    pub(super) async fn publish_staged(
+    pub(super) async fn publish_chunks(
         &self,
         claim: &Claim,
         document: NewDocument,
         fingerprint: &Hash,
     ) -> Result<Published, StoreError> {
         let (space, _) = self.space().await?;
-        let mut tx = Self::begin(self, claim.workspace).await?;
-        sqlx::raw_sql(STATEMENT_TIMEOUT).execute(&mut *tx).await.map_err(|error| failed("publishing a document", error))?;
+        let NewDocument { content_type, title, rest } = document;
+        check_vectors(space, &rest)?;
+        let rest = Arc::new(rest);
+        let mut tx = self.begin_long(claim.workspace).await?;
         let item = lock_item(&mut tx, claim).await?;
         if item.blob_id.is_none() {
             // The document was deleted while it was cut anew; it must not come back.
             return Err(StoreError::Conflict { what: "document" });
         }
-        let relation = lock_relation(&mut tx, claim).await?;
-        let (document_id, old_blob) = upsert(&mut tx, claim, &item, document, fingerprint, space).await?;
-        let boundary: i64 = sqlx::query_scalar(LAST_OLD_CHUNK)
-            .bind(document_id)
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(|error| failed("publishing a document", error))?;
-        let generation = Generation { item: claim.item_id, document_id, boundary, relation, space: space.id.0 };
-        let (chunks, reused) = generation.fill(&mut tx, &item).await?;
-        index_document(&mut tx, claim.workspace, document_id, boundary).await?;
-        generation.remove_old(&mut tx).await?;
-        let small_segments = count_small(&mut tx, claim.workspace).await?;
-        if let Some(blob) = old_blob.filter(|old| Some(*old) != item.blob_id) {
-            remove_blob(&mut tx, blob).await?;
+        // The words are read while the server stores. What was staged is read back for it, and the rest with it.
+        let words = (item.staged == 0).then(|| Words::read(&rest));
+        let chunks = usize::try_from(item.staged).unwrap_or(0) + rest.len();
+        let described = Described { content_type, title, fingerprint, chunks };
+        let (document_id, old) = upsert(&mut tx, claim, &item, described, space).await?;
+        let boundary = if old.is_some() { last_chunk(&mut tx, document_id).await? } else { 0 };
+        let filled = Generation { claim, item: &item, document_id, boundary, space }.fill(&mut tx, &rest).await?;
+        match words {
+            Some(words) => words.write(&mut tx, claim.workspace, &filled.direct).await?,
+            None => index_document(&mut tx, claim.workspace, document_id, boundary).await?,
         }
-        end_item(&mut tx, claim, End::Completed { document: document_id, chunks }).await?;
-        notify_work(&mut tx).await?;
-        let version = bump_version(&mut tx, claim.workspace.0).await?;
+        if let Some(old) = &old {
+            remove_chunks(&mut tx, document_id, boundary, item.relation_id).await?;
+            if let Some(blob) = old.blob_id.filter(|old| Some(*old) != item.blob_id) {
+                remove_blob(&mut tx, blob).await?;
+            }
+        }
+        let small_segments = indexed(&mut tx, claim.workspace, document_id).await?;
+        close_item(&mut tx, claim, End::Completed { document: document_id, chunks: count(filled.chunks) }).await?;
+        if item.staged > 0 {
+            clear_stage(&mut tx, claim.item_id).await?;
+        }
+        let version = close(&mut tx, claim).await?;
         commit(tx, "publishing a document").await?;
         self.inner.signals.learn(claim.workspace.0, version);
         self.merge_if_crowded(claim.workspace, small_segments).await;
-        Ok(Published { document_id, chunks: chunks.unsigned_abs(), reused: reused.unsigned_abs() })
+        let (chunks, reused) = (count(filled.chunks).unsigned_abs(), count(filled.reused).unsigned_abs());
+        Ok(Published { document_id, chunks, reused })
     }
 }
 
-/// The relation of the workspace; it cannot move to another one before the transaction ends.
-pub(super) async fn lock_relation(tx: &mut Tx, claim: &Claim) -> Result<i32, StoreError> {
-    sqlx::query_scalar("SELECT relation_id FROM workspace WHERE id = $1 FOR KEY SHARE")
-        .bind(claim.workspace.0)
-        .fetch_optional(&mut **tx)
-        .await
-        .map_err(|error| failed("locking the workspace", error))?
-        .ok_or(StoreError::NotFound { what: "workspace" })
+/// What is known of the document besides its item.
+struct Described<'a> {
+    content_type: String,
+    title: Option<String>,
+    fingerprint: &'a Hash,
+    chunks: usize,
+}
+
+/// The document that is replaced.
+struct Old {
+    blob_id: Option<Uuid>,
 }
 
 async fn upsert(
     tx: &mut Tx,
     claim: &Claim,
     item: &LockedItem,
-    document: NewDocument,
-    fingerprint: &Hash,
+    described: Described<'_>,
     space: &Space,
-) -> Result<(Uuid, Option<Uuid>), StoreError> {
-    let error = |error| failed("publishing a document", error);
-    let old: Option<(Uuid, Option<Uuid>)> = sqlx::query_as(LOCK_DOCUMENT)
+) -> Result<(Uuid, Option<Old>), StoreError> {
+    let Described { content_type, title, fingerprint, chunks } = described;
+    let locked: Option<(Uuid, Option<Uuid>)> = sqlx::query_as(LOCK_DOCUMENT)
         .bind(item.collection_id)
         .bind(&claim.source)
         .fetch_optional(&mut **tx)
         .await
-        .map_err(error)?;
+        .map_err(unpublished)?;
+    let wanted = locked.map_or_else(Uuid::now_v7, |(id, _)| id);
     let id: Uuid = sqlx::query_scalar(UPSERT_DOCUMENT)
-        .bind(old.map_or_else(Uuid::now_v7, |(id, _)| id))
+        .bind(wanted)
         .bind(claim.workspace.0)
         .bind(item.collection_id)
         .bind(&claim.source)
-        .bind(document.content_type)
-        .bind(document.title.map(|title| title.replace('\0', "\u{fffd}")))
+        .bind(content_type)
+        .bind(title.map(|title| title.replace('\0', "\u{fffd}")))
         .bind(Value::Object(claim.metadata.clone()))
         .bind(i64::try_from(claim.size_bytes).unwrap_or(i64::MAX))
         .bind(claim.content_hash.as_slice())
         .bind(fingerprint.as_slice())
         .bind(space.id.0)
-        .bind(item.staged)
+        .bind(count(chunks))
         .bind(item.blob_id)
         .bind(claim.item_id)
         .fetch_one(&mut **tx)
         .await
-        .map_err(error)?;
-    Ok((id, old.and_then(|(_, blob)| blob)))
+        .map_err(unpublished)?;
+    // One that came between the two statements has chunks too; its bytes are left to the sweep.
+    let old = locked.map(|(_, blob_id)| Old { blob_id }).or_else(|| (id != wanted).then_some(Old { blob_id: None }));
+    Ok((id, old))
 }
 
-/// The chunks of a document that one publish makes, and what tells them from the older ones.
-struct Generation {
-    item: i64,
-    document_id: Uuid,
-    boundary: i64,
-    relation: i32,
-    space: i32,
+async fn last_chunk(tx: &mut Tx, document: Uuid) -> Result<i64, StoreError> {
+    sqlx::query_scalar(LAST_CHUNK).bind(document).fetch_one(&mut **tx).await.map_err(unpublished)
 }
 
-impl Generation {
-    /// Copies the staged chunks and gives each its vectors. Gives their number and how many kept stored vectors.
-    async fn fill(&self, tx: &mut Tx, item: &LockedItem) -> Result<(i32, i32), StoreError> {
-        let error = |error| failed("publishing chunks", error);
-        let copied = sqlx::query(COPY_CHUNKS)
-            .bind(self.item)
-            .bind(self.document_id)
-            .bind(item.collection_id)
-            .execute(&mut **tx)
-            .await
-            .map_err(error)?;
-        if copied.rows_affected() != u64::from(item.staged.unsigned_abs()) {
-            // The server crashed and emptied the staging area.
-            return Err(StoreError::Conflict { what: "staging area" });
-        }
-        for sql in [COPY_EMBEDDINGS, REUSE_EMBEDDINGS] {
-            self.bind(sql).execute(&mut **tx).await.map_err(error)?;
-        }
-        let (chunks, reused, bare): (i64, i64, i64) = sqlx::query_as(COUNT)
-            .bind(self.item)
-            .bind(self.document_id)
-            .bind(self.boundary)
-            .bind(self.relation)
-            .bind(self.space)
-            .fetch_one(&mut **tx)
-            .await
-            .map_err(error)?;
-        if bare > 0 {
-            // Another document's deletion took them away since they were promised.
-            return Err(StoreError::Conflict { what: "set of stored vectors" });
-        }
-        Ok((i32::try_from(chunks).unwrap_or(i32::MAX), i32::try_from(reused).unwrap_or(i32::MAX)))
-    }
+/// The end of a publish in one statement: sums up the job, tells of the file that may come next, and raises the version.
+async fn close(tx: &mut Tx, claim: &Claim) -> Result<i64, StoreError> {
+    let row = sqlx::query(CLOSE).bind(claim.job_id).bind(claim.workspace.0).fetch_one(&mut **tx).await.map_err(unpublished)?;
+    row.try_get("version").map_err(unpublished)
+}
 
-    fn bind(&self, sql: &'static str) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments> {
-        sqlx::query(sql).bind(self.item).bind(self.document_id).bind(self.boundary).bind(self.relation).bind(self.space)
-    }
+fn unpublished(error: sqlx::Error) -> StoreError {
+    failed("publishing a document", error)
+}
 
-    async fn remove_old(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        remove_chunks(tx, self.document_id, self.boundary, self.relation).await
-    }
+fn count(chunks: usize) -> i32 {
+    i32::try_from(chunks).unwrap_or(i32::MAX)
 }
 
 /// Removes the chunks of a document up to and including an id, with their vectors.

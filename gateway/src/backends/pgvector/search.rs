@@ -14,7 +14,7 @@ use sqlx::{
 use self::rows::matches;
 use super::{
     Store, failed,
-    filter::{Allowed, Builder, allowed, push_in_set, push_one_by_one},
+    filter::{Builder, push_in_set, push_one_by_one, push_passing},
     lexical::matching_on,
     replicas::Reading,
     search_sql::Statements,
@@ -208,13 +208,15 @@ impl Search<'_> {
         };
         let few = self.few();
         self.set(FEW_BY_INDEX).await?;
-        match (allowed(&mut self.tx, filter, few).await?, self.opened.plan) {
-            (Allowed::Few(ids), _) => self.exact_of(&ids).await,
-            (Allowed::Many, SearchPlan::Exact) => {
+        if let Some(rows) = self.exact_of_few(filter, few).await? {
+            return Ok((rows, SearchPlan::Exact));
+        }
+        match self.opened.plan {
+            SearchPlan::Exact => {
                 self.set(PLANNER_DECIDES).await?;
                 self.exact(Some(filter)).await
             }
-            (Allowed::Many, SearchPlan::IvfFlat | SearchPlan::Hnsw | SearchPlan::Lexical) => {
+            SearchPlan::IvfFlat | SearchPlan::Hnsw | SearchPlan::Lexical => {
                 self.index_decides().await?;
                 self.indexed_or_exact(Some(filter)).await
             }
@@ -249,12 +251,23 @@ impl Search<'_> {
         exactly(rows)
     }
 
-    async fn exact_of(&mut self, ids: &[i64]) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
-        if ids.is_empty() {
-            return Ok((Vec::new(), SearchPlan::Exact));
+    /// `None`: more chunks pass than `few`.
+    async fn exact_of_few(&mut self, filter: &Filter, few: u32) -> Result<Option<Vec<PgRow>>, StoreError> {
+        let error = |error| failed("searching what passes", error);
+        let [before, after] = &self.sql.few_around;
+        let mut arguments = self.arguments()?;
+        add(&mut arguments, i64::from(few))?;
+        let mut sql = Builder::with_arguments(before.as_str(), arguments);
+        push_passing(&mut sql, filter);
+        let mut rows = sql.push(after).build().persistent(false).fetch_all(&mut *self.tx).await.map_err(error)?;
+        let Some(first) = rows.first() else { return Ok(Some(rows)) };
+        if first.try_get("many").map_err(error)? {
+            return Ok(None);
         }
-        let rows = self.bind(&self.sql.exact_of)?.bind(ids).fetch_all(&mut *self.tx).await;
-        exactly(rows)
+        if first.try_get::<Option<i64>, _>("chunk_id").map_err(error)?.is_none() {
+            rows.clear();
+        }
+        Ok(Some(rows))
     }
 
     /// `None`: the index gave fewer chunks than were asked for and cannot give more.

@@ -18,8 +18,9 @@ pub(super) struct SearchSql {
 pub(super) struct Statements {
     /// Compares every row of the workspace; exact for any number of windows a chunk.
     pub(super) exact: String,
-    /// As `exact`, among the chunks of the ids in $6.
-    pub(super) exact_of: String,
+    /// As `exact`, among the chunks whose ids stand between the two parts, where they are at most $6. In one statement, since thousands
+    /// of ids take longer to send than to compare. `many` in the first row: there are more. A row without a chunk: nothing was found.
+    pub(super) few_around: [String; 2],
     /// As `exact`, with a condition on `chunk_id` between the two parts.
     pub(super) exact_around: [String; 2],
     /// Takes the $6 nearest windows from the index, or that many times [`Space::candidates_per_row`].
@@ -73,14 +74,22 @@ impl Statements {
         let candidates = space.candidates_per_row();
         // The sum keeps an index of any kind away from the order: exact is exact. OFFSET 0 has the distance computed before the rows
         // are grouped: without statistics the planner sorts for that, and would sort whole vectors.
-        let exact_around = [
+        let compared = format!(
+            "best AS MATERIALIZED ( \
+               SELECT chunk_id, min(distance) AS distance, 0::bigint AS windows FROM ( \
+                 SELECT chunk_id, (embedding {operator} $1::vector::{element}) + 0 AS distance FROM embeddings \
+                 WHERE relation_id = $2 AND workspace_id = $3 AND space_id = $4"
+        );
+        let grouped = " OFFSET 0) compared GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5)";
+        let exact_around = [format!("WITH {compared}"), format!("{grouped} {tail}")];
+        let few_around = [
+            "WITH allowed(id) AS MATERIALIZED (".to_owned(),
             format!(
-                "WITH best AS MATERIALIZED ( \
-                   SELECT chunk_id, min(distance) AS distance, 0::bigint AS windows FROM ( \
-                     SELECT chunk_id, (embedding {operator} $1::vector::{element}) + 0 AS distance FROM embeddings \
-                     WHERE relation_id = $2 AND workspace_id = $3 AND space_id = $4"
+                " LIMIT $6 + 1), {compared} AND chunk_id = ANY(ARRAY(SELECT id FROM allowed)) \
+                   AND (SELECT count(*) FROM allowed) <= $6 {grouped} \
+                 SELECT (SELECT count(*) FROM allowed) > $6 AS many, found.* FROM (SELECT) one LEFT JOIN ({tail}) found ON true \
+                 ORDER BY found.distance, found.chunk_id"
             ),
-            format!(" OFFSET 0) compared GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) {tail}"),
         ];
         let indexed_around = [
             format!(
@@ -95,12 +104,6 @@ impl Statements {
                    GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) {tail}"
             ),
         ];
-        Self {
-            exact: exact_around.concat(),
-            exact_of: exact_around.join(" AND chunk_id = ANY($6::bigint[])"),
-            exact_around,
-            indexed: indexed_around.concat(),
-            indexed_around,
-        }
+        Self { exact: exact_around.concat(), few_around, exact_around, indexed: indexed_around.concat(), indexed_around }
     }
 }

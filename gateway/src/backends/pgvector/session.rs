@@ -40,6 +40,13 @@ impl Server {
         self.begin_with(AssertSqlSafe(format!("BEGIN; SET LOCAL ragline.workspace_id = '{}'", workspace.0)).into_sql_str()).await
     }
 
+    /// The same for a document of any size: each row of an HNSW index costs a millisecond.
+    pub(super) async fn begin_long(&self, workspace: WorkspaceId) -> Result<Tx, StoreError> {
+        let sql =
+            format!("BEGIN; SET LOCAL ragline.workspace_id = '{}'; SET LOCAL statement_timeout = '1h'", workspace.0);
+        self.begin_with(AssertSqlSafe(sql).into_sql_str()).await
+    }
+
     /// A transaction of one snapshot that writes nothing. The workspace is not chosen yet.
     pub(super) async fn begin_snapshot(&self) -> Result<Tx, StoreError> {
         self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".into_sql_str()).await
@@ -95,6 +102,11 @@ impl Store {
     /// As [`Server::begin`].
     pub(super) async fn begin(&self, workspace: WorkspaceId) -> Result<Tx, StoreError> {
         self.inner.primary.begin(workspace).await.map_err(|error| self.told(error))
+    }
+
+    /// As [`Server::begin_long`].
+    pub(super) async fn begin_long(&self, workspace: WorkspaceId) -> Result<Tx, StoreError> {
+        self.inner.primary.begin_long(workspace).await.map_err(|error| self.told(error))
     }
 
     /// As [`Server::begin_snapshot`].

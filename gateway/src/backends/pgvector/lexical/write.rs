@@ -1,6 +1,9 @@
 //! Writes postings of level 0, in the transaction that writes the chunks: whoever sees a document finds it by its words.
 
+use std::sync::Arc;
+
 use sqlx::Row;
+use tokio::task::{JoinError, JoinHandle};
 use uuid::Uuid;
 
 use super::corrupt;
@@ -8,12 +11,15 @@ use crate::{
     backends::{
         lexical::{
             FORMAT, blob,
-            segment::{Segment, build, encode_members, total_terms},
+            segment::{Member, Segment, build, encode_members, total_terms},
             words::{ANALYZER, Analyzer},
         },
         pgvector::{failed, session::Tx},
     },
-    traits::search::{StoreError, WorkspaceId},
+    traits::{
+        ingest::StagedChunk,
+        search::{StoreError, WorkspaceId},
+    },
 };
 
 /// Chunks of one segment of level 0, and texts that are in memory at once.
@@ -24,6 +30,73 @@ const TEXTS: &str =
 
 const INSERT_SMALL: &str =
     "INSERT INTO lex_seg (workspace_id, format, analyzer, level, n, sum_len, ids, blob) VALUES ($1, $2, $3, 0, $4, $5, $6, $7)";
+
+/// Says how many segments of level 0 there are, this transaction's among them.
+const INDEXED: &str = "WITH indexed AS (DELETE FROM lex_pending WHERE document_id = $2) \
+    SELECT count(*) FROM lex_seg WHERE workspace_id = $1 AND level = 0";
+
+/// The postings of chunks that are being stored, made on another thread meanwhile.
+pub(in crate::backends::pgvector) struct Words(Vec<JoinHandle<Result<Small, StoreError>>>);
+
+impl Words {
+    /// Begins to read the texts.
+    pub(in crate::backends::pgvector) fn read(chunks: &Arc<Vec<StagedChunk>>) -> Self {
+        let size = usize::try_from(CHUNKS_AT_ONCE).unwrap_or(usize::MAX);
+        let piece = |first: usize| {
+            let chunks = Arc::clone(chunks);
+            // The ids are not known yet.
+            tokio::task::spawn_blocking(move || Small::of(chunks.iter().skip(first).take(size).map(|chunk| (0, chunk.text.as_str()))))
+        };
+        Self((0..chunks.len()).step_by(size).map(piece).collect())
+    }
+
+    /// Writes the postings; `ids` are those of the chunks, in their order.
+    pub(in crate::backends::pgvector) async fn write(
+        self,
+        tx: &mut Tx,
+        workspace: WorkspaceId,
+        ids: &[i64],
+    ) -> Result<(), StoreError> {
+        let mut ids = ids.iter();
+        for piece in self.0 {
+            let mut small = piece.await.map_err(unread)??;
+            for (member, id) in small.members.iter_mut().zip(&mut ids) {
+                member.chunk_id = *id;
+            }
+            small.insert(tx, workspace).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A segment of level 0 as it is stored.
+struct Small {
+    members: Vec<Member>,
+    blob: Vec<u8>,
+}
+
+impl Small {
+    fn of<'a>(texts: impl IntoIterator<Item = (i64, &'a str)>) -> Result<Self, StoreError> {
+        let Segment { members, lists } = build(&Analyzer::default(), texts);
+        Ok(Self { members, blob: blob::encode(&lists).map_err(corrupt)? })
+    }
+
+    async fn insert(self, tx: &mut Tx, workspace: WorkspaceId) -> Result<(), StoreError> {
+        let Self { members, blob } = self;
+        sqlx::query(INSERT_SMALL)
+            .bind(workspace.0)
+            .bind(i16::from(FORMAT))
+            .bind(ANALYZER)
+            .bind(i32::try_from(members.len()).unwrap_or(i32::MAX))
+            .bind(i64::try_from(total_terms(&members)).unwrap_or(i64::MAX))
+            .bind(encode_members(&members))
+            .bind(blob)
+            .execute(&mut **tx)
+            .await
+            .map_err(|error| failed("indexing words", error))?;
+        Ok(())
+    }
+}
 
 /// Writes the postings of a document's chunks above an id; the document no longer waits for them.
 pub(in crate::backends::pgvector) async fn index_document(
@@ -57,10 +130,11 @@ pub(in crate::backends::pgvector) async fn index_document(
     Ok(())
 }
 
-/// Segments of level 0, this transaction's among them.
-pub(in crate::backends::pgvector) async fn count_small(tx: &mut Tx, workspace: WorkspaceId) -> Result<i64, StoreError> {
-    sqlx::query_scalar("SELECT count(*) FROM lex_seg WHERE workspace_id = $1 AND level = 0")
+/// The document has all its postings: it no longer waits for them. Gives the number of segments of level 0.
+pub(in crate::backends::pgvector) async fn indexed(tx: &mut Tx, workspace: WorkspaceId, document: Uuid) -> Result<i64, StoreError> {
+    sqlx::query_scalar(INDEXED)
         .bind(workspace.0)
+        .bind(document)
         .fetch_one(&mut **tx)
         .await
         .map_err(|error| failed("counting segments", error))
@@ -68,32 +142,17 @@ pub(in crate::backends::pgvector) async fn count_small(tx: &mut Tx, workspace: W
 
 /// Writes a segment of level 0.
 pub(super) async fn insert_small(tx: &mut Tx, workspace: WorkspaceId, texts: Vec<(i64, String)>) -> Result<(), StoreError> {
-    let (segment, blob) = off_the_reactor(move || {
-        let segment = build(&Analyzer::default(), texts.iter().map(|(id, text)| (*id, text.as_str())));
-        let blob = blob::encode(&segment.lists).map_err(corrupt)?;
-        Ok((segment, blob))
-    })
-    .await?;
-    let Segment { members, lists: _ } = segment;
-    sqlx::query(INSERT_SMALL)
-        .bind(workspace.0)
-        .bind(i16::from(FORMAT))
-        .bind(ANALYZER)
-        .bind(i32::try_from(members.len()).unwrap_or(i32::MAX))
-        .bind(i64::try_from(total_terms(&members)).unwrap_or(i64::MAX))
-        .bind(encode_members(&members))
-        .bind(blob)
-        .execute(&mut **tx)
-        .await
-        .map_err(|error| failed("indexing words", error))?;
-    Ok(())
+    let small = off_the_reactor(move || Small::of(texts.iter().map(|(id, text)| (*id, text.as_str())))).await?;
+    small.insert(tx, workspace).await
 }
 
 /// Runs what computes for long on a thread where nobody waits for it.
 pub(super) async fn off_the_reactor<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|source| StoreError::Failed { action: "searching by words", source: Box::new(source) })?
+    tokio::task::spawn_blocking(work).await.map_err(unread)?
+}
+
+fn unread(error: JoinError) -> StoreError {
+    StoreError::Failed { action: "searching by words", source: Box::new(error) }
 }
