@@ -13,7 +13,10 @@ use k8s_openapi::api::{
 use k8s_openapi::{Metadata, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde_json::Value;
 
-use super::build::{cloud_native_pg::PostgresCluster, route::HttpRoute};
+use super::build::{
+    cloud_native_pg::{ImageCatalog, PostgresCluster},
+    route::HttpRoute,
+};
 
 /// Nothing of a later step is applied before the earlier steps have done their work.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -40,6 +43,8 @@ pub enum Object {
     /// Of the Gateway API, which a cluster may lack.
     HttpRoute(Box<HttpRoute>),
     /// Of CloudNativePG, which a cluster may lack.
+    ImageCatalog(Box<ImageCatalog>),
+    /// Likewise.
     PostgresCluster(Box<PostgresCluster>),
     StatefulSet(Box<StatefulSet>),
     Deployment(Box<Deployment>),
@@ -58,6 +63,7 @@ macro_rules! each {
             Object::HorizontalPodAutoscaler($inner) => $result,
             Object::Ingress($inner) => $result,
             Object::HttpRoute($inner) => $result,
+            Object::ImageCatalog($inner) => $result,
             Object::PostgresCluster($inner) => $result,
             Object::StatefulSet($inner) => $result,
             Object::Deployment($inner) => $result,
@@ -112,6 +118,7 @@ from_typed!(
     HorizontalPodAutoscaler,
     Ingress,
     HttpRoute,
+    ImageCatalog,
     PostgresCluster,
     StatefulSet,
     Deployment,
@@ -178,6 +185,7 @@ impl<State> Objects<State> {
             | Object::HorizontalPodAutoscaler(_)
             | Object::Ingress(_)
             | Object::HttpRoute(_)
+            | Object::ImageCatalog(_)
             | Object::PostgresCluster(_)
             | Object::StatefulSet(_)
             | Object::Deployment(_) => None,

@@ -70,6 +70,8 @@ async fn a_cluster_of_cloud_native_pg_is_made_and_followed() {
     let wanted = &cluster.data["spec"];
     assert_eq!((&wanted["instances"], &wanted["storage"]["size"]), (&json!(3), &json!("1Gi")));
     assert_eq!(wanted["postgresql"]["parameters"]["work_mem"], "8MB");
+    assert_eq!(wanted["imageCatalogRef"]["major"], json!(17));
+    assert_eq!(wanted["postgresql"]["synchronous"]["dataDurability"], "preferred");
     let owner = wanted["bootstrap"]["initdb"]["secret"]["name"].as_str().unwrap();
     let secret = world.api::<Secret>().get(owner).await.unwrap();
     assert_eq!(secret.type_.as_deref(), Some("kubernetes.io/basic-auth"));
@@ -79,7 +81,9 @@ async fn a_cluster_of_cloud_native_pg_is_made_and_followed() {
     tell(&clusters, json!({"phase": "Setting up primary", "readyInstances": 0})).await;
     let coming = world.wait_reason("a", ConditionType::DatabaseReady, "Provisioning", 60).await;
     assert!(coming.message.contains("Setting up primary") || coming.message.contains("not begun"), "{}", coming.message);
-    let primary = json!({"phase": "Creating a new replica", "readyInstances": 1, "currentPrimary": "a-postgres-1"});
+    let primary = json!({
+        "phase": "Creating a new replica", "readyInstances": 1, "currentPrimary": "a-postgres-1", "targetPrimary": "a-postgres-1",
+    });
     tell(&clusters, primary).await;
     let alone = world.wait_reason("a", ConditionType::DatabaseReady, "StandbyMissing", 60).await;
     assert!(alone.status == "True" && alone.message.contains("1 of 3"), "{}", alone.message);
@@ -89,8 +93,14 @@ async fn a_cluster_of_cloud_native_pg_is_made_and_followed() {
     let all = world.wait_reason("a", ConditionType::DatabaseReady, "Replicated", 150).await;
     assert!(all.message.contains("2 standbys"), "{}", all.message);
     // A primary that is lost is told, and so is the one after it.
-    tell(&clusters, json!({"phase": "Failing over", "readyInstances": 0, "currentPrimary": ""})).await;
-    world.wait_reason("a", ConditionType::DatabaseReady, "Provisioning", 150).await;
+    tell(&clusters, json!({"phase": "Failing over", "readyInstances": 2, "targetPrimary": "pending"})).await;
+    let lost = world.wait_reason("a", ConditionType::DatabaseReady, "FailingOver", 60).await;
+    assert!(lost.status == "False" && lost.message.contains("a-postgres-1 is no primary"), "{}", lost.message);
+    tell(&clusters, json!({"currentPrimary": "a-postgres-2", "targetPrimary": "a-postgres-2"})).await;
+    let next = world.wait_reason("a", ConditionType::DatabaseReady, "StandbyMissing", 60).await;
+    assert!(next.status == "True" && next.message.contains("a-postgres-2 serves"), "{}", next.message);
+    tell(&clusters, json!({"readyInstances": 0, "currentPrimary": ""})).await;
+    world.wait_reason("a", ConditionType::DatabaseReady, "Provisioning", 60).await;
     definitions.delete(DEFINITION, &DeleteParams::default()).await.unwrap();
     world.end().await;
 }

@@ -12,6 +12,8 @@ mod world;
 mod class;
 mod cloud_native_pg;
 mod external;
+#[cfg(feature = "cnpg")]
+mod failover;
 mod faults;
 mod grants;
 mod index;
@@ -22,3 +24,5 @@ mod replicas;
 mod rollout;
 mod scale;
 mod story;
+#[cfg(feature = "cnpg")]
+mod writes;
