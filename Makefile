@@ -49,6 +49,10 @@ soak: ## Ten minutes of everything at once against one gateway; fails when its m
 test-faults: ## Kill the operator, and refuse it, at each request that it makes to a real API server; takes many minutes.
 	cargo test --release --locked -p ragline-tests --features faults --test it -- apiserver:: --test-threads 2
 
+.PHONY: test-cnpg
+test-cnpg: ## Run a pipeline on the CloudNativePG of the cluster of RAGLINE_E2E_KUBECONFIG, and take its primary away.
+	tests/cnpg.sh
+
 .PHONY: scale
 scale: ## Measure the operator with 100 and 1,000 pipelines on a simulated cluster; writes target/scale/results.json.
 	tests/scale/scale.sh

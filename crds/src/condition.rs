@@ -157,6 +157,7 @@ reasons! {
     StorageNotEncrypted [DatabaseReady, Ready, Stalled] "The spec requires encrypted volumes, and the storage class does not declare them.";
     Replicated [DatabaseReady] "A primary serves, and all of its standbys or read replicas follow.";
     StandbyMissing [DatabaseReady] "A primary serves, and a standby or read replica is missing; searches go to the others.";
+    FailingOver [DatabaseReady, Ready] "The primary of CloudNativePG's Cluster is lost or changed, and a standby takes its place; searches go on, writes wait.";
     CloudNativePgMissing [DatabaseReady, Ready, Stalled] "The spec names `postgres.cloudNativePg`, and the cluster has no CloudNativePG.";
     External [DatabaseReady] "The schema is in the PostgreSQL that the spec names.";
     WaitingForSchemaJob [DatabaseReady, Ready] "The schema Job has not reached the PostgreSQL that the spec names yet.";

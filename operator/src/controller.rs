@@ -1,6 +1,8 @@
 //! Keeps the pipelines going: watches them and their children, runs the trip for each that changed, and spaces out tries after
 //! errors. What a trip does is in `reconcile`.
 
+mod postgres_clusters;
+
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, future::join_all};
@@ -135,10 +137,12 @@ async fn one_scope(
         controller = controller.watches_stream_with(classes, all, ());
     }
     let news = futures::stream::unfold(news, |mut news| async move { news.recv().await.map(|pipeline| (pipeline, news)) });
+    let clusters = postgres_clusters::changed(client, context.clone(), namespace, &settings.labels);
     let watch_errors = context.metrics.watch_errors.clone();
     let gone = context.clone();
     controller
         .reconcile_on(news.chain(futures::stream::pending()))
+        .reconcile_on(clusters.chain(futures::stream::pending()))
         .graceful_shutdown_on(async move { stop.cancelled().await })
         .run(
             move |pipeline, context| {

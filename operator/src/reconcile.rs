@@ -148,6 +148,7 @@ async fn trip(context: &Context, who: &Who, pipeline: &RagPipeline) -> Result<En
         }
     }
     let worked = Box::pin(work(context, who, &cluster, pipeline, &checked)).await;
+    report::pass_on(&cluster, pipeline).await;
     if let Err(ReconcileError::Apply(error)) = &worked
         && !error.passes(&checked.name)
     {

@@ -2,8 +2,8 @@
 # Real PostgreSQL with pgvector and real Valkey on free loopback ports, from wheels, for tests and for `make dev`.
 #
 #   servers.sh start DIR     starts both, waits until they answer, writes DIR/env; does nothing when they run already
-#   servers.sh replica DIR N starts read replica N of that PostgreSQL, cloned when it is new, waits until it answers, and writes
-#                            DIR/replica-N with its URL; does nothing when it runs already
+#   servers.sh replica DIR N [M]   starts read replica N of that PostgreSQL, or of its replica M, cloned when it is new, waits until
+#                            it answers, and writes DIR/replica-N with its URL; does nothing when it runs already
 #   servers.sh stop DIR      stops all; the data stay for the next start
 #   servers.sh remove DIR    stops all and removes their data
 #
@@ -12,10 +12,10 @@
 # The data survive a crash of the servers, not a crash of the machine.
 set -euo pipefail
 
-command=${1:-} folder=${2:-} number=${3:-}
+command=${1:-} folder=${2:-} number=${3:-} followed=${4:-}
 case $command in
   start | stop | remove) ;;
-  replica) [[ $number =~ ^[0-9]$ ]] || command='' ;;
+  replica) [[ $number =~ ^[0-9]$ && $followed =~ ^[0-9]?$ ]] || command='' ;;
   *) command='' ;;
 esac
 if [ -z "$command" ] || [ -z "$folder" ]; then
@@ -179,6 +179,7 @@ replica() {
   ! daemon_runs "$name.pid" || return 0
   programs
   read -r postgres_port _ <"$state/ports"
+  [ -z "$followed" ] || postgres_port=$(cat "$state/replica-$followed.port")
   (umask 077; echo "127.0.0.1:*:*:postgres:$(cat "$state/secrets/bootstrap")" >"$name.pass")
   if [ "$(id -u)" = 0 ]; then chown 65534:65534 "$name.pass"; fi
   [ -d "$name" ] || replica_init

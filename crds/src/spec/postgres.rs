@@ -38,7 +38,8 @@ pub struct CloudNativePg {
     #[schemars(range(min = 1, max = 9))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<u32>,
-    /// Image with PostgreSQL 15 or newer and pgvector 0.8 or newer. Default: the one that the operator was installed with.
+    /// Image with PostgreSQL 15 or newer and pgvector 0.8 or newer. The major version is read off the tag, as in `17.6-trixie` or
+    /// `pg17`; a tag that does not tell counts as 17. Default: the one that the operator was installed with.
     #[schemars(length(min = 1, max = 512), regex(pattern = r"^\S+$"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,

@@ -61,10 +61,11 @@ impl OwnServers {
         Self { servers: run(&script, &folder), folder }
     }
 
-    /// Starts a read replica of the PostgreSQL, or starts it again, and gives its URL of the application role.
-    pub(crate) fn replica(&self, number: usize) -> String {
+    /// Starts a read replica of the PostgreSQL, or of one of its replicas, or starts it again, and gives its URL of the application role.
+    pub(crate) fn replica(&self, number: usize, of: Option<usize>) -> String {
         let number = number.to_string();
-        let output = Command::new(script()).arg("replica").arg(&self.folder).arg(&number).output().unwrap();
+        let of = of.map(|of| of.to_string());
+        let output = Command::new(script()).arg("replica").arg(&self.folder).arg(&number).args(of).output().unwrap();
         assert!(output.status.success(), "servers.sh failed: {}", String::from_utf8_lossy(&output.stderr));
         read(&self.folder.join(format!("replica-{number}"))).value("DATABASE_URL").to_owned()
     }

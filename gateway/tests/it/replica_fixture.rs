@@ -47,6 +47,15 @@ impl Replicated {
         servers
     }
 
+    /// Has a replica take the primary's place, and gives it a replica of its own.
+    pub(crate) async fn promote(&mut self, replica: usize) -> usize {
+        runs(&self.superuser_of(replica), "SELECT pg_promote()").await;
+        let (own, next) = (Arc::clone(&self.own), self.replicas.len());
+        let url = tokio::task::spawn_blocking(move || own.replica(next, Some(replica))).await.unwrap();
+        self.replicas.push(SecretString::from(url));
+        next
+    }
+
     /// As DATABASE_REPLICA_URLS.
     pub(crate) fn replica_urls(&self) -> String {
         self.replicas.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>().join(", ")
@@ -55,7 +64,7 @@ impl Replicated {
     /// Starts a replica, or starts it again.
     pub(crate) async fn start_replica(&self, number: usize) -> String {
         let own = Arc::clone(&self.own);
-        tokio::task::spawn_blocking(move || own.replica(number)).await.unwrap()
+        tokio::task::spawn_blocking(move || own.replica(number, None)).await.unwrap()
     }
 
     /// Starts the primary again.

@@ -154,14 +154,14 @@ pub const ROUTES: Access = Access {
     verbs: &[List, Create, Patch, Delete],
     why: "the way from outside the cluster, where a pipeline asks for one",
 };
-/// Never deleted, as a StatefulSet is not; not watched, as a route is not.
+/// Never deleted, as a StatefulSet is not; watched as soon as a pipeline wants one.
 pub const POSTGRES_CLUSTERS: Access = Access {
     group: "postgresql.cnpg.io",
     version: "v1",
     kind: "Cluster",
     plural: "clusters",
     subresource: None,
-    verbs: &[List, Create, Patch],
+    verbs: &[List, Watch, Create, Patch],
     why: "PostgreSQL with standbys, where a pipeline asks CloudNativePG for it",
 };
 /// Not watched, as a route is not; the Secrets that they fill are read.
@@ -173,6 +173,14 @@ pub const CERTIFICATES: Access = Access {
     subresource: None,
     verbs: &[List, Create, Patch, Delete],
     why: "certificates of an issuer that a pipeline names",
+};
+/// As the Cluster that takes its image from there; its status is of no interest.
+pub const IMAGE_CATALOGS: Access = Access {
+    kind: "ImageCatalog",
+    plural: "imagecatalogs",
+    verbs: &[List, Create, Patch],
+    why: "which image CloudNativePG's PostgreSQL runs, and its major version",
+    ..POSTGRES_CLUSTERS
 };
 pub const JOBS: Access = Access {
     group: "batch",
@@ -245,6 +253,7 @@ pub const PIPELINE_NAMESPACES: &[Access] = &[
     INGRESSES,
     AUTOSCALERS,
     ROUTES,
+    IMAGE_CATALOGS,
     POSTGRES_CLUSTERS,
     CERTIFICATES,
     JOBS,
@@ -265,6 +274,7 @@ pub const APPLIED: &[Access] = &[
     AUTOSCALERS,
     INGRESSES,
     ROUTES,
+    IMAGE_CATALOGS,
     POSTGRES_CLUSTERS,
     CERTIFICATES,
     STATEFUL_SETS,
@@ -284,6 +294,7 @@ pub fn applied(object: &Object) -> &'static Access {
         Object::HorizontalPodAutoscaler(_) => &AUTOSCALERS,
         Object::Ingress(_) => &INGRESSES,
         Object::HttpRoute(_) => &ROUTES,
+        Object::ImageCatalog(_) => &IMAGE_CATALOGS,
         Object::PostgresCluster(_) => &POSTGRES_CLUSTERS,
         Object::Certificate(_) => &CERTIFICATES,
         Object::StatefulSet(_) => &STATEFUL_SETS,
@@ -297,14 +308,14 @@ pub fn owned() -> impl Iterator<Item = &'static Access> {
     APPLIED.iter().filter(|access| access.allows(List))
 }
 
-/// Those of them that the controller watches.
+/// Those of them that the controller watches from the start.
 pub fn watched() -> impl Iterator<Item = &'static Access> {
-    owned().filter(|access| access.allows(Watch))
+    owned().filter(|access| access.allows(Watch) && !is_optional(access.kind))
 }
 
 /// Whether a cluster may lack the kind.
 pub fn is_optional(kind: &str) -> bool {
-    [ROUTES.kind, POSTGRES_CLUSTERS.kind, CERTIFICATES.kind].contains(&kind)
+    [&ROUTES, &IMAGE_CATALOGS, &POSTGRES_CLUSTERS, &CERTIFICATES].iter().any(|access| access.kind == kind)
 }
 
 #[cfg(test)]

@@ -1,17 +1,25 @@
 //! The door to the Kubernetes API. Every request names a row of the access table and is refused here when the table does not
 //! grant it; every request and every write is counted; none waits longer than its deadline.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use kube::{
     Api, Client,
     api::{DeleteParams, DynamicObject, ListParams, PartialObjectMeta, Patch, PatchParams, PostParams},
+    client::Body,
+    core::Request,
 };
 use serde_json::Value;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::access::{Access, Verb};
+use super::{
+    access::{Access, Verb},
+    warnings::{self, Warning},
+};
 use crate::metrics::Metrics;
 
 /// The one field manager of everything that the operator writes.
@@ -62,6 +70,7 @@ pub struct Cluster {
     metrics: Metrics,
     namespace: String,
     deadline: Duration,
+    warnings: Arc<Mutex<Vec<Warning>>>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -73,7 +82,7 @@ impl std::fmt::Debug for Cluster {
 impl Cluster {
     /// `deadline` is the longest that one request may take.
     pub fn new(client: Client, metrics: Metrics, namespace: &str, deadline: Duration) -> Self {
-        Self { client, metrics, namespace: namespace.to_owned(), deadline }
+        Self { client, metrics, namespace: namespace.to_owned(), deadline, warnings: Arc::default() }
     }
 
     /// The namespace.
@@ -159,9 +168,18 @@ impl Cluster {
     /// # Errors
     /// The request failed.
     pub async fn apply(&self, access: &Access, name: &str, object: &Value) -> Result<DynamicObject, RequestError> {
-        let api = self.api(access);
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        self.ask(access, Verb::Patch, name, api.patch(name, &params, &Patch::Apply(object))).await
+        let request = Request::new(self.api(access).resource_url()).patch(name, &params, &Patch::Apply(object));
+        let answer = async { self.client.send(request.map_err(kube::Error::BuildRequest)?.map(Body::from)).await };
+        let (applied, said) = self.ask(access, Verb::Patch, name, warnings::read(answer)).await?;
+        let warning = |text| Warning { kind: access.kind, name: name.to_owned(), text };
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(said.into_iter().map(warning));
+        Ok(applied)
+    }
+
+    /// What was said of objects that were applied since the last call.
+    pub fn take_warnings(&self) -> Vec<Warning> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Has another manager own the number of replicas as it is, so that giving it up does not reset it.

@@ -8,5 +8,6 @@ pub mod index;
 pub mod observe;
 pub mod report;
 pub mod shared;
+pub mod warnings;
 
 pub use client::{Cluster, FIELD_MANAGER, REQUEST_TIMEOUT, RequestError};

@@ -7,11 +7,14 @@ use ragline_crds::{ConditionType, RagPipeline, RagPipelineStatus, Reason};
 use serde_json::json;
 use tracing::warn;
 
-use super::{Cluster, RequestError, access};
+use super::{Cluster, RequestError, access, warnings::Warning};
 use crate::telemetry::chain;
 
 /// Longest note that the API server takes.
 const NOTE_BYTES: usize = 1_024;
+
+/// The reason of Events that pass on a warning of the API server or of an admission webhook.
+const WARNED: &str = "AdmissionWarning";
 
 /// Why a pipeline's status could not be told.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +85,14 @@ pub async fn event(cluster: &Cluster, pipeline: &RagPipeline, notice: &Notice) {
     let object: DynamicObject = serde_json::from_value(object).expect("an Event has metadata and a kind");
     if let Err(error) = cluster.create(&access::EVENTS, &object).await {
         warn!("an Event could not be made: {}", chain(&error));
+    }
+}
+
+/// Passes on what the API server said of objects that it took.
+pub async fn pass_on(cluster: &Cluster, pipeline: &RagPipeline) {
+    for Warning { kind, name, text } in cluster.take_warnings() {
+        let note = format!("{kind} {name}: {text}");
+        event(cluster, pipeline, &Notice { warning: true, reason: WARNED.to_owned(), action: "Apply".to_owned(), note }).await;
     }
 }
 

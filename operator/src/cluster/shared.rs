@@ -13,6 +13,7 @@ use kube::{
     runtime::reflector::{Store, store::Writer},
 };
 use ragline_crds::RagPipelineClass;
+use tokio::sync::watch;
 
 use super::{Cluster, access::Access, observe::ObserveError};
 use crate::plan::names::{CHILDREN_SELECTOR, INSTANCE_LABEL};
@@ -68,7 +69,11 @@ impl Classes {
 /// Which pipelines have children of a kind that a cluster may lack: at most as many as there are. What is not known is asked for
 /// once, for all pipelines; afterwards only this process makes such children.
 #[derive(Debug, Default)]
-pub struct Optional(Mutex<HashMap<Place, Known>>);
+pub struct Optional {
+    places: Mutex<HashMap<Place, Known>>,
+    /// Kinds that a pipeline wants or wanted.
+    wanted: watch::Sender<BTreeSet<&'static str>>,
+}
 
 /// A kind, and where it was asked for: a namespace, or everywhere.
 type Place = (&'static str, Option<String>);
@@ -114,6 +119,13 @@ impl Optional {
     pub fn note(&self, cluster: &Cluster, access: &'static Access, everywhere: bool, pipeline: &str) {
         let owner = (cluster.namespace().to_owned(), pipeline.to_owned());
         self.lock().entry(place(cluster, access, everywhere)).or_default().owners.insert(owner);
+        self.wanted.send_if_modified(|kinds| kinds.insert(access.kind));
+    }
+
+    /// Resolves once a pipeline has wanted an object of the kind.
+    pub async fn is_wanted(&self, access: &'static Access) {
+        // The sender lives as long as this.
+        self.wanted.subscribe().wait_for(|kinds| kinds.contains(access.kind)).await.ok();
     }
 
     /// Forgets a pipeline that is gone.
@@ -125,7 +137,7 @@ impl Optional {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Place, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,7 +14,11 @@ use k8s_openapi::{Metadata, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde_json::Value;
 
 use super::{
-    build::{certificate::Certificate, cloud_native_pg::PostgresCluster, route::HttpRoute},
+    build::{
+        certificate::Certificate,
+        cloud_native_pg::{ImageCatalog, PostgresCluster},
+        route::HttpRoute,
+    },
     names::{COMPONENT_LABEL, Component},
 };
 
@@ -45,6 +49,8 @@ pub enum Object {
     /// Of the Gateway API, which a cluster may lack.
     HttpRoute(Box<HttpRoute>),
     /// Of CloudNativePG, which a cluster may lack.
+    ImageCatalog(Box<ImageCatalog>),
+    /// Likewise.
     PostgresCluster(Box<PostgresCluster>),
     /// Of cert-manager, which a cluster may lack.
     Certificate(Box<Certificate>),
@@ -65,6 +71,7 @@ macro_rules! each {
             Object::HorizontalPodAutoscaler($inner) => $result,
             Object::Ingress($inner) => $result,
             Object::HttpRoute($inner) => $result,
+            Object::ImageCatalog($inner) => $result,
             Object::PostgresCluster($inner) => $result,
             Object::Certificate($inner) => $result,
             Object::StatefulSet($inner) => $result,
@@ -120,6 +127,7 @@ from_typed!(
     HorizontalPodAutoscaler,
     Ingress,
     HttpRoute,
+    ImageCatalog,
     PostgresCluster,
     Certificate,
     StatefulSet,
@@ -196,6 +204,7 @@ impl<State> Objects<State> {
             | Object::HorizontalPodAutoscaler(_)
             | Object::Ingress(_)
             | Object::HttpRoute(_)
+            | Object::ImageCatalog(_)
             | Object::PostgresCluster(_)
             | Object::Certificate(_)
             | Object::StatefulSet(_)

@@ -1,6 +1,7 @@
 //! Tests that concern more than one package. Those of the module `e2e` need a real Kubernetes and the
-//! feature `e2e`, those of `apiserver` an API server and the feature `apiserver`, those of
-//! `monitoring::programs` helm, promtool and Lua and the feature `programs`.
+//! feature `e2e`, `e2e::failover` CloudNativePG on it and the feature `cnpg`, those of `apiserver` an API
+//! server and the feature `apiserver`, those of `monitoring::programs` helm, promtool and Lua and the
+//! feature `programs`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends by a panic")]
 
 #[cfg(feature = "apiserver")]

@@ -67,6 +67,7 @@ pub fn build(pipeline: &Pipeline, credentials: &Credentials) -> Objects<Desired>
         add(Step::Data, replica::stateful_set(pipeline, postgres, credentials).into());
     }
     if let Postgres::CloudNativePg { instances, user, each } = &pipeline.postgres {
+        add(Step::Data, cloud_native_pg::image_catalog(pipeline, each).into());
         add(Step::Data, cloud_native_pg::cluster(pipeline, *instances, *user, each).into());
     }
     if let Some(cache) = pipeline.managed_cache() {

@@ -9,6 +9,7 @@ use super::{
     pods::{self, Trouble},
 };
 use crate::plan::{
+    build::cloud_native_pg::PostgresClusterStatus,
     names::{self, Component},
     observed::{self, Observed, SecretProblem},
     pipeline::{Cache, Pipeline, Postgres},
@@ -115,8 +116,13 @@ fn replicated(pipeline: &Pipeline, observed: &Observed, instances: u32) -> Judge
                        operator; the pipeline goes on within two minutes.";
         return Judgement::new(Truth::False, Reason::CloudNativePgMissing, message).stalled();
     }
-    let Some(status) = observed.postgres_cluster.as_ref().filter(|status| status.serves()) else {
-        let told = observed.postgres_cluster.as_ref();
+    let told = observed.postgres_cluster.as_ref();
+    if let Some((lost, next)) = told.and_then(PostgresClusterStatus::failing_over) {
+        let next = next.unwrap_or("a standby");
+        let message = format!("{lost} is no primary any more, and {next} takes its place. Searches go on, writes wait.");
+        return Judgement::new(Truth::False, Reason::FailingOver, &message);
+    }
+    let Some(status) = told.filter(|status| status.serves()) else {
         let phase = told.and_then(|status| status.phase.as_deref()).unwrap_or("CloudNativePG has not begun");
         let why = told.and_then(|status| status.phase_reason.as_deref()).unwrap_or_default();
         let message =
@@ -129,10 +135,15 @@ fn replicated(pipeline: &Pipeline, observed: &Observed, instances: u32) -> Judge
         let message = format!("{primary} serves; {} of {instances} instances are ready: {phase}", status.ready_instances);
         return Judgement::new(Truth::True, Reason::StandbyMissing, &message);
     }
+    if let Some(torn) = status.torn() {
+        let message = format!("{primary} serves, and an instance holds another database: {torn}");
+        return Judgement::new(Truth::True, Reason::StandbyMissing, &message);
+    }
     if instances == 1 {
         return single_primary();
     }
-    let message = format!("{primary} serves, and {} standbys follow.", instances - 1);
+    let busy = status.busy().map(|phase| format!(" CloudNativePG: {phase}.")).unwrap_or_default();
+    let message = format!("{primary} serves, and {} standbys follow.{busy}", instances - 1);
     Judgement::new(Truth::True, Reason::Replicated, &message)
 }
 

@@ -1,4 +1,4 @@
-//! A PostgreSQL that CloudNativePG runs. Its operator is played here: a definition of its kind, and statuses as it writes them.
+//! A PostgreSQL that CloudNativePG runs. Its operator is played here: definitions of its kinds, and statuses as it writes them.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::world::World;
 
-const DEFINITION: &str = "clusters.postgresql.cnpg.io";
+const GROUP: &str = "postgresql.cnpg.io";
+const KINDS: [(&str, &str); 2] = [("ImageCatalog", "imagecatalogs"), ("Cluster", "clusters")];
 
 fn spec() -> Value {
     json!({
@@ -25,13 +26,13 @@ fn spec() -> Value {
     })
 }
 
-/// The kind, without its schema.
-fn definition() -> CustomResourceDefinition {
+/// A kind, without its schema.
+fn definition(kind: &str, plural: &str) -> CustomResourceDefinition {
     let definition = json!({
-        "metadata": {"name": DEFINITION},
+        "metadata": {"name": format!("{plural}.{GROUP}")},
         "spec": {
-            "group": "postgresql.cnpg.io", "scope": "Namespaced",
-            "names": {"kind": "Cluster", "listKind": "ClusterList", "plural": "clusters", "singular": "cluster"},
+            "group": GROUP, "scope": "Namespaced",
+            "names": {"kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": kind.to_lowercase()},
             "versions": [{
                 "name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
                 "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
@@ -55,8 +56,10 @@ async fn a_cluster_of_cloud_native_pg_is_made_and_followed() {
     world.wait("a", ConditionType::Stalled, "True", 5).await;
 
     // It is installed later, and that is noticed.
-    definitions.create(&PostParams::default(), &definition()).await.unwrap();
-    let kind = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("postgresql.cnpg.io", "v1", "Cluster"), "clusters");
+    for (kind, plural) in KINDS {
+        definitions.create(&PostParams::default(), &definition(kind, plural)).await.unwrap();
+    }
+    let kind = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, "v1", "Cluster"), "clusters");
     let clusters: Api<DynamicObject> = Api::namespaced_with(world.client.clone(), &world.namespace, &kind);
     let begun = Instant::now();
     let cluster = loop {
@@ -70,6 +73,8 @@ async fn a_cluster_of_cloud_native_pg_is_made_and_followed() {
     let wanted = &cluster.data["spec"];
     assert_eq!((&wanted["instances"], &wanted["storage"]["size"]), (&json!(3), &json!("1Gi")));
     assert_eq!(wanted["postgresql"]["parameters"]["work_mem"], "8MB");
+    assert_eq!(wanted["imageCatalogRef"]["major"], json!(17));
+    assert_eq!(wanted["postgresql"]["synchronous"]["dataDurability"], "preferred");
     let owner = wanted["bootstrap"]["initdb"]["secret"]["name"].as_str().unwrap();
     let secret = world.api::<Secret>().get(owner).await.unwrap();
     assert_eq!(secret.type_.as_deref(), Some("kubernetes.io/basic-auth"));
@@ -79,7 +84,9 @@ async fn a_cluster_of_cloud_native_pg_is_made_and_followed() {
     tell(&clusters, json!({"phase": "Setting up primary", "readyInstances": 0})).await;
     let coming = world.wait_reason("a", ConditionType::DatabaseReady, "Provisioning", 60).await;
     assert!(coming.message.contains("Setting up primary") || coming.message.contains("not begun"), "{}", coming.message);
-    let primary = json!({"phase": "Creating a new replica", "readyInstances": 1, "currentPrimary": "a-postgres-1"});
+    let primary = json!({
+        "phase": "Creating a new replica", "readyInstances": 1, "currentPrimary": "a-postgres-1", "targetPrimary": "a-postgres-1",
+    });
     tell(&clusters, primary).await;
     let alone = world.wait_reason("a", ConditionType::DatabaseReady, "StandbyMissing", 60).await;
     assert!(alone.status == "True" && alone.message.contains("1 of 3"), "{}", alone.message);
@@ -89,8 +96,16 @@ async fn a_cluster_of_cloud_native_pg_is_made_and_followed() {
     let all = world.wait_reason("a", ConditionType::DatabaseReady, "Replicated", 150).await;
     assert!(all.message.contains("2 standbys"), "{}", all.message);
     // A primary that is lost is told, and so is the one after it.
-    tell(&clusters, json!({"phase": "Failing over", "readyInstances": 0, "currentPrimary": ""})).await;
-    world.wait_reason("a", ConditionType::DatabaseReady, "Provisioning", 150).await;
-    definitions.delete(DEFINITION, &DeleteParams::default()).await.unwrap();
+    tell(&clusters, json!({"phase": "Failing over", "readyInstances": 2, "targetPrimary": "pending"})).await;
+    let lost = world.wait_reason("a", ConditionType::DatabaseReady, "FailingOver", 60).await;
+    assert!(lost.status == "False" && lost.message.contains("a-postgres-1 is no primary"), "{}", lost.message);
+    tell(&clusters, json!({"currentPrimary": "a-postgres-2", "targetPrimary": "a-postgres-2"})).await;
+    let next = world.wait_reason("a", ConditionType::DatabaseReady, "StandbyMissing", 60).await;
+    assert!(next.status == "True" && next.message.contains("a-postgres-2 serves"), "{}", next.message);
+    tell(&clusters, json!({"readyInstances": 0, "currentPrimary": ""})).await;
+    world.wait_reason("a", ConditionType::DatabaseReady, "Provisioning", 60).await;
+    for (_, plural) in KINDS {
+        definitions.delete(&format!("{plural}.{GROUP}"), &DeleteParams::default()).await.unwrap();
+    }
     world.end().await;
 }

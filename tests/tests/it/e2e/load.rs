@@ -51,10 +51,8 @@ impl Load {
     /// Begins to search the pipeline `a`. With `fresh` each question is another, so that none is answered from the cache. The
     /// pipeline must let in what is not of its network.
     pub(crate) async fn begin(world: &World, pace: Duration, fresh: bool) -> Self {
-        let address = world.api::<Service>().get("a-gateway").await.unwrap().spec.unwrap().cluster_ip.unwrap();
-        let secret = world.api::<Secret>().get("a-api-key").await.unwrap();
-        let key = String::from_utf8(secret.data.unwrap()["api-key"].0.clone()).unwrap();
-        let url = format!("http://{address}:{}/v1/search", ports::GATEWAY_HTTP);
+        let (url, key) = address(world).await;
+        let url = format!("{url}/v1/search");
         let stop = Arc::new(AtomicBool::new(false));
         let running = tokio::spawn(run(url, key, pace, fresh, stop.clone()));
         Self { stop, running }
@@ -65,6 +63,14 @@ impl Load {
         self.stop.store(true, Ordering::Relaxed);
         self.running.await.unwrap()
     }
+}
+
+/// Where the gateways of the pipeline `a` are reached without a detour, and its key.
+pub(super) async fn address(world: &World) -> (String, String) {
+    let address = world.api::<Service>().get("a-gateway").await.unwrap().spec.unwrap().cluster_ip.unwrap();
+    let secret = world.api::<Secret>().get("a-api-key").await.unwrap();
+    let key = String::from_utf8(secret.data.unwrap()["api-key"].0.clone()).unwrap();
+    (format!("http://{address}:{}", ports::GATEWAY_HTTP), key)
 }
 
 async fn run(url: String, key: String, pace: Duration, fresh: bool, stop: Arc<AtomicBool>) -> Outcome {

@@ -12,6 +12,8 @@ mod world;
 mod class;
 mod cloud_native_pg;
 mod external;
+#[cfg(feature = "cnpg")]
+mod failover;
 mod faults;
 mod grants;
 mod index;
@@ -23,3 +25,5 @@ mod rollout;
 mod rotation;
 mod scale;
 mod story;
+#[cfg(feature = "cnpg")]
+mod writes;

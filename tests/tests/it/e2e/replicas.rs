@@ -38,7 +38,7 @@ async fn replicated(world: &World, replicas: u32) {
 }
 
 /// Waits until the gateway searches on so many replicas.
-async fn searched(world: &World, replicas: u64) {
+pub(super) async fn searched(world: &World, replicas: u64) {
     let gateway = Gateway::of(world, "a").await;
     let begun = Instant::now();
     loop {

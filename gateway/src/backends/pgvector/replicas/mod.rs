@@ -1,7 +1,8 @@
 //! The read replicas that searches go to: which of them are fit for it, found out by one task that asks each server four times a second.
 //!
 //! A replica is fit while it answers, is bound by row-level security, and is at most a second behind its primary. Whether a workspace's
-//! newest version has reached it is seen by each search for itself: see [`route`].
+//! newest version has reached it is seen by each search for itself: see [`route`]. One that has become a primary is fit until the
+//! primary's address leads to it.
 
 mod lag;
 mod probe;
@@ -55,6 +56,8 @@ struct State {
     answers: bool,
     /// It answers, is bound, and late by no more than may be.
     fit: bool,
+    /// It has become a primary.
+    takes_writes: bool,
     lag: Option<Duration>,
 }
 
@@ -113,7 +116,7 @@ impl Replicas {
 
     pub(super) fn figures(&self) -> Vec<ReplicaFigures> {
         let figures = |replica: &Arc<Replica>| {
-            let State { answers: _, fit, lag } = *replica.state.borrow();
+            let State { answers: _, fit, takes_writes: _, lag } = *replica.state.borrow();
             ReplicaFigures { healthy: fit, lag }
         };
         self.each.iter().map(figures).collect()
@@ -146,6 +149,11 @@ impl Replica {
     /// Makes connections anew; those of before end with the searches that hold them.
     fn renew(&self) {
         *lock(&self.server) = Arc::new(Server::new(&self.database, self.options.clone()));
+    }
+
+    /// What it has at least to have seen of a workspace. A primary has the newest, also where a server before it had more.
+    fn least(&self, version: Option<i64>) -> Option<i64> {
+        version.filter(|_| !self.state.borrow().takes_writes)
     }
 
     /// Nothing goes there before it has answered its next question.

@@ -45,6 +45,11 @@ impl Probe {
         Self { options, connection: None }
     }
 
+    /// Asks whoever is behind the address the next time: a connection stays with the server that it was made to.
+    pub(super) fn let_go(&mut self) {
+        self.connection = None;
+    }
+
     pub(super) async fn ask(&mut self) -> Result<Answer, Silence> {
         // Taken out, so that a connection which fails or hangs is dropped with its question.
         let kept = self.connection.take();

@@ -49,9 +49,13 @@ impl Store {
     {
         let least = self.inner.signals.least(workspace.0);
         let mut fit = self.inner.replicas.fit().into_iter();
-        let on = |server| search(Reading { server, least });
+        let on = |replica: &Replica| {
+            let least = replica.least(least);
+            let search = &search;
+            move |server| search(Reading { server, least })
+        };
         if let Some(first) = fit.next()
-            && let Some(found) = self.try_on(&first, on).await
+            && let Some(found) = self.try_on(&first, on(&first)).await
         {
             return found;
         }
@@ -60,7 +64,7 @@ impl Store {
             found => return found,
         };
         for other in fit {
-            if let Some(found) = self.try_on(&other, on).await {
+            if let Some(found) = self.try_on(&other, on(&other)).await {
                 return found;
             }
         }

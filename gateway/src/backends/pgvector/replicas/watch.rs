@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use super::{
     Replica, State,
-    lag::{MOST_LAG, Positions},
+    lag::{MOST_LAG, Positions, Replayed},
     lock,
     probe::{Answer, Probe, Silence},
 };
@@ -28,6 +28,8 @@ use crate::{
 const EVERY: Duration = Duration::from_millis(250);
 /// A primary that is slow once is busy; one that is slow so often in a row is away.
 const SILENCES: u32 = 2;
+/// A server that is no replica is asked again after this, whether the address leads to another one by then.
+const NO_REPLICA: Duration = Duration::from_secs(1);
 /// A replica may take this long to show that row-level security binds its role.
 const PROOF: Duration = Duration::from_secs(5);
 
@@ -70,7 +72,8 @@ impl Watch {
     /// For ever.
     pub(super) async fn run(self) {
         let positions = Mutex::new(Positions::default());
-        let replicas = self.replicas.iter().enumerate().map(|(index, replica)| watch_replica(index, replica, &positions));
+        let each = self.replicas.iter().enumerate();
+        let replicas = each.map(|(index, replica)| watch_replica(index, replica, &self.away, &positions));
         tokio::join!(self.watch_primary(&positions), join_all(replicas));
     }
 
@@ -85,7 +88,10 @@ impl Watch {
                     lock(positions).add(position, Instant::now());
                     Ok(())
                 }
-                Ok(Answer::Replica(_)) => Err(Away::IsReplica),
+                Ok(Answer::Replica(_)) => {
+                    probe.let_go();
+                    Err(Away::IsReplica)
+                }
                 Err(Silence::TimedOut) if silences + 1 < SILENCES => {
                     silences += 1;
                     continue;
@@ -110,30 +116,42 @@ impl Watch {
     }
 }
 
-async fn watch_replica(index: usize, replica: &Replica, positions: &Mutex<Positions>) {
+async fn watch_replica(index: usize, replica: &Replica, away: &channel::Sender<bool>, positions: &Mutex<Positions>) {
     let mut probe = Probe::new(replica.options.clone());
     let mut proven = OnceCell::new();
     let mut ticks = ticks();
     let mut was_fit = None;
+    let mut is_another = false;
     loop {
         ticks.tick().await;
         let answer = probe.ask().await;
-        if answer.is_ok() && !replica.state.borrow().answers {
+        if answer.is_ok() && (is_another || !replica.state.borrow().answers) {
             replica.renew();
             proven = OnceCell::new();
+            is_another = false;
         }
+        let takes_writes = matches!(answer, Ok(Answer::Primary(_)));
         let (lag, verdict) = match answer {
-            Ok(answer) => judged(replica, answer, positions, &proven).await,
+            // It has just taken the primary's place, whose address does not lead to it yet.
+            Ok(Answer::Primary(_)) if *away.borrow() => (None, bound(replica, &proven).await),
+            Ok(Answer::Primary(_)) => (None, Err(LeftOut::TakesWrites)),
+            Ok(Answer::Replica(replayed)) => judged(replica, replayed, positions, &proven).await,
             Err(silence) => (None, Err(LeftOut::Silent(silence))),
         };
         let answers = !matches!(verdict, Err(LeftOut::Silent(_)));
-        replica.state.send_replace(State { answers, fit: verdict.is_ok(), lag });
-        if was_fit.replace(verdict.is_ok()) == Some(verdict.is_ok()) {
-            continue;
+        replica.state.send_replace(State { answers, fit: verdict.is_ok(), takes_writes, lag });
+        if was_fit.replace(verdict.is_ok()) != Some(verdict.is_ok()) {
+            match &verdict {
+                Ok(()) => info!(replica = index, "searches go to replica {index}"),
+                Err(error) => warn!(replica = index, error = error as &dyn Error, "no search goes to replica {index}"),
+            }
         }
-        match &verdict {
-            Ok(()) => info!(replica = index, "searches go to replica {index}"),
-            Err(error) => warn!(replica = index, error = error as &dyn Error, "no search goes to replica {index}"),
+        if matches!(verdict, Err(LeftOut::TakesWrites)) {
+            let mut away = away.subscribe();
+            if timeout(NO_REPLICA, away.wait_for(|away| *away)).await.is_err() {
+                probe.let_go();
+                is_another = true;
+            }
         }
     }
 }
@@ -141,24 +159,24 @@ async fn watch_replica(index: usize, replica: &Replica, positions: &Mutex<Positi
 /// How late a replica is, and whether it is fit.
 async fn judged(
     replica: &Replica,
-    answer: Answer,
+    replayed: Replayed,
     positions: &Mutex<Positions>,
     proven: &OnceCell<()>,
 ) -> (Option<Duration>, Result<(), LeftOut>) {
-    let replayed = match answer {
-        Answer::Primary(_) => return (None, Err(LeftOut::TakesWrites)),
-        Answer::Replica(replayed) => replayed,
-    };
     let Some(lag) = lock(positions).lag(replayed) else { return (None, Err(LeftOut::Unknown)) };
     if lag > MOST_LAG {
         return (Some(lag), Err(LeftOut::Late(lag)));
     }
+    (Some(lag), bound(replica, proven).await)
+}
+
+/// Whether row-level security binds the role there.
+async fn bound(replica: &Replica, proven: &OnceCell<()>) -> Result<(), LeftOut> {
     let server = replica.server();
-    let proof = match timeout(PROOF, proven.get_or_try_init(|| prove_bound(&server))).await {
+    match timeout(PROOF, proven.get_or_try_init(|| prove_bound(&server))).await {
         Ok(proof) => proof.copied().map_err(LeftOut::Unbound),
         Err(_) => Err(LeftOut::ProofTimedOut),
-    };
-    (Some(lag), proof)
+    }
 }
 
 fn ticks() -> Interval {

@@ -158,6 +158,34 @@ fn what_cloud_native_pg_tells_is_told() {
         (json!({"readyInstances": 3, "currentPrimary": "p", "unknown": 1}), "True", Reason::Replicated, "2 standbys"),
         // A primary that is lost is in no Service.
         (json!({"readyInstances": 2, "currentPrimary": ""}), "False", Reason::Provisioning, "coming up"),
+        // The first one is chosen before it is made.
+        (json!({"readyInstances": 0, "targetPrimary": "p", "phase": "Setting up"}), "False", Reason::Provisioning, "Setting up"),
+        (
+            json!({"readyInstances": 2, "currentPrimary": "p", "targetPrimary": "pending"}),
+            "False",
+            Reason::FailingOver,
+            "p is no primary any more, and a standby",
+        ),
+        (
+            json!({"readyInstances": 2, "currentPrimary": "p", "targetPrimary": "q"}),
+            "False",
+            Reason::FailingOver,
+            "and q takes its place",
+        ),
+        (
+            json!({"readyInstances": 3, "currentPrimary": "p", "targetPrimary": "p", "phase": "Applying configuration",
+                "conditions": [{"type": "Ready", "status": "False", "message": "Cluster Is Not Ready"}]}),
+            "True",
+            Reason::Replicated,
+            "2 standbys follow. CloudNativePG: Applying configuration",
+        ),
+        (
+            json!({"readyInstances": 3, "currentPrimary": "p", "targetPrimary": "p",
+                "conditions": [{"type": "ConsistentSystemID", "status": "False", "message": "multiple system IDs"}]}),
+            "True",
+            Reason::StandbyMissing,
+            "multiple system IDs",
+        ),
     ];
     for (status, truth, reason, words) in cases {
         let observed = told(status.clone());

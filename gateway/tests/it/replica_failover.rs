@@ -1,0 +1,69 @@
+//! A standby takes the place of a primary that is lost, behind two addresses: one of the primary and one of the standbys, as those of
+//! CloudNativePG.
+
+use std::sync::Arc;
+
+use reqwest::Method;
+
+use crate::{
+    fault_askers::{Askers, search},
+    fault_fixture::{ended, gateway, numbered, stored_whole_and_once, text, upload},
+    fault_provider::{DIMENSIONS, MODEL, Provider},
+    replica_fixture::{Replicated, number, shows, until},
+    replica_services::Service,
+};
+
+const HEALTHY: &str = r#"rag_replica_healthy{replica="0"}"#;
+const AWAY: &str = "the primary is away: replicas go on serving searches, and nothing can be written";
+const BACK: &str = "the primary is back";
+const CHUNKS_SEEN: &str =
+    "SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0)::bigint FROM pg_stat_user_tables WHERE relname = 'chunk'";
+
+#[tokio::test]
+async fn a_standby_that_takes_the_primarys_place_fails_no_search_and_loses_nothing() {
+    let mut servers = Replicated::start(1, MODEL, DIMENSIONS).await;
+    let provider = Provider::start().await;
+    let primary = Service::of(&servers.application).await;
+    let standbys = Service::of(&servers.replicas[0]).await;
+    let replica_url = standbys.url(&servers.replicas[0]);
+    let variables = [("ENABLE_VECTOR_CACHE", "false"), ("DATABASE_REPLICA_URLS", replica_url.as_str())];
+    let gateway = Arc::new(gateway(&primary.url(&servers.application), &provider, &variables).await);
+    let before = ("before.txt".to_owned(), text("before.txt", 3));
+    ended(&gateway, &upload(&gateway, std::slice::from_ref(&before)).await).await;
+    shows(&gateway, HEALTHY, |healthy| healthy == 1.0).await;
+    let askers = Askers::start(&gateway);
+    askers.succeed(50).await;
+
+    // The primary is lost. The standby is promoted while neither address leads to it.
+    servers.crash_primary().await;
+    primary.lead_to(None);
+    until("the primary is known to be away", || async { !gateway.logged(AWAY).is_empty() }).await;
+    standbys.lead_to(None);
+    let next = servers.promote(0).await;
+    askers.succeed(100).await;
+    let ready = gateway.request(Method::GET, "/readyz").send().await.unwrap();
+    assert_eq!(ready.status(), 200, "a gateway that searches must not be taken out of its Service");
+
+    primary.lead_to(Some(&servers.replicas[0]));
+    until("the primary is known to be back", || async { !gateway.logged(BACK).is_empty() }).await;
+    let documents = numbered(3, 2);
+    let job = ended(&gateway, &upload(&gateway, &documents).await).await;
+    assert_eq!((job["status"].as_str(), job["failed"].as_u64()), (Some("completed"), Some(0)), "{job}");
+    shows(&gateway, HEALTHY, |healthy| healthy == 0.0).await;
+    askers.succeed(50).await;
+
+    // Another standby follows, and the searches go there.
+    standbys.lead_to(Some(&servers.replicas[next]));
+    shows(&gateway, HEALTHY, |healthy| healthy == 1.0).await;
+    let looks = number(&servers.superuser_of(next), CHUNKS_SEEN).await;
+    until("the new standby looked at chunks", || async {
+        search(&gateway, "before").await;
+        number(&servers.superuser_of(next), CHUNKS_SEEN).await > looks
+    })
+    .await;
+    let answers = askers.end().await;
+    let failed: Vec<_> = answers.iter().filter(|answered| answered.status != 200).collect();
+    assert!(failed.is_empty(), "{} of {}: {:?}\n{}", failed.len(), answers.len(), failed.first(), gateway.log());
+    let all: Vec<_> = documents.into_iter().chain([before]).collect();
+    stored_whole_and_once(&servers.superuser_of(0), &all).await;
+}
