@@ -18,6 +18,7 @@ mod index;
 mod leader;
 mod mistakes;
 mod network;
+mod nodes;
 mod replicas;
 mod rollout;
 mod scale;

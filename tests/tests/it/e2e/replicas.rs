@@ -38,7 +38,7 @@ async fn replicated(world: &World, replicas: u32) {
 }
 
 /// Waits until the gateway searches on so many replicas.
-async fn searched(world: &World, replicas: u64) {
+pub(super) async fn searched(world: &World, replicas: u64) {
     let gateway = Gateway::of(world, "a").await;
     let begun = Instant::now();
     loop {
@@ -52,7 +52,7 @@ async fn searched(world: &World, replicas: u64) {
 }
 
 /// The primary's pod and how often its container was started again.
-async fn primary(world: &World) -> (String, i32) {
+pub(super) async fn primary(world: &World) -> (String, i32) {
     let pod = world.api::<Pod>().get("a-postgres-0").await.unwrap();
     let restarts = pod.status.unwrap().container_statuses.unwrap()[0].restart_count;
     (pod.metadata.uid.unwrap(), restarts)

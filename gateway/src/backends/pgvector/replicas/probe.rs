@@ -1,11 +1,12 @@
 //! The question that each server is asked, on a connection that is kept for it: the pool's may all be busy.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
 use super::lag::Replayed;
+use crate::backends::pgvector::session::Server;
 
 /// A server that takes longer does not answer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -16,10 +17,14 @@ const ASK: &str = "SELECT pg_is_in_recovery(), \
       CASE WHEN NOT pg_is_in_recovery() OR pg_last_wal_receive_lsn() IS NULL OR pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() \
         THEN 0::float8 ELSE coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0)::float8 END";
 
+/// Of a primary without replicas nobody wants to know where its log ends, and not every host of PostgreSQL would tell.
+const ASK_ALONE: &str = "SELECT pg_is_in_recovery(), 0::bigint, 0::float8";
+
 /// Asks one server.
 #[derive(Debug)]
 pub(super) struct Probe {
-    options: PgConnectOptions,
+    server: Arc<Server>,
+    question: &'static str,
     connection: Option<PgConnection>,
 }
 
@@ -41,8 +46,13 @@ pub(super) enum Silence {
 }
 
 impl Probe {
-    pub(super) fn new(options: PgConnectOptions) -> Self {
-        Self { options, connection: None }
+    pub(super) fn new(server: Arc<Server>) -> Self {
+        Self { server, question: ASK, connection: None }
+    }
+
+    /// Of a primary without replicas.
+    pub(super) fn alone(server: Arc<Server>) -> Self {
+        Self { server, question: ASK_ALONE, connection: None }
     }
 
     pub(super) async fn ask(&mut self) -> Result<Answer, Silence> {
@@ -51,9 +61,9 @@ impl Probe {
         let asking = async {
             let mut connection = match kept {
                 Some(connection) => connection,
-                None => PgConnection::connect_with(&self.options).await?,
+                None => PgConnection::connect_with(&self.server.options()).await?,
             };
-            let answer: (bool, i64, f64) = sqlx::query_as(ASK).fetch_one(&mut connection).await?;
+            let answer: (bool, i64, f64) = sqlx::query_as(self.question).fetch_one(&mut connection).await?;
             Ok((connection, answer))
         };
         let (connection, (in_recovery, position, own_lag)) =

@@ -7,7 +7,6 @@ use std::{
 };
 
 use futures::future::join_all;
-use sqlx::postgres::PgConnectOptions;
 use tokio::{
     sync::{OnceCell, watch as channel},
     time::{Interval, MissedTickBehavior, interval, timeout},
@@ -15,28 +14,32 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    Replica, State,
+    Replica, Standing, State,
     lag::{MOST_LAG, Positions},
     lock,
     probe::{Answer, Probe, Silence},
 };
 use crate::{
-    backends::pgvector::{proof::prove_bound, signals::Signals},
+    backends::pgvector::{proof::prove_bound, session::Server, signals::Signals},
     traits::search::StoreError,
 };
 
 const EVERY: Duration = Duration::from_millis(250);
+/// The same of a primary without replicas.
+const EVERY_ALONE: Duration = Duration::from_secs(1);
 /// A primary that is slow once is busy; one that is slow so often in a row is away.
 const SILENCES: u32 = 2;
+/// After so many in a row whoever waits for it is told that it does not answer.
+const GIVEN_UP_AFTER: u32 = 5;
 /// A replica may take this long to show that row-level security binds its role.
 const PROOF: Duration = Duration::from_secs(5);
 
 /// All that the task needs.
 #[derive(Debug)]
 pub(super) struct Watch {
-    pub(super) primary: PgConnectOptions,
+    pub(super) primary: Arc<Server>,
     pub(super) replicas: Vec<Arc<Replica>>,
-    pub(super) away: Arc<channel::Sender<bool>>,
+    pub(super) standing: Arc<channel::Sender<Standing>>,
     pub(super) signals: Arc<Signals>,
 }
 
@@ -75,8 +78,10 @@ impl Watch {
     }
 
     async fn watch_primary(&self, positions: &Mutex<Positions>) {
-        let mut probe = Probe::new(self.primary.clone());
-        let mut ticks = ticks();
+        let primary = Arc::clone(&self.primary);
+        let alone = self.replicas.is_empty();
+        let (mut probe, mut ticks) =
+            if alone { (Probe::alone(primary), ticks(EVERY_ALONE)) } else { (Probe::new(primary), ticks(EVERY)) };
         let mut silences = 0;
         loop {
             ticks.tick().await;
@@ -86,40 +91,57 @@ impl Watch {
                     Ok(())
                 }
                 Ok(Answer::Replica(_)) => Err(Away::IsReplica),
-                Err(Silence::TimedOut) if silences + 1 < SILENCES => {
-                    silences += 1;
-                    continue;
-                }
                 Err(silence) => Err(Away::Silent(silence)),
             };
-            silences = 0;
-            if verdict.is_err() {
-                // What it tells may be missed, and a connection that hangs would not say so for hours.
-                self.signals.doubt();
+            silences = if matches!(verdict, Err(Away::Silent(Silence::TimedOut))) { silences + 1 } else { 0 };
+            if (1..SILENCES).contains(&silences) {
+                continue;
             }
-            let was_away = self.away.send_replace(verdict.is_err());
+            let before = *self.standing.borrow();
+            let now = match &verdict {
+                Ok(()) => Standing::Here,
+                Err(_) if silences >= GIVEN_UP_AFTER || before == Standing::GivenUp => Standing::GivenUp,
+                Err(_) => Standing::Away,
+            };
+            self.becomes(before, now);
             match &verdict {
-                Err(error) if !was_away => {
+                Err(error) if before == Standing::Here && !alone => {
                     let error = error as &dyn Error;
                     warn!(error, "the primary is away: replicas go on serving searches, and nothing can be written");
                 }
-                Ok(()) if was_away => info!("the primary is back"),
+                Err(error) if now != before && now == Standing::GivenUp => {
+                    let error = error as &dyn Error;
+                    warn!(error, "the primary has been silent for too long: whoever waits for it is told so");
+                }
+                Ok(()) if before == Standing::GivenUp || (before == Standing::Away && !alone) => info!("the primary is back"),
                 Ok(()) | Err(_) => {}
             }
         }
     }
+
+    fn becomes(&self, before: Standing, now: Standing) {
+        // Away and without replicas it refuses or ends connections, and the one that listens is told so itself.
+        if now == Standing::GivenUp || (now == Standing::Away && !self.replicas.is_empty()) {
+            // What it tells may be missed, and a connection that hangs would not say so for hours.
+            self.signals.doubt();
+        }
+        if (before, now) == (Standing::GivenUp, Standing::Here) {
+            self.primary.renew();
+        }
+        self.standing.send_replace(now);
+    }
 }
 
 async fn watch_replica(index: usize, replica: &Replica, positions: &Mutex<Positions>) {
-    let mut probe = Probe::new(replica.options.clone());
+    let mut probe = Probe::new(Arc::clone(&replica.server));
     let mut proven = OnceCell::new();
-    let mut ticks = ticks();
+    let mut ticks = ticks(EVERY);
     let mut was_fit = None;
     loop {
         ticks.tick().await;
         let answer = probe.ask().await;
         if answer.is_ok() && !replica.state.borrow().answers {
-            replica.renew();
+            replica.server.renew();
             proven = OnceCell::new();
         }
         let (lag, verdict) = match answer {
@@ -153,16 +175,15 @@ async fn judged(
     if lag > MOST_LAG {
         return (Some(lag), Err(LeftOut::Late(lag)));
     }
-    let server = replica.server();
-    let proof = match timeout(PROOF, proven.get_or_try_init(|| prove_bound(&server))).await {
+    let proof = match timeout(PROOF, proven.get_or_try_init(|| prove_bound(&replica.server))).await {
         Ok(proof) => proof.copied().map_err(LeftOut::Unbound),
         Err(_) => Err(LeftOut::ProofTimedOut),
     };
     (Some(lag), proof)
 }
 
-fn ticks() -> Interval {
-    let mut ticks = interval(EVERY);
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }
