@@ -30,7 +30,7 @@ const EVERY_ALONE: Duration = Duration::from_secs(1);
 /// A primary that is slow once is busy; one that is slow so often in a row is away.
 const SILENCES: u32 = 2;
 /// After so many in a row whoever waits for it is told that it does not answer.
-const GIVEN_UP_AFTER: u32 = 5;
+const GIVEN_UP_AFTER: u32 = 8;
 /// A replica may take this long to show that row-level security binds its role.
 const PROOF: Duration = Duration::from_secs(5);
 
