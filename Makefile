@@ -29,6 +29,10 @@ test: ## Run every test, from values to a real cluster.
 test-gitops: ## Run Argo CD on a local git repository against a real cluster: sync, health, self-heal, prune, ApplicationSets.
 	tests/gitops/run.sh
 
+.PHONY: test-nodes
+test-nodes: ## Lose nodes, cut PostgreSQL's off, upgrade the operator, do without it: under traffic on a real cluster.
+	tests/nodes/run.sh
+
 .PHONY: lint
 lint: ## Check formatting, lints, licences and sources of dependencies, and shell scripts.
 	tests/lint.sh

@@ -180,7 +180,7 @@ async fn run_index(settings: &Settings) -> anyhow::Result<()> {
 
 async fn print_index_status(settings: &Settings, json: bool) -> anyhow::Result<()> {
     let store = app::connect(settings)?;
-    let status = index::status(store.pool(), &settings.config.index).await?;
+    let status = index::status(&store.pool(), &settings.config.index).await?;
     print(&if json { serde_json::to_string_pretty(&status)? } else { status.to_text() })
 }
 

@@ -103,7 +103,7 @@ struct IndexReport {
 #[async_trait]
 impl IndexReporter for IndexReport {
     async fn report(&self) -> Result<serde_json::Value, StoreError> {
-        let status = index::status(self.store.pool(), &self.config).await?;
+        let status = index::status(&self.store.pool(), &self.config).await?;
         serde_json::to_value(status)
             .map_err(|source| StoreError::Failed { action: "rendering the index report", source: source.into() })
     }

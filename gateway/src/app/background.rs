@@ -56,7 +56,10 @@ pub(super) fn start(app: &App, roles: Roles, shutdown: &CancellationToken) -> an
         fingerprint: parts.cutter.fingerprint(),
         metrics: app.metrics.clone(),
     };
-    until(&mut tasks, shutdown, figures(sources));
+    until(&mut tasks, shutdown, async move {
+        let store = sources.store.clone();
+        store.again_after_silence(|| figures(&sources)).await
+    });
     if !app.store.replicas().is_empty() {
         until(&mut tasks, shutdown, replicas(app.store.clone(), app.metrics.clone()));
     }
@@ -174,7 +177,7 @@ struct Sources {
 }
 
 /// Copies the servers' own figures into the metrics. A server that does not answer keeps its last ones.
-async fn figures(sources: Sources) -> anyhow::Result<()> {
+async fn figures(sources: &Sources) -> anyhow::Result<()> {
     let Sources { store, valkey, fingerprint, metrics } = sources;
     let mut ticks = interval(FIGURES_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -186,10 +189,10 @@ async fn figures(sources: Sources) -> anyhow::Result<()> {
             raise(&metrics.postgresql_index_scans, figures.index_scans as f64);
             raise(&metrics.postgresql_bgwriter_buffers_alloc, figures.buffers_alloc as f64);
         }
-        if let Ok(stale) = store.count_stale(&fingerprint).await {
+        if let Ok(stale) = store.count_stale(fingerprint).await {
             metrics.documents_stale.set(i64::try_from(stale).unwrap_or(i64::MAX));
         }
-        let Some(valkey) = &valkey else { continue };
+        let Some(valkey) = valkey else { continue };
         if let Some(figures) = valkey.figures().await {
             metrics.valkey_memory_used_bytes.set(figures.memory_used_bytes);
             raise(&metrics.valkey_evicted_keys, figures.evicted_keys);

@@ -11,7 +11,7 @@ use std::{
 use axum::{
     Error,
     body::{Body, Bytes, HttpBody},
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, MatchedPath, Request, State},
     http::request::Parts,
     middleware::Next,
     response::{IntoResponse, Response},
@@ -25,6 +25,7 @@ use tokio::{
 
 use super::{
     error::{ApiError, ErrorCode},
+    scopes,
     state::ApiState,
 };
 
@@ -114,6 +115,20 @@ pub(super) async fn deadline(State(state): State<Arc<ApiState>>, mut request: Re
     match timeout_at(until, next.run(request)).await {
         Ok(response) => response,
         Err(_) => timed_out(limit).into_response(),
+    }
+}
+
+/// Ends a request that waits for a database which has gone silent, as when its node is cut off: the connection stands, and nothing would
+/// end it. Routes that search bound what they wait for themselves, since replicas or a model may go on with them.
+pub(super) async fn unless_given_up(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    if scopes::searches(route) {
+        return next.run(request).await;
+    }
+    tokio::select! {
+        biased;
+        response = next.run(request) => response,
+        error = state.parts.directory.given_up() => ApiError::from(error).into_response(),
     }
 }
 

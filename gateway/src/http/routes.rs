@@ -68,6 +68,7 @@ pub fn router(state: Arc<ApiState>) -> Router {
     let guarded = streamed()
         .route_layer(DefaultBodyLimit::disable())
         .merge(timed().route_layer(from_fn_with_state(Arc::clone(&state), guard::deadline)))
+        .route_layer(from_fn_with_state(Arc::clone(&state), guard::unless_given_up))
         .route_layer(from_fn_with_state(Arc::clone(&state), limits::limit))
         .route_layer(from_fn_with_state(Arc::clone(&state), auth::authenticate))
         .route_layer(from_fn_with_state(Arc::clone(&state), guard::permit));

@@ -32,6 +32,11 @@ pub(super) fn required(method: &Method, route: &str) -> Scope {
     if reads { Scope::Read } else { Scope::Write }
 }
 
+/// Whether the route searches or asks a model. All others do nothing but read and write in the database.
+pub(super) fn searches(route: &str) -> bool {
+    READING.contains(&route)
+}
+
 /// Refuses a key that may not do what the route does.
 pub(super) fn check(held: Scope, method: &Method, route: &str) -> Result<(), ApiError> {
     let required = required(method, route);

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::job::Progress;
 use crate::traits::{
@@ -27,7 +27,9 @@ pub(super) async fn keep(jobs: &dyn JobStore, claim: &Claim, lease: Duration, pr
     loop {
         tokio::time::sleep(pause).await;
         let (done, total) = progress.now();
-        match jobs.renew(claim, lease, done, total).await {
+        // A database whose node is cut off never answers.
+        let renewed = timeout_at(good_until, jobs.renew(claim, lease, done, total)).await;
+        match renewed.unwrap_or(Err(StoreError::TimedOut)) {
             Ok(true) => good_until = Instant::now() + lease,
             Ok(false) => return Err(Lost::Taken),
             Err(error) if Instant::now() >= good_until => return Err(Lost::RanOut(error)),

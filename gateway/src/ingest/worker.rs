@@ -74,7 +74,11 @@ fn span(claim: &Claim) -> Span {
 
 async fn claim(parts: &Parts) -> Result<Option<Claim>, StoreError> {
     let asked = parts.jobs.claim(parts.settings.lease, parts.settings.max_attempts);
-    tokio::time::timeout(PATIENCE, asked).await.unwrap_or(Err(StoreError::TimedOut))
+    tokio::select! {
+        biased;
+        claimed = tokio::time::timeout(PATIENCE, asked) => claimed.unwrap_or(Err(StoreError::TimedOut)),
+        error = parts.jobs.given_up() => Err(error),
+    }
 }
 
 async fn unless(shutdown: &CancellationToken, wait: impl Future<Output = ()>) {
@@ -94,6 +98,8 @@ async fn handle(parts: &Parts, claim: &Claim, shutdown: &CancellationToken) {
             tracing::warn!(job.id = %claim.job_id, error.cause = %lost, "a file is left to another worker");
             return;
         }
+        // What it waits for would never come, and its lease would be renewed for ever once the database is back.
+        error = parts.jobs.given_up() => Err(IngestError::Store(error)),
         () = shutdown.cancelled() => {
             let release = Settlement::Release { delay: Duration::ZERO, reason: "the gateway restarts".into() };
             settle(parts, claim, &release, LAST_TRIES).await;
@@ -170,11 +176,13 @@ fn report(parts: &Parts, claim: &Claim, error: &IngestError, settlement: &Settle
 async fn settle(parts: &Parts, claim: &Claim, settlement: &Settlement, tries: u32) {
     let mut pause = PAUSES.0;
     for _ in 0..tries {
-        let written = match settlement {
-            Settlement::Fail { reason } => parts.jobs.fail(claim, reason).await,
-            Settlement::Release { delay, reason } => parts.jobs.release(claim, *delay, reason).await,
+        let writing = async {
+            match settlement {
+                Settlement::Fail { reason } => parts.jobs.fail(claim, reason).await,
+                Settlement::Release { delay, reason } => parts.jobs.release(claim, *delay, reason).await,
+            }
         };
-        match written {
+        match tokio::time::timeout(PATIENCE, writing).await.unwrap_or(Err(StoreError::TimedOut)) {
             // Not there, or changed meanwhile: somebody else has the file.
             Ok(()) | Err(StoreError::NotFound { .. } | StoreError::Conflict { .. }) => return,
             Err(error) if error.is_transient() => {

@@ -142,6 +142,10 @@ pub trait JobStore: Send + Sync + std::fmt::Debug {
     async fn release(&self, claim: &Claim, delay: Duration, reason: &str) -> Result<(), StoreError>;
     /// Resolves when a file may have come in, at the latest after `at_most`.
     async fn wait_for_work(&self, at_most: Duration);
+    /// As [`Directory::given_up`](super::search::Directory::given_up).
+    async fn given_up(&self) -> StoreError {
+        std::future::pending().await
+    }
 }
 
 /// One chunk that is ready to be stored.

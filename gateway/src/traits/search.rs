@@ -203,6 +203,12 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// replicas go on serving searches answers.
     async fn ready(&self) -> Result<(), StoreError>;
 
+    /// Resolves once the store has been silent for so long that whoever waits for it waits in vain; with what they are told. Whether it
+    /// has done what it was asked for cannot be known then.
+    async fn given_up(&self) -> StoreError {
+        std::future::pending().await
+    }
+
     /// The replicas that searches go to.
     fn replicas(&self) -> ReplicaCount {
         ReplicaCount::default()

@@ -100,7 +100,7 @@ async fn what_is_old_or_too_much_is_swept_away() {
     for one in &many {
         store.keep(theirs, one).await.unwrap();
     }
-    let removed: i64 = sqlx::query_scalar("SELECT forget_responses(2)").fetch_one(store.pool()).await.unwrap();
+    let removed: i64 = sqlx::query_scalar("SELECT forget_responses(2)").fetch_one(&store.pool()).await.unwrap();
     assert_eq!(removed, 1);
     assert_eq!(store.response(theirs, many[0].id).await.unwrap(), None);
     assert!(

@@ -116,13 +116,13 @@ async fn by_the_indexes(database: &TestDatabase, workspace: WorkspaceId, questio
 
 /// Scans of an index, and of the whole table.
 async fn scans(store: &Store, index: &str) -> (i64, i64) {
-    sqlx::raw_sql("SELECT pg_stat_force_next_flush()").execute(store.pool()).await.unwrap();
+    sqlx::raw_sql("SELECT pg_stat_force_next_flush()").execute(&store.pool()).await.unwrap();
     sqlx::query_as(
         "SELECT (SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = $1), \
            (SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'attribute')",
     )
     .bind(index)
-    .fetch_one(store.pool())
+    .fetch_one(&store.pool())
     .await
     .unwrap()
 }

@@ -63,7 +63,7 @@ async fn filled(database: &TestDatabase, store: &Store, called: &str) -> Workspa
 }
 
 async fn piece(store: &Store, most: i32) -> i64 {
-    sqlx::query_scalar("SELECT erase_workspaces($1)").bind(most).fetch_one(store.pool()).await.unwrap()
+    sqlx::query_scalar("SELECT erase_workspaces($1)").bind(most).fetch_one(&store.pool()).await.unwrap()
 }
 
 #[tokio::test]
@@ -189,7 +189,7 @@ async fn the_application_makes_workspaces_of_the_pool_alone() {
         "UPDATE workspace SET relation_id = 1",
         "UPDATE workspace SET deleting_at = now()",
     ] {
-        let error = sqlx::raw_sql(sql).execute(store.pool()).await.unwrap_err();
+        let error = sqlx::raw_sql(sql).execute(&store.pool()).await.unwrap_err();
         assert!(error.to_string().contains("permission denied"), "{sql}: {error}");
     }
 }

@@ -57,6 +57,10 @@ impl Directory for Store {
         if self.inner.proven.initialized() { self.check_schema().await } else { self.prove().await }
     }
 
+    async fn given_up(&self) -> StoreError {
+        self.primary_given_up().await
+    }
+
     fn replicas(&self) -> ReplicaCount {
         let each = self.inner.replicas.figures();
         ReplicaCount { configured: each.len(), healthy: each.iter().filter(|replica| replica.healthy).count() }

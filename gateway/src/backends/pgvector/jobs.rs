@@ -181,13 +181,20 @@ impl JobStore for Store {
     async fn wait_for_work(&self, at_most: Duration) {
         // Subscribed before the database is asked, so that nothing falls between.
         let mut work = self.inner.signals.work();
-        let pause = match self.next_item_in().await {
-            Ok(Some(seconds)) => Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(at_most).max(LOCKED_PAUSE),
-            Ok(None) => at_most,
-            Err(_) => Duration::from_secs(1),
+        let waiting = async {
+            let pause = match self.next_item_in().await {
+                Ok(Some(seconds)) => Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(at_most).max(LOCKED_PAUSE),
+                Ok(None) => at_most,
+                Err(_) => Duration::from_secs(1),
+            };
+            // The sender lives as long as the store, so the only other end is the deadline.
+            tokio::time::timeout(pause, work.changed()).await.ok();
         };
-        // The sender lives as long as the store, so the only other end is the deadline.
-        tokio::time::timeout(pause.min(at_most), work.changed()).await.ok();
+        tokio::time::timeout(at_most, waiting).await.ok();
+    }
+
+    async fn given_up(&self) -> StoreError {
+        self.primary_given_up().await
     }
 }
 

@@ -102,8 +102,8 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let options = pool::options(database, url)?;
         let signals = Arc::new(Signals::listen(&options, &database.schema));
-        let replicas = Replicas::watch(database, &options, replica_urls, &signals)?;
         let primary = Arc::new(Server::new(database, options));
+        let replicas = Replicas::watch(database, &primary, replica_urls, &signals)?;
         let database = database.clone();
         let (space, proven) = (OnceCell::new(), OnceCell::new());
         let inner = Inner { primary, replicas, database, wanted, space, proven, signals };
@@ -123,7 +123,7 @@ impl Store {
     pub fn replace_url(&self, url: &SecretString) -> Result<(), StoreError> {
         let options = pool::options(&self.inner.database, url)?;
         self.inner.signals.replace_options(options.clone());
-        self.inner.primary.pool.set_connect_options(options);
+        self.inner.primary.replace_options(options);
         Ok(())
     }
 
@@ -138,8 +138,25 @@ impl Store {
     }
 
     /// The pool of the application role on the primary, for [`crate::index::status`].
-    pub fn pool(&self) -> &PgPool {
-        &self.inner.primary.pool
+    pub fn pool(&self) -> PgPool {
+        self.inner.primary.pool()
+    }
+
+    /// Resolves once nobody should wait for the primary any longer.
+    async fn primary_given_up(&self) -> StoreError {
+        self.inner.replicas.primary_is_given_up().await;
+        self.told(StoreError::Unreachable("the primary does not answer".into()))
+    }
+
+    /// Does what never ends, and begins anew once the primary is back from a silence in which it was given up: what waited for it then
+    /// waits in vain.
+    pub async fn again_after_silence<F: Future>(&self, task: impl Fn() -> F) -> F::Output {
+        loop {
+            tokio::select! {
+                output = task() => return output,
+                () = self.inner.replicas.primary_is_given_up() => self.inner.replicas.primary_is_here().await,
+            }
+        }
     }
 
     /// The stored embedding space, refused when it is not the configured one.

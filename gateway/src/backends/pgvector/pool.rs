@@ -103,9 +103,13 @@ pub fn options(database: &Database, url: &SecretString) -> Result<PgConnectOptio
 
 /// The pool of the application role. Connects when it is first used.
 pub fn application(database: &Database, options: PgConnectOptions, suspicion: Suspicion) -> PgPool {
+    pool(database.pool_size, suspicion).connect_lazy_with(limited(database, options))
+}
+
+/// With the limits of the application role's sessions.
+pub(super) fn limited(database: &Database, options: PgConnectOptions) -> PgConnectOptions {
     let timeout_ms = database.statement_timeout_seconds.0.saturating_mul(1000).to_string();
-    let limits = [("statement_timeout", timeout_ms), ("idle_in_transaction_session_timeout", "60000".into())];
-    pool(database.pool_size, suspicion).connect_lazy_with(options.options(limits))
+    options.options([("statement_timeout", timeout_ms), ("idle_in_transaction_session_timeout", "60000".into())])
 }
 
 /// A small pool of the owner role, for index builds: their statements may take hours.

@@ -1,6 +1,9 @@
 //! Transactions that are bound to a workspace. Nothing reads or writes rows of a workspace outside of one.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use ragline_config::Database;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction, pool::PoolConnection, postgres::PgConnectOptions};
@@ -17,16 +20,64 @@ pub(super) type Tx = Transaction<'static, Postgres>;
 /// One PostgreSQL server and the application's connections to it.
 #[derive(Debug)]
 pub(super) struct Server {
-    pub(super) pool: PgPool,
+    database: Database,
+    connections: Mutex<Connections>,
     suspicion: Suspicion,
+}
+
+/// Replaced when the server comes back from silence.
+#[derive(Debug)]
+struct Connections {
+    /// As they are configured, for connections of other kinds than the pool's.
+    options: PgConnectOptions,
+    pool: PgPool,
     patience: Patience,
+}
+
+impl Connections {
+    fn new(database: &Database, options: PgConnectOptions, suspicion: &Suspicion) -> Self {
+        let pool = pool::application(database, options.clone(), suspicion.clone());
+        Self { options, pool, patience: Patience::default() }
+    }
 }
 
 impl Server {
     pub(super) fn new(database: &Database, options: PgConnectOptions) -> Self {
         let suspicion = Suspicion::default();
-        let pool = pool::application(database, options, suspicion.clone());
-        Self { pool, suspicion, patience: Patience::default() }
+        let connections = Mutex::new(Connections::new(database, options, &suspicion));
+        Self { database: database.clone(), connections, suspicion }
+    }
+
+    pub(super) fn pool(&self) -> PgPool {
+        self.connections().pool.clone()
+    }
+
+    pub(super) fn options(&self) -> PgConnectOptions {
+        self.connections().options.clone()
+    }
+
+    /// Takes other options for connections made from now on.
+    pub(super) fn replace_options(&self, options: PgConnectOptions) {
+        let mut connections = self.connections();
+        connections.pool.set_connect_options(pool::limited(&self.database, options.clone()));
+        connections.options = options;
+    }
+
+    /// Makes connections anew; those of before end with what holds them. One that hangs would otherwise keep its place in the pool until
+    /// the kernel gives it up, which takes a quarter of an hour.
+    pub(super) fn renew(&self) {
+        let mut connections = self.connections();
+        *connections = Connections::new(&self.database, connections.options.clone(), &self.suspicion);
+    }
+
+    /// Nothing panics while it holds this lock.
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pool_and_patience(&self) -> (PgPool, Patience) {
+        let connections = self.connections();
+        (connections.pool.clone(), connections.patience.clone())
     }
 
     /// Has connections that are idle now asked whether they still stand before they are used.
@@ -74,14 +125,14 @@ impl Server {
     }
 
     async fn try_begin(&self, statement: SqlStr) -> Result<Tx, sqlx::Error> {
-        let pool = self.pool.clone();
-        self.patience.wait(async move { pool.begin_with(statement).await }).await
+        let (pool, patience) = self.pool_and_patience();
+        patience.wait(async move { pool.begin_with(statement).await }).await
     }
 
     /// A connection for what concerns no workspace.
     pub(super) async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        let pool = self.pool.clone();
-        match self.patience.wait(async move { pool.acquire().await }).await {
+        let (pool, patience) = self.pool_and_patience();
+        match patience.wait(async move { pool.acquire().await }).await {
             Ok(connection) => Ok(connection),
             Err(error) => Err(self.not_begun(error).await),
         }
@@ -90,7 +141,7 @@ impl Server {
     /// The pool gives the same error for a server that is down and for a full house; a plain connection tells them apart.
     pub(super) async fn not_begun(&self, error: sqlx::Error) -> StoreError {
         self.suspicion.raise();
-        if matches!(error, sqlx::Error::PoolTimedOut) && !answers(&self.pool).await {
+        if matches!(error, sqlx::Error::PoolTimedOut) && !answers(&self.pool()).await {
             return StoreError::Unreachable(Box::new(error));
         }
         failed("beginning a transaction", error)
@@ -125,7 +176,7 @@ impl Store {
     }
 
     /// While replicas go on serving searches, an unreachable primary is told as what it is.
-    fn told(&self, error: StoreError) -> StoreError {
+    pub(super) fn told(&self, error: StoreError) -> StoreError {
         match error {
             StoreError::Unreachable(source) if self.inner.replicas.any_fit() => StoreError::PrimaryUnreachable(source),
             error => error,

@@ -207,6 +207,7 @@ fn pod_spec(pipeline: &Pipeline, serving: &Serving<'_>) -> PodSpec {
     };
     PodSpec {
         termination_grace_period_seconds: Some(GRACE_SECONDS),
+        tolerations: Some(pod::soon_elsewhere()),
         topology_spread_constraints: Some(vec![TopologySpreadConstraint {
             label_selector: Some(meta::selector(pipeline, serving.component)),
             max_skew: 1,

@@ -6,7 +6,7 @@ use k8s_openapi::{
     api::core::v1::{
         Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, ExecAction, HTTPGetAction,
         KeyToPath, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource,
-        SecurityContext, TCPSocketAction, Volume, VolumeMount,
+        SecurityContext, TCPSocketAction, Toleration, Volume, VolumeMount,
     },
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
 };
@@ -23,6 +23,8 @@ use crate::plan::{
 pub(super) const GATEWAY_USER: i64 = 65_532;
 /// User and group of PostgreSQL and Valkey in their public images.
 pub(super) const DATA_USER: i64 = 999;
+/// Seconds that a pod without data waits for its node, once that counts as lost, before another takes its place.
+const NODE_LOST_SECONDS: i64 = 10;
 /// Folder for what a program writes while it runs.
 const SCRATCH: &str = "/tmp";
 
@@ -60,6 +62,19 @@ pub(super) fn pod(user: i64, service_account: String, container: Container, volu
         volumes: Some(volumes),
         ..PodSpec::default()
     }
+}
+
+/// For pods that hold nothing and may run twice: Kubernetes would wait five minutes for their node. PostgreSQL's own pods wait as they
+/// do, since its volume must not be written by two.
+pub(super) fn soon_elsewhere() -> Vec<Toleration> {
+    let taint = |key: &str| Toleration {
+        key: Some(key.to_owned()),
+        operator: Some("Exists".to_owned()),
+        effect: Some("NoExecute".to_owned()),
+        toleration_seconds: Some(NODE_LOST_SECONDS),
+        value: None,
+    };
+    vec![taint("node.kubernetes.io/not-ready"), taint("node.kubernetes.io/unreachable")]
 }
 
 /// A container; commands, ports, probes and mounts are the caller's.

@@ -145,7 +145,7 @@ fn pod_spec(pipeline: &Pipeline, cache: &ManagedCache) -> PodSpec {
         volume_mounts: Some(mounts),
         ..pod::container(CONTAINER, &cache.image, &cache.resources)
     };
-    pod::pod(DATA_USER, names::valkey(&pipeline.name), container, volumes)
+    PodSpec { tolerations: Some(pod::soon_elsewhere()), ..pod::pod(DATA_USER, names::valkey(&pipeline.name), container, volumes) }
 }
 
 /// Where a file of the certificate lies; the Secret is named by who mounts it.

@@ -29,6 +29,8 @@ pub(crate) struct Outcome {
     pub(crate) seconds: f64,
     /// In the order in which they were sent.
     pub(crate) failures: Vec<Failure>,
+    /// The longest that a request took which was answered as it should be.
+    pub(crate) slowest: Duration,
 }
 
 impl Outcome {
@@ -41,6 +43,20 @@ impl Outcome {
     }
 }
 
+/// The way to the pipeline `a` from outside the cluster's network: the address of its gateways' Service, and a key.
+pub(crate) async fn way_in(world: &World) -> (String, String) {
+    let address = world.api::<Service>().get("a-gateway").await.unwrap().spec.unwrap().cluster_ip.unwrap();
+    let secret = world.api::<Secret>().get("a-api-key").await.unwrap();
+    let key = String::from_utf8(secret.data.unwrap()["api-key"].0.clone()).unwrap();
+    (format!("http://{address}:{}", ports::GATEWAY_HTTP), key)
+}
+
+/// Requests each on a connection of its own, which has to be made in five seconds.
+pub(crate) fn client(timeout: Duration) -> reqwest::Client {
+    let builder = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).timeout(timeout);
+    builder.pool_max_idle_per_host(0).build().unwrap()
+}
+
 /// A load under way.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
@@ -51,10 +67,9 @@ impl Load {
     /// Begins to search the pipeline `a`. With `fresh` each question is another, so that none is answered from the cache. The
     /// pipeline must let in what is not of its network.
     pub(crate) async fn begin(world: &World, pace: Duration, fresh: bool) -> Self {
-        let (url, key) = address(world).await;
-        let url = format!("{url}/v1/search");
+        let (url, key) = way_in(world).await;
         let stop = Arc::new(AtomicBool::new(false));
-        let running = tokio::spawn(run(url, key, pace, fresh, stop.clone()));
+        let running = tokio::spawn(run(format!("{url}/v1/search"), key, pace, fresh, stop.clone()));
         Self { stop, running }
     }
 
@@ -65,21 +80,8 @@ impl Load {
     }
 }
 
-/// Where the gateways of the pipeline `a` are reached without a detour, and its key.
-pub(super) async fn address(world: &World) -> (String, String) {
-    let address = world.api::<Service>().get("a-gateway").await.unwrap().spec.unwrap().cluster_ip.unwrap();
-    let secret = world.api::<Secret>().get("a-api-key").await.unwrap();
-    let key = String::from_utf8(secret.data.unwrap()["api-key"].0.clone()).unwrap();
-    (format!("http://{address}:{}", ports::GATEWAY_HTTP), key)
-}
-
 async fn run(url: String, key: String, pace: Duration, fresh: bool, stop: Arc<AtomicBool>) -> Outcome {
-    let http = reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .timeout(Duration::from_secs(30))
-        .pool_max_idle_per_host(0)
-        .build()
-        .unwrap();
+    let http = client(Duration::from_secs(30));
     let (begun, number) = (Instant::now(), AtomicUsize::new(0));
     let mut pace = tokio::time::interval(pace);
     let mut requests = JoinSet::new();
@@ -91,17 +93,23 @@ async fn run(url: String, key: String, pace: Duration, fresh: bool, stop: Arc<At
         requests.spawn(async move {
             let sent = Instant::now();
             match request.send().await {
-                Ok(reply) if reply.status().is_success() => None,
+                Ok(reply) if reply.status().is_success() => Ok(sent.elapsed()),
                 Ok(reply) => {
                     let what = format!("{}: {}", reply.status(), reply.text().await.unwrap_or_default());
-                    Some(Failure { sent, what })
+                    Err(Failure { sent, what })
                 }
-                Err(error) => Some(Failure { sent, what: format!("{error:?}") }),
+                Err(error) => Err(Failure { sent, what: format!("{error:?}") }),
             }
         });
     }
     let seconds = begun.elapsed().as_secs_f64();
-    let mut failures: Vec<Failure> = requests.join_all().await.into_iter().flatten().collect();
+    let (mut failures, mut slowest) = (Vec::new(), Duration::ZERO);
+    for outcome in requests.join_all().await {
+        match outcome {
+            Ok(took) => slowest = slowest.max(took),
+            Err(failure) => failures.push(failure),
+        }
+    }
     failures.sort_by_key(|failure| failure.sent);
-    Outcome { sent: number.into_inner(), seconds, failures }
+    Outcome { sent: number.into_inner(), seconds, failures, slowest }
 }

@@ -20,6 +20,7 @@ mod index;
 mod leader;
 mod mistakes;
 mod network;
+mod nodes;
 mod replicas;
 mod rollout;
 mod rotation;

@@ -52,7 +52,7 @@ pub(super) async fn searched(world: &World, replicas: u64) {
 }
 
 /// The primary's pod and how often its container was started again.
-async fn primary(world: &World) -> (String, i32) {
+pub(super) async fn primary(world: &World) -> (String, i32) {
     let pod = world.api::<Pod>().get("a-postgres-0").await.unwrap();
     let restarts = pod.status.unwrap().container_statuses.unwrap()[0].restart_count;
     (pod.metadata.uid.unwrap(), restarts)

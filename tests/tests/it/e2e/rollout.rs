@@ -55,7 +55,7 @@ async fn a_rolling_update_under_load_fails_no_request() {
     for pod in before.lines() {
         kubectl(&["-n", &world.namespace, "wait", "--for=delete", pod, "--timeout=60s"]);
     }
-    let Outcome { sent, seconds, failures } = load.end().await;
+    let Outcome { sent, seconds, failures, .. } = load.end().await;
     println!("{sent} requests in {seconds:.1} s of a rolling update, {} failed", failures.len());
     assert!(failures.is_empty(), "{} failed, such as {:?}", failures.len(), &failures[..failures.len().min(3)]);
     assert!(before.lines().all(|pod| !pods().contains(pod)), "the gateways were not replaced");

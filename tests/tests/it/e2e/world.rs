@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -75,8 +76,13 @@ fn install() {
 
 /// Installs or changes the release. What somebody changed by hand is set right.
 fn helm(sets: &[String]) {
+    helm_of(&repository().join("charts/ragline"), sets);
+}
+
+/// The same with another chart.
+pub(crate) fn helm_of(chart: &Path, sets: &[String]) {
     let mut helm = program("helm");
-    helm.args(["upgrade", "--install", RELEASE]).arg(repository().join("charts/ragline"));
+    helm.args(["upgrade", "--install", RELEASE]).arg(chart);
     helm.args(["--namespace", OPERATOR_NAMESPACE, "--create-namespace", "--wait", "--timeout", "3m"]);
     helm.args(["--reuse-values", "--force-conflicts"]);
     for set in sets {

@@ -12,7 +12,7 @@ use reqwest::multipart::{Form, Part};
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
-    load::{Failure, address},
+    load::{Failure, client, way_in},
     world::World,
 };
 
@@ -45,7 +45,7 @@ pub(crate) struct Writes {
 impl Writes {
     /// Begins to write into the pipeline `a`, which must let in what is not of its network.
     pub(crate) async fn begin(world: &World) -> Self {
-        let (url, key) = address(world).await;
+        let (url, key) = way_in(world).await;
         let (stop, count) = (Arc::new(AtomicBool::new(false)), watch::Sender::new(0));
         let accepted = count.subscribe();
         let running = tokio::spawn(run(format!("{url}/v1/documents"), key, stop.clone(), count));
@@ -68,12 +68,7 @@ impl Writes {
 }
 
 async fn run(url: String, key: String, stop: Arc<AtomicBool>, count: watch::Sender<usize>) -> Written {
-    let http = reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .timeout(Duration::from_secs(30))
-        .pool_max_idle_per_host(0)
-        .build()
-        .unwrap();
+    let http = client(Duration::from_secs(30));
     let mut written = Written { accepted: Vec::new(), failures: Vec::new() };
     for number in 0.. {
         if stop.load(Ordering::Relaxed) {

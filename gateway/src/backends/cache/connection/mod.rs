@@ -12,6 +12,7 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo, RedisConnectionInfo,
     RedisError, RedisResult, TlsCertificates,
     aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
+    io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -21,6 +22,12 @@ use self::{lazy::Lazy, nodes::Nodes};
 const MOST_UNDER_WAY: usize = 1_024;
 /// A connection takes at least this long before it counts as refused.
 const CONNECT_WITHIN: Duration = Duration::from_millis(500);
+/// What was sent must have been received within this time, or the connection has ended: a server whose node is cut off, or whose pod
+/// went to another node, does not end it.
+#[cfg(target_os = "linux")]
+const RECEIVED_WITHIN: Duration = Duration::from_secs(5);
+/// A connection that was idle for so long is tried, and again this often.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
 /// Codes by which a Valkey that is well refuses a command: no reason to do without the cache.
 const REFUSALS: [&str; 4] = ["ERR", "NOPERM", "OOM", "MISCONF"];
 /// The code of a server that is no master.
@@ -192,7 +199,16 @@ impl Dial {
             true => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
             false => ConnectionAddr::Tcp(host, port),
         };
-        Ok(address.into_connection_info()?.set_redis_settings(account))
+        Ok(address.into_connection_info()?.set_redis_settings(account).set_tcp_settings(Self::tcp()))
+    }
+
+    pub(super) fn tcp() -> TcpSettings {
+        let (time, interval) = KEEP_ALIVE;
+        let keep_alive = TcpKeepalive::new().with_time(time).with_interval(interval);
+        let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keep_alive);
+        #[cfg(target_os = "linux")]
+        let settings = settings.set_user_timeout(RECEIVED_WITHIN);
+        settings
     }
 
     fn client(&self, at: &ServerAddress, account: RedisConnectionInfo) -> RedisResult<Client> {

@@ -32,7 +32,8 @@ impl Nodes {
             .retries(RETRIES)
             .min_retry_wait(1)
             .max_retry_wait(MOST_PAUSE_MS)
-            .connection_concurrency_limit(MOST_UNDER_WAY);
+            .connection_concurrency_limit(MOST_UNDER_WAY)
+            .tcp_settings(Dial::tcp());
         if dial.tls {
             builder = builder.tls(TlsMode::Secure);
         }

@@ -1,4 +1,6 @@
 //! The read replicas that searches go to: which of them are fit for it, found out by one task that asks each server four times a second.
+//! It asks the primary too, and once a second where there are no replicas: a server whose node is cut off ends no connection, so
+//! whoever waits for it must be told by somebody else.
 //!
 //! A replica is fit while it answers, is bound by row-level security, and is at most a second behind its primary. Whether a workspace's
 //! newest version has reached it is seen by each search for itself: see [`route`]. One that has become a primary is fit until the
@@ -27,26 +29,34 @@ use self::watch::Watch;
 use super::{pool, session::Server, signals::Signals};
 use crate::traits::search::StoreError;
 
-/// The replicas, and what is known of the primary beside them. Without any nothing is watched.
+/// The replicas, and what is known of the primary beside them.
 #[derive(Debug)]
 pub(super) struct Replicas {
     each: Vec<Arc<Replica>>,
-    /// Whether the primary does not answer.
-    away: Arc<channel::Sender<bool>>,
+    primary: Arc<channel::Sender<Standing>>,
     /// Takes turns.
     next: AtomicUsize,
     /// Searches that went on elsewhere.
     moved: AtomicU64,
-    task: Option<AbortHandle>,
+    task: AbortHandle,
+}
+
+/// How the primary stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Standing {
+    #[default]
+    Here,
+    /// It refuses or ends connections, does not answer, or is no primary: what a replica can do is done there.
+    Away,
+    /// It was silent for so long that whoever waits for it waits in vain, until it has answered again.
+    GivenUp,
 }
 
 /// One replica, or several behind one address.
 #[derive(Debug)]
 struct Replica {
-    database: Database,
-    options: PgConnectOptions,
-    /// Replaced when the replica comes back, so that connections which hang are none of the new one's.
-    server: Mutex<Arc<Server>>,
+    /// Its connections are made anew when it comes back.
+    server: Arc<Server>,
     state: channel::Sender<State>,
 }
 
@@ -77,19 +87,21 @@ impl Replicas {
     /// A URL that cannot be read.
     pub(super) fn watch(
         database: &Database,
-        primary: &PgConnectOptions,
+        primary: &Arc<Server>,
         urls: &[SecretString],
         signals: &Arc<Signals>,
     ) -> Result<Self, StoreError> {
         let replica = |url| pool::options(database, url).map(|options| Arc::new(Replica::new(database, options)));
         let each = urls.iter().map(replica).collect::<Result<Vec<_>, _>>()?;
-        let away = Arc::new(channel::Sender::new(false));
-        let task = (!each.is_empty()).then(|| {
-            let watch =
-                Watch { primary: primary.clone(), replicas: each.clone(), away: Arc::clone(&away), signals: Arc::clone(signals) };
-            tokio::spawn(watch.run()).abort_handle()
-        });
-        Ok(Self { each, away, next: AtomicUsize::new(0), moved: AtomicU64::new(0), task })
+        let standing = Arc::new(channel::Sender::default());
+        let watch = Watch {
+            primary: Arc::clone(primary),
+            replicas: each.clone(),
+            standing: Arc::clone(&standing),
+            signals: Arc::clone(signals),
+        };
+        let task = tokio::spawn(watch.run()).abort_handle();
+        Ok(Self { each, primary: standing, next: AtomicUsize::new(0), moved: AtomicU64::new(0), task })
     }
 
     /// Those that are fit, each time another one first.
@@ -108,8 +120,22 @@ impl Replicas {
 
     /// Resolves once the primary is found not to answer.
     async fn primary_goes_away(&self) {
-        let mut away = self.away.subscribe();
-        if away.wait_for(|away| *away).await.is_err() {
+        self.primary_stands(|standing| standing != Standing::Here).await;
+    }
+
+    /// Resolves once nobody should wait for the primary any longer.
+    pub(super) async fn primary_is_given_up(&self) {
+        self.primary_stands(|standing| standing == Standing::GivenUp).await;
+    }
+
+    /// Resolves once the primary answers.
+    pub(super) async fn primary_is_here(&self) {
+        self.primary_stands(|standing| standing == Standing::Here).await;
+    }
+
+    async fn primary_stands(&self, so: impl Fn(Standing) -> bool) {
+        let mut standing = self.primary.subscribe();
+        if standing.wait_for(|standing| so(*standing)).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -130,25 +156,13 @@ impl Replicas {
 
 impl Drop for Replicas {
     fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
+        self.task.abort();
     }
 }
 
 impl Replica {
     fn new(database: &Database, options: PgConnectOptions) -> Self {
-        let server = Mutex::new(Arc::new(Server::new(database, options.clone())));
-        Self { database: database.clone(), options, server, state: channel::Sender::default() }
-    }
-
-    fn server(&self) -> Arc<Server> {
-        Arc::clone(&lock(&self.server))
-    }
-
-    /// Makes connections anew; those of before end with the searches that hold them.
-    fn renew(&self) {
-        *lock(&self.server) = Arc::new(Server::new(&self.database, self.options.clone()));
+        Self { server: Arc::new(Server::new(database, options)), state: channel::Sender::default() }
     }
 
     /// What it has at least to have seen of a workspace. A primary has the newest, also where a server before it had more.

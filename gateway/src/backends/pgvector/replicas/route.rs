@@ -110,16 +110,23 @@ impl Store {
         }
     }
 
-    /// What is read on the primary, given up as soon as that is known to be away, where a replica could answer in its place.
+    /// What is read on the primary, given up as soon as that is known to be away, where a replica could answer in its place, and else
+    /// when waiting has become vain.
     async fn unless_away<T>(&self, reading: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let replicas = &self.inner.replicas;
-        if !replicas.any_fit() {
-            return reading.await;
-        }
-        tokio::select! {
-            biased;
-            () = replicas.primary_goes_away() => Err(StoreError::Unreachable("the primary does not answer".into())),
-            found = reading => found,
+        let silent = || Err(StoreError::Unreachable("the primary does not answer".into()));
+        if replicas.any_fit() {
+            tokio::select! {
+                biased;
+                () = replicas.primary_goes_away() => silent(),
+                found = reading => found,
+            }
+        } else {
+            tokio::select! {
+                biased;
+                found = reading => found,
+                () = replicas.primary_is_given_up() => silent(),
+            }
         }
     }
 
@@ -128,10 +135,10 @@ impl Store {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let server = replica.server();
+        let server = &replica.server;
         let found = tokio::select! {
             biased;
-            found = Box::pin(read(Arc::clone(&server))) => found,
+            found = Box::pin(read(Arc::clone(server))) => found,
             () = replica.goes_away() => Err(StoreError::Unreachable("the replica does not answer".into())),
         };
         match &found {

@@ -7,7 +7,6 @@ use std::{
 };
 
 use futures::future::join_all;
-use sqlx::postgres::PgConnectOptions;
 use tokio::{
     sync::{OnceCell, watch as channel},
     time::{Interval, MissedTickBehavior, interval, timeout},
@@ -15,19 +14,23 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    Replica, State,
+    Replica, Standing, State,
     lag::{MOST_LAG, Positions, Replayed},
     lock,
     probe::{Answer, Probe, Silence},
 };
 use crate::{
-    backends::pgvector::{proof::prove_bound, signals::Signals},
+    backends::pgvector::{proof::prove_bound, session::Server, signals::Signals},
     traits::search::StoreError,
 };
 
 const EVERY: Duration = Duration::from_millis(250);
+/// The same of a primary without replicas.
+const EVERY_ALONE: Duration = Duration::from_secs(1);
 /// A primary that is slow once is busy; one that is slow so often in a row is away.
 const SILENCES: u32 = 2;
+/// After so many in a row whoever waits for it is told that it does not answer.
+const GIVEN_UP_AFTER: u32 = 8;
 /// A server that is no replica is asked again after this, whether the address leads to another one by then.
 const NO_REPLICA: Duration = Duration::from_secs(1);
 /// A replica may take this long to show that row-level security binds its role.
@@ -36,9 +39,9 @@ const PROOF: Duration = Duration::from_secs(5);
 /// All that the task needs.
 #[derive(Debug)]
 pub(super) struct Watch {
-    pub(super) primary: PgConnectOptions,
+    pub(super) primary: Arc<Server>,
     pub(super) replicas: Vec<Arc<Replica>>,
-    pub(super) away: Arc<channel::Sender<bool>>,
+    pub(super) standing: Arc<channel::Sender<Standing>>,
     pub(super) signals: Arc<Signals>,
 }
 
@@ -73,13 +76,15 @@ impl Watch {
     pub(super) async fn run(self) {
         let positions = Mutex::new(Positions::default());
         let each = self.replicas.iter().enumerate();
-        let replicas = each.map(|(index, replica)| watch_replica(index, replica, &self.away, &positions));
+        let replicas = each.map(|(index, replica)| watch_replica(index, replica, &self.standing, &positions));
         tokio::join!(self.watch_primary(&positions), join_all(replicas));
     }
 
     async fn watch_primary(&self, positions: &Mutex<Positions>) {
-        let mut probe = Probe::new(self.primary.clone());
-        let mut ticks = ticks();
+        let primary = Arc::clone(&self.primary);
+        let alone = self.replicas.is_empty();
+        let (mut probe, mut ticks) =
+            if alone { (Probe::alone(primary), ticks(EVERY_ALONE)) } else { (Probe::new(primary), ticks(EVERY)) };
         let mut silences = 0;
         loop {
             ticks.tick().await;
@@ -92,48 +97,65 @@ impl Watch {
                     probe.let_go();
                     Err(Away::IsReplica)
                 }
-                Err(Silence::TimedOut) if silences + 1 < SILENCES => {
-                    silences += 1;
-                    continue;
-                }
                 Err(silence) => Err(Away::Silent(silence)),
             };
-            silences = 0;
-            if verdict.is_err() {
-                // What it tells may be missed, and a connection that hangs would not say so for hours.
-                self.signals.doubt();
+            silences = if matches!(verdict, Err(Away::Silent(Silence::TimedOut))) { silences + 1 } else { 0 };
+            if (1..SILENCES).contains(&silences) {
+                continue;
             }
-            let was_away = self.away.send_replace(verdict.is_err());
+            let before = *self.standing.borrow();
+            let now = match &verdict {
+                Ok(()) => Standing::Here,
+                Err(_) if silences >= GIVEN_UP_AFTER || before == Standing::GivenUp => Standing::GivenUp,
+                Err(_) => Standing::Away,
+            };
+            self.becomes(before, now);
             match &verdict {
-                Err(error) if !was_away => {
+                Err(error) if before == Standing::Here && !alone => {
                     let error = error as &dyn Error;
                     warn!(error, "the primary is away: replicas go on serving searches, and nothing can be written");
                 }
-                Ok(()) if was_away => info!("the primary is back"),
+                Err(error) if now != before && now == Standing::GivenUp => {
+                    let error = error as &dyn Error;
+                    warn!(error, "the primary has been silent for too long: whoever waits for it is told so");
+                }
+                Ok(()) if before == Standing::GivenUp || (before == Standing::Away && !alone) => info!("the primary is back"),
                 Ok(()) | Err(_) => {}
             }
         }
     }
+
+    fn becomes(&self, before: Standing, now: Standing) {
+        // Away and without replicas it refuses or ends connections, and the one that listens is told so itself.
+        if now == Standing::GivenUp || (now == Standing::Away && !self.replicas.is_empty()) {
+            // What it tells may be missed, and a connection that hangs would not say so for hours.
+            self.signals.doubt();
+        }
+        if (before, now) == (Standing::GivenUp, Standing::Here) {
+            self.primary.renew();
+        }
+        self.standing.send_replace(now);
+    }
 }
 
-async fn watch_replica(index: usize, replica: &Replica, away: &channel::Sender<bool>, positions: &Mutex<Positions>) {
-    let mut probe = Probe::new(replica.options.clone());
+async fn watch_replica(index: usize, replica: &Replica, primary: &channel::Sender<Standing>, positions: &Mutex<Positions>) {
+    let mut probe = Probe::new(Arc::clone(&replica.server));
     let mut proven = OnceCell::new();
-    let mut ticks = ticks();
+    let mut ticks = ticks(EVERY);
     let mut was_fit = None;
     let mut is_another = false;
     loop {
         ticks.tick().await;
         let answer = probe.ask().await;
         if answer.is_ok() && (is_another || !replica.state.borrow().answers) {
-            replica.renew();
+            replica.server.renew();
             proven = OnceCell::new();
             is_another = false;
         }
         let takes_writes = matches!(answer, Ok(Answer::Primary(_)));
         let (lag, verdict) = match answer {
             // It has just taken the primary's place, whose address does not lead to it yet.
-            Ok(Answer::Primary(_)) if *away.borrow() => (None, bound(replica, &proven).await),
+            Ok(Answer::Primary(_)) if *primary.borrow() != Standing::Here => (None, bound(replica, &proven).await),
             Ok(Answer::Primary(_)) => (None, Err(LeftOut::TakesWrites)),
             Ok(Answer::Replica(replayed)) => judged(replica, replayed, positions, &proven).await,
             Err(silence) => (None, Err(LeftOut::Silent(silence))),
@@ -147,8 +169,8 @@ async fn watch_replica(index: usize, replica: &Replica, away: &channel::Sender<b
             }
         }
         if matches!(verdict, Err(LeftOut::TakesWrites)) {
-            let mut away = away.subscribe();
-            if timeout(NO_REPLICA, away.wait_for(|away| *away)).await.is_err() {
+            let mut primary = primary.subscribe();
+            if timeout(NO_REPLICA, primary.wait_for(|standing| *standing != Standing::Here)).await.is_err() {
                 probe.let_go();
                 is_another = true;
             }
@@ -172,15 +194,14 @@ async fn judged(
 
 /// Whether row-level security binds the role there.
 async fn bound(replica: &Replica, proven: &OnceCell<()>) -> Result<(), LeftOut> {
-    let server = replica.server();
-    match timeout(PROOF, proven.get_or_try_init(|| prove_bound(&server))).await {
+    match timeout(PROOF, proven.get_or_try_init(|| prove_bound(&replica.server))).await {
         Ok(proof) => proof.copied().map_err(LeftOut::Unbound),
         Err(_) => Err(LeftOut::ProofTimedOut),
     }
 }
 
-fn ticks() -> Interval {
-    let mut ticks = interval(EVERY);
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }
