@@ -96,7 +96,7 @@ async fn a_vector_of_other_dimensions_is_refused_by_the_table() {
 async fn a_wrong_password_is_named() {
     let database = fresh().await;
     let [_, owner, application] = urls(servers(), &database.name);
-    let mut wrong = url::Url::parse(secrecy::ExposeSecret::expose_secret(&owner)).unwrap();
+    let mut wrong = url::Url::parse(owner.expose_secret()).unwrap();
     wrong.set_password(Some("wrong")).unwrap();
     let wrong = SecretString::from(String::from(wrong));
     let urls = Urls { bootstrap: None, owner: &wrong, application: &application };

@@ -10,7 +10,8 @@ const WORDS_BYTES: usize = 400;
 
 /// Why nothing is made yet, if certificates are waited for.
 pub(super) fn unissued(observed: &Observed) -> Option<Judgement> {
-    let name = observed.unissued.first()?;
+    let is_refused = |name: &&String| observed.certificates.get(*name).is_some_and(|seen| seen.trouble().is_some());
+    let name = observed.unissued.iter().find(is_refused).or_else(|| observed.unissued.first())?;
     if observed.missing_kinds.contains("Certificate") {
         let message = "An issuerRef is set, and the cluster has no cert-manager (cert-manager.io/v1). Install it, or leave issuerRef \
                        out to have the operator make the certificates; the pipeline goes on within five minutes.";
