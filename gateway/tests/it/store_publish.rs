@@ -47,7 +47,8 @@ async fn a_document_is_the_same_whether_it_was_staged_or_not() {
     let chunks = |first: u32| -> Vec<_> {
         let mut chunks: Vec<_> = (0..4).map(|n| chunk(n, &format!("text {n}"), first + n)).collect();
         chunks[1].windows = Some((0..3).map(|n| crate::store_fixture::vector(n * 20)).collect());
-        (chunks[2].heading_path, chunks[3].heading_path) = (Vec::new(), vec![r#"a "quoted", {braced} \ name"#.into(), String::new()]);
+        (chunks[2].heading_path, chunks[3].heading_path) =
+            (Vec::new(), vec![r#"a "quoted", {braced} \ name"#.into(), String::new()]);
         chunks[2].place = Place::default();
         chunks[3].text = "with a nul \0 in it".to_owned();
         chunks

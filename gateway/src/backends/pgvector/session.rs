@@ -93,8 +93,7 @@ impl Server {
 
     /// The same for a document of any size: each row of an HNSW index costs a millisecond.
     pub(super) async fn begin_long(&self, workspace: WorkspaceId) -> Result<Tx, StoreError> {
-        let sql =
-            format!("BEGIN; SET LOCAL ragline.workspace_id = '{}'; SET LOCAL statement_timeout = '1h'", workspace.0);
+        let sql = format!("BEGIN; SET LOCAL ragline.workspace_id = '{}'; SET LOCAL statement_timeout = '1h'", workspace.0);
         self.begin_with(AssertSqlSafe(sql).into_sql_str()).await
     }
 

@@ -45,7 +45,9 @@ impl Words {
         let piece = |first: usize| {
             let chunks = Arc::clone(chunks);
             // The ids are not known yet.
-            tokio::task::spawn_blocking(move || Small::of(chunks.iter().skip(first).take(size).map(|chunk| (0, chunk.text.as_str()))))
+            tokio::task::spawn_blocking(move || {
+                Small::of(chunks.iter().skip(first).take(size).map(|chunk| (0, chunk.text.as_str())))
+            })
         };
         Self((0..chunks.len()).step_by(size).map(piece).collect())
     }
@@ -131,7 +133,11 @@ pub(in crate::backends::pgvector) async fn index_document(
 }
 
 /// The document has all its postings: it no longer waits for them. Gives the number of segments of level 0.
-pub(in crate::backends::pgvector) async fn indexed(tx: &mut Tx, workspace: WorkspaceId, document: Uuid) -> Result<i64, StoreError> {
+pub(in crate::backends::pgvector) async fn indexed(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    document: Uuid,
+) -> Result<i64, StoreError> {
     sqlx::query_scalar(INDEXED)
         .bind(workspace.0)
         .bind(document)
