@@ -13,7 +13,7 @@ use crate::e2e::{
     world::{OPERATOR_NAMESPACE, RELEASE, World, helm_of, operator_metrics, scale},
 };
 
-/// Time between two requests: 100 a second.
+/// Time between two requests that the cache answers: 100 a second.
 const PACE: Duration = Duration::from_millis(10);
 /// The operator is away for so long.
 const AWAY: Duration = Duration::from_secs(60);
@@ -83,7 +83,7 @@ async fn an_upgrade_of_the_operator_restarts_nothing_and_fails_no_request() {
 async fn an_operator_that_is_away_fails_no_request_and_restarts_nothing_when_it_comes() {
     let world = World::alone("away").await;
     start(&world).await;
-    let load = Load::begin(&world, PACE, true).await;
+    let load = Load::begin(&world, super::PACE, true).await;
     scale(0);
     until("there is no operator", 60, async || images_of_operator().is_empty()).await;
     // Kubernetes alone replaces what ends meanwhile.
