@@ -127,6 +127,42 @@ pub struct IndexStatus {
     /// The last build, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<IndexBuild>,
+    /// The relations that hold the vectors, each with an index of its own. `active` and `desired` speak of the one whose index is
+    /// due for a change, else of the largest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relations: Option<Relations>,
+}
+
+/// The relations that hold the vectors: a large workspace has one of its own, the small ones share one.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Relations {
+    /// How many are searched without an index.
+    pub exact: u32,
+    /// How many have an ivfflat index.
+    pub ivf_flat: u32,
+    /// How many have an HNSW index.
+    pub hnsw: u32,
+    /// The largest ones, at most ten. Their numbers of vectors are those of `vectors.asOf`, or of when a relation came, went or got
+    /// another kind of index.
+    #[schemars(length(max = 10))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub largest: Vec<Relation>,
+}
+
+/// One relation.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Relation {
+    /// The workspace whose vectors it holds. Absent: the one that the small workspaces share.
+    #[schemars(length(max = 63))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// How many vectors it holds.
+    pub vectors: u64,
+    /// The kind of the index that searches of it use.
+    #[serde(rename = "type")]
+    pub type_: IndexType,
 }
 
 /// The kind of an index.

@@ -23,7 +23,9 @@ pub enum ReportError {
     Status(#[source] RequestError),
 }
 
-/// Writes the status if it differs from what the pipeline has, then the Events. Returns whether it was written.
+/// Writes the status if it differs from what the pipeline has, then the Events. Returns whether it was written, or is yet to be: a
+/// pipeline that has changed since it was read is left to the trip that its change begins, or that trip would tell the same
+/// Events again.
 ///
 /// # Errors
 /// The status could not be written. An Event that could not is logged and forgotten.
@@ -33,14 +35,18 @@ pub async fn report(cluster: &Cluster, pipeline: &RagPipeline, status: &RagPipel
         return Ok(false);
     }
     let name = pipeline.name_any();
-    let object = json!({
+    let mut object = json!({
         "apiVersion": RagPipeline::api_version(&()),
         "kind": RagPipeline::kind(&()),
         "metadata": {"name": name},
         "status": status,
     });
+    if let Some(version) = pipeline.resource_version() {
+        object["metadata"]["resourceVersion"] = version.into();
+    }
     match cluster.apply_status(&access::PIPELINE_STATUS, &name, &object).await {
         Ok(_) => {}
+        Err(error) if error.answer().is_some_and(|(code, _)| code == 409) => return Ok(true),
         // The pipeline was deleted meanwhile.
         Err(error) if error.answer().is_some_and(|(code, _)| code == 404) => return Ok(false),
         Err(error) => return Err(ReportError::Status(error)),

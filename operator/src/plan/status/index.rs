@@ -5,12 +5,12 @@ use k8s_openapi::{
     jiff::{SignedDuration, Timestamp},
 };
 use ragline_config::{
-    BuildReport, IndexReport,
+    BuildReport, IndexReport, RelationReport, TierCounts,
     index::{IndexKind, tier},
 };
 use ragline_crds::{
     RagPipelineStatus, Reason,
-    status::{ActiveIndex, BuildPhase, DesiredIndex, IndexBuild, IndexStatus, IndexType, Vectors},
+    status::{ActiveIndex, BuildPhase, DesiredIndex, IndexBuild, IndexStatus, IndexType, Relation, Relations, Vectors},
 };
 
 use super::{
@@ -26,6 +26,8 @@ use crate::plan::{
 
 /// A count that has moved by a little is written no more often than this.
 const COUNT_PERIOD: SignedDuration = SignedDuration::from_mins(5);
+/// Relations that are named; a gateway of another version may tell of more.
+const LARGEST: usize = 10;
 
 /// Whether searches use the index that the count deserves.
 pub(super) fn condition(facts: &Facts<'_>, pipeline: &Pipeline, observed: &Observed) -> Judgement {
@@ -118,8 +120,9 @@ pub(super) fn vectors(facts: &Facts<'_>, observed: &Observed, previous: &RagPipe
     if much || enough || switched { now() } else { previous.vectors.clone() }
 }
 
-/// The index as it is, as it should be, and how the last build goes.
-pub(super) fn status(pipeline: &Pipeline, observed: &Observed, previous: Option<&IndexStatus>) -> IndexStatus {
+/// The index as it is, as it should be, and how the last build goes. `counted`: the count of all vectors is written anew, and the
+/// counts of the relations with it.
+pub(super) fn status(pipeline: &Pipeline, observed: &Observed, previous: Option<&IndexStatus>, counted: bool) -> IndexStatus {
     let tiers = pipeline.config.index.tiers();
     let Some(IndexReport {
         vectors: _,
@@ -130,8 +133,8 @@ pub(super) fn status(pipeline: &Pipeline, observed: &Observed, previous: Option<
         due: _,
         recall,
         warning: _,
-        tiers: _,
-        largest: _,
+        tiers: counts,
+        largest,
         build,
     }) = &observed.index
     else {
@@ -148,7 +151,24 @@ pub(super) fn status(pipeline: &Pipeline, observed: &Observed, previous: Option<
         active: Some(active_index(*active, *rows_at_build, *recall)),
         desired: Some(desired(desired_index, why)),
         build: build.as_ref().map(built),
+        relations: relations(counts, largest, previous.and_then(|before| before.relations.as_ref()), counted),
     }
+}
+
+/// The relations, said as before unless one came, went or changed its index, or the counts are written anyway. A gateway that does
+/// not tell of any is of an older version.
+fn relations(counts: &TierCounts, largest: &[RelationReport], before: Option<&Relations>, counted: bool) -> Option<Relations> {
+    let TierCounts { exact, ivf_flat, hnsw } = *counts;
+    let unmoved = before.filter(|before| !counted && (before.exact, before.ivf_flat, before.hnsw) == (exact, ivf_flat, hnsw));
+    if let Some(before) = unmoved {
+        return Some(before.clone());
+    }
+    let one = |RelationReport { workspace, rows, active }: &RelationReport| Relation {
+        workspace: workspace.clone(),
+        vectors: *rows,
+        type_: type_of(*active),
+    };
+    (!largest.is_empty()).then(|| Relations { exact, ivf_flat, hnsw, largest: largest.iter().take(LARGEST).map(one).collect() })
 }
 
 fn active_index(kind: IndexKind, rows_at_build: u64, recall: Option<f32>) -> ActiveIndex {

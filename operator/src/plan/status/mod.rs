@@ -110,8 +110,10 @@ fn describe(next: &mut RagPipelineStatus, facts: &Facts<'_>, pipeline: &Pipeline
         gateway: Some(component(Some(&pipeline.gateway.image), judged, ConditionType::GatewayAvailable)),
         worker: worker::worker(facts, pipeline, observed),
     });
-    next.vectors = index::vectors(facts, observed, next);
-    next.index = Some(index::status(pipeline, observed, next.index.as_ref()));
+    let vectors = index::vectors(facts, observed, next);
+    let counted = vectors != next.vectors;
+    next.vectors = vectors;
+    next.index = Some(index::status(pipeline, observed, next.index.as_ref(), counted));
 }
 
 fn component(image: Option<&str>, judged: &[Judged], condition: ConditionType) -> ComponentStatus {

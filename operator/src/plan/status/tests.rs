@@ -8,7 +8,7 @@ use k8s_openapi::{
     api::core::v1::{Pod, Secret},
     jiff::Timestamp,
 };
-use ragline_config::{IndexReport, TierCounts, index::IndexKind};
+use ragline_config::{IndexReport, RelationReport, TierCounts, index::IndexKind};
 use ragline_crds::{
     ConditionType, RagPipeline, RagPipelineStatus, Reason,
     status::{IndexType, Phase},

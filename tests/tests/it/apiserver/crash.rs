@@ -1,6 +1,6 @@
-//! The operator is killed at every request that it makes, and another one begins without memory: it must come to what an operator
-//! that was left in peace comes to. A request is cut off before it leaves; what a lost answer leaves in the cluster is the same as
-//! a crash at the next request.
+//! The operator is killed at every request that it makes to change something, and another one begins without memory: it must come to
+//! what an operator that was left in peace comes to. A request is cut off before it leaves; what a lost answer leaves in the
+//! cluster is the same as a crash at the next request, and a crash while it reads the same as one at its next write.
 
 #![expect(clippy::print_stdout, reason = "with --nocapture it tells the figures")]
 
@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use futures::{StreamExt, future::join_all, stream};
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 use super::{
@@ -22,6 +22,9 @@ use super::{
 
 /// Namespaces in which things go wrong at a time.
 const AT_ONCE: usize = 6;
+/// How many writes an operator lives to make before it is killed at its next one. With one write each, every state that a crash can
+/// leave behind is one that an operator begins with; the others end trips at other places.
+const WRITES_OF_A_LIFE: [usize; 6] = [1, 2, 3, 5, 8, 13];
 
 /// A pipeline with every kind of object that needs nothing but Kubernetes.
 pub(super) fn large() -> Value {
@@ -37,23 +40,23 @@ fn small() -> Value {
     })
 }
 
-/// An operator that is killed at its request of this number, of all or of those that write.
-async fn doomed(world: &World, number: usize, counts: fn(&Call) -> bool) -> Operator {
+/// An operator that is killed at its write of this number.
+async fn doomed(world: &World, number: usize) -> Operator {
     let seen = AtomicUsize::new(0);
     let judge = move |_, call: &Call| {
-        let is_it = counts(call) && seen.fetch_add(1, Ordering::SeqCst) + 1 == number;
+        let is_it = call.writes() && seen.fetch_add(1, Ordering::SeqCst) + 1 == number;
         if is_it { Fate::Crash } else { Fate::Pass }
     };
     Operator::new(Door::new(&world.server, judge).await)
 }
 
-/// What a pipeline comes to when nothing goes wrong: its objects and status, its Events, and the requests that it takes.
+/// What a pipeline comes to when nothing goes wrong: its objects and status, its Events, and the writes that it takes.
 pub(super) async fn undisturbed(server: &Arc<Server>, spec: &Value) -> (Snapshot, Vec<String>, usize) {
     let world = World::new(server, "peace").await;
     world.apply("a", spec).await.unwrap();
     let operator = world.operator().await;
     assert!(world.converge(&operator, "a").await);
-    let seen = (world.told("a", Exactness::Way).await, world.events("a").await, operator.door.calls().len());
+    let seen = (world.told("a", Exactness::Way).await, world.events("a").await, operator.door.writes());
     assert!(seen.0["status"]["phase"] == "Ready", "{:#}", seen.0["status"]);
     world.end().await;
     seen
@@ -61,34 +64,41 @@ pub(super) async fn undisturbed(server: &Arc<Server>, spec: &Value) -> (Snapshot
 
 /// Nothing but what is told in peace, and nothing twice.
 pub(super) fn no_event_is_doubled(peaceful: &[String], told: &[String], when: &str) {
+    let expected: Vec<String> = peaceful.iter().map(|event| in_passing(event)).collect();
     for (at, event) in told.iter().enumerate() {
         assert!(!told[..at].contains(event), "{when}: told twice: {event}");
-        assert!(peaceful.contains(event), "{when}: not told in peace: {event}; {peaceful:#?}");
+        assert!(expected.contains(&in_passing(event)), "{when}: not told in peace: {event}; {peaceful:#?}");
     }
+}
+
+/// The Event without what depends on the moment at which somebody looks. In peace that is when all is made or all is there; an
+/// operator that begins anew also sees a volume that is being provided, and the first of two gateways.
+fn in_passing(event: &str) -> String {
+    event.replace("; its volume data-a-postgres-0 is being provided", "").replace(" 1 of 2 gateways ", " 2 of 2 gateways ")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wherever_the_operator_is_killed_the_next_one_comes_to_the_same() {
     let server = Server::shared().await;
-    let (wanted, events, calls) = undisturbed(&server, &large()).await;
+    let (wanted, events, writes) = undisturbed(&server, &large()).await;
     let (server, wanted, events) = (&server, &wanted, &events);
-    let crashes: usize = stream::iter(1..=calls)
-        .map(|number| async move {
-            let world = World::new(server, &format!("crash-{number}")).await;
-            world.apply("a", &large()).await.unwrap();
-            let survived = world.converge(&doomed(&world, number, |_| true).await, "a").await;
-            assert!(world.converge(&world.operator().await, "a").await);
-            let when = format!("killed at request {number} of {calls}");
-            assert_eq!(differences(wanted, &world.told("a", Exactness::Way).await), Vec::<String>::new(), "{when}");
-            no_event_is_doubled(events, &world.events("a").await, &when);
-            world.end().await;
-            usize::from(!survived)
-        })
-        .buffer_unordered(AT_ONCE)
-        .fold(0, |sum, one| async move { sum + one })
-        .await;
-    println!("killed at {crashes} requests while a pipeline was made");
-    assert!(crashes * 10 > calls * 9, "{crashes} crashes of {calls} requests");
+    let ends = WRITES_OF_A_LIFE.map(|life| async move {
+        let world = World::new(server, &format!("crash-{life}")).await;
+        world.apply("a", &large()).await.unwrap();
+        let mut crashes = 0;
+        while !world.converge(&doomed(&world, life + 1).await, "a").await {
+            crashes += 1;
+            assert!(crashes < 10 * writes, "with {life} writes each, {crashes} operators bring nothing to its end");
+        }
+        let when = format!("killed after {life} writes each, {crashes} times");
+        assert_eq!(differences(wanted, &world.told("a", Exactness::Way).await), Vec::<String>::new(), "{when}");
+        no_event_is_doubled(events, &world.events("a").await, &when);
+        world.end().await;
+        crashes
+    });
+    let crashes = join_all(ends).await;
+    println!("killed {crashes:?} times while a pipeline of {writes} writes was made");
+    assert!(crashes[0] * 10 > writes * 7, "an Event that is not told for a crash is one write less");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +119,7 @@ async fn a_change_of_the_spec_survives_a_crash_at_every_write() {
                 let mut survived = true;
                 for (spec, wanted) in [(small(), &wanted[1]), (large(), &wanted[2])] {
                     world.apply("a", &spec).await.unwrap();
-                    if !world.converge(&doomed(&world, number, Call::writes).await, "a").await {
+                    if !world.converge(&doomed(&world, number).await, "a").await {
                         (survived, crashes) = (false, crashes + 1);
                         assert!(world.converge(&world.operator().await, "a").await);
                     }

@@ -58,16 +58,19 @@ async fn deleted_at(world: &World, policy: &str, number: usize) -> Option<BTreeS
             operator.door.release();
             std::future::pending::<()>().await;
         };
-        tokio::select! {
+        let wrote = tokio::select! {
             trip = trip => match trip {
-                Trip::Done { writes } => at_rest = writes == 0,
+                Trip::Done { writes } => writes > 0,
                 // A pod cannot be told of any more, or a status not written: all the same.
-                Trip::Failed(_) => {}
+                Trip::Failed(_) => true,
                 Trip::Crashed => unreachable!("nobody kills it"),
             },
-            () = deletion => {}
-        }
+            () = deletion => true,
+        };
         was_held = world.pipelines().get_opt(&name).await.unwrap().is_none();
+        if !was_held {
+            at_rest = !world.settle(&name).await && !wrote;
+        }
     }
     was_held.then_some(())?;
     let begun = Instant::now();

@@ -123,3 +123,28 @@ async fn a_busy_api_server_is_asked_again_when_it_says() {
     assert!(asked_again > 40);
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_lags_behind_has_nothing_told_twice() {
+    let server = Server::shared().await;
+    let (wanted, events, _) = undisturbed(&server, &large()).await;
+    let world = World::new(&server, "old").await;
+    world.apply("a", &large()).await.unwrap();
+    let operator = world.operator().await;
+    let mut at_rest = false;
+    while !at_rest {
+        // The second trip sees the pipeline as it was before the first one.
+        let view = world.view("a").await;
+        let mut writes = 0;
+        for _ in 0..2 {
+            match Box::pin(operator.trip(view.clone())).await {
+                Trip::Done { writes: some } => writes += some,
+                other => panic!("{other:?}"),
+            }
+        }
+        at_rest = !world.settle("a").await && writes == 0;
+    }
+    assert_eq!(differences(&wanted, &world.told("a", Exactness::Way).await), Vec::<String>::new());
+    no_event_is_doubled(&events, &world.events("a").await, "old");
+    world.end().await;
+}

@@ -3,6 +3,8 @@
 
 #![expect(clippy::print_stdout, reason = "with --nocapture it tells the figures")]
 
+use std::time::{Duration, Instant};
+
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -23,6 +25,8 @@ use super::{
 use crate::specs::{NAMES, changes};
 
 const AT_ONCE: usize = 4;
+/// What nobody owns any more is gone by then.
+const COLLECTED: Duration = Duration::from_secs(60);
 
 /// Changes to try; RAGLINE_CHANGES makes them more.
 fn count() -> usize {
@@ -55,11 +59,13 @@ async fn secrets(world: &World) {
     }
 }
 
-/// What there is, but for what is meant to stay: the password of a cache that was there for a while, and the number of gateways
-/// where load decides it.
+/// What there is, but for what is meant to stay: the password and the certificate of a cache that was there for a while, and the
+/// number of gateways where load decides it.
 async fn found(world: &World) -> Snapshot {
     let mut found = world.snapshot("a", Exactness::State).await;
-    found.remove("Secret a-valkey");
+    for secret in ["a-valkey", "a-valkey-tls", "a-ca"] {
+        found.remove(&format!("Secret {secret}"));
+    }
     if found.contains_key("HorizontalPodAutoscaler a-gateway") {
         found.remove("pods of gateway");
         if let Some(spec) = found.get_mut("Deployment a-gateway").and_then(|object| object["spec"].as_object_mut()) {
@@ -93,8 +99,16 @@ async fn change(server: &std::sync::Arc<Server>, before: Value, after: Value) ->
         assert!(world.converge(&world.operator().await, "a").await);
     }
     if matches!(outcome, Change::ThereAndBack) {
-        let back = found(&world).await;
-        assert_eq!(differences(&fresh, &back), Vec::<String>::new(), "{before} to {after} and back");
+        // Pods and volumes of what is no more are collected a while later.
+        let begun = Instant::now();
+        loop {
+            let left = differences(&fresh, &found(&world).await);
+            if left.is_empty() {
+                break;
+            }
+            assert!(begun.elapsed() < COLLECTED, "{before} to {after} and back: {left:#?}");
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
     }
     world.end().await;
     outcome

@@ -89,10 +89,15 @@ impl World {
         Operator::new(Door::open(&self.server).await)
     }
 
+    /// The pipeline as the API server has it.
+    pub(super) async fn view(&self, name: &str) -> DeserializeGuard<RagPipeline> {
+        let pipelines: Api<DeserializeGuard<RagPipeline>> = Api::namespaced(self.client.clone(), &self.namespace);
+        pipelines.get(name).await.unwrap()
+    }
+
     /// One trip for the pipeline as the API server has it.
     pub(super) async fn trip(&self, operator: &Operator, name: &str) -> Trip {
-        let pipelines: Api<DeserializeGuard<RagPipeline>> = Api::namespaced(self.client.clone(), &self.namespace);
-        Box::pin(operator.trip(pipelines.get(name).await.unwrap())).await
+        Box::pin(operator.trip(self.view(name).await)).await
     }
 
     /// Trip after trip until one writes nothing and the workloads stand; gives whether the operator lived to see it. What fails
@@ -109,7 +114,7 @@ impl World {
                 }
                 Trip::Done { writes } => {
                     trips += 1;
-                    if !self.settled(name).await && writes == 0 {
+                    if !self.settle(name).await && writes == 0 {
                         return true;
                     }
                 }
@@ -118,13 +123,8 @@ impl World {
         panic!("{}/{name} is not at rest after {TRIPS} trips: {:#?}", self.namespace, operator.door.calls().split_off(40))
     }
 
-    /// Waits until Kubernetes' controllers have done what the workloads ask for.
-    pub(super) async fn settle(&self, name: &str) {
-        self.settled(name).await;
-    }
-
-    /// The same; gives whether there was anything to wait for.
-    async fn settled(&self, name: &str) -> bool {
+    /// Waits until Kubernetes' controllers have done what the workloads ask for; gives whether there was anything to wait for.
+    pub(super) async fn settle(&self, name: &str) -> bool {
         let begun = Instant::now();
         let mut waited = false;
         loop {

@@ -76,5 +76,11 @@ async fn the_index_follows_the_data_while_it_is_searched() {
     println!("{} searches while the index changed twice", searches.load(Ordering::Relaxed));
     let ready = world.wait("a", ConditionType::IndexReady, "True", 30).await;
     assert_eq!(ready.reason, "Hnsw");
+    let relations = world
+        .wait_for("a", "a relation with an HNSW index", 60, |pipeline| {
+            pipeline.status.as_ref()?.index.as_ref()?.relations.clone().filter(|relations| relations.hnsw == 1)
+        })
+        .await;
+    assert_eq!(relations.largest[0].type_, IndexType::Hnsw, "{relations:?}");
     world.end().await;
 }

@@ -2,6 +2,9 @@
 # pod's name; the password is that of the role that may copy the log.
 # shellcheck shell=sh
 PATH="$PATH:/usr/lib/postgresql/17/bin"
+# A container's first process is ended by no signal that it does not handle, and would keep its pod for all of its two minutes.
+trap 'exit 143' INT TERM
+
 # The pod's number is the slot's: replica_0 for the pod that ends with -0.
 slot=replica_${POD##*-}
 conninfo="host=$PRIMARY port=$PORT user=ragline_replication connect_timeout=3 application_name=$slot"

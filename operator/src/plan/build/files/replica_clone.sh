@@ -28,9 +28,11 @@ done
 rm -rf "$PGDATA" "$PGDATA.new"
 [ "$state" = none ] || on_primary "SELECT pg_drop_replication_slot('$slot')" > /dev/null \
   || fail "the place that the primary keeps for $slot is in use"
-# Made aside and moved at the end, so that a copy which was cut short is never started from.
+# Made aside and moved at the end, so that a copy which was cut short is never started from. A shell hears of a signal while it waits,
+# not while it runs something itself.
 pg_basebackup --pgdata="$PGDATA.new" --dbname="$conninfo" --no-password --checkpoint=fast --wal-method=stream --create-slot \
-  --slot="$slot" || fail "the primary cannot be copied"
+  --slot="$slot" &
+wait "$!" || fail "the primary cannot be copied"
 touch "$PGDATA.new/standby.signal"
 mv "$PGDATA.new" "$PGDATA"
 echo "the primary is copied"

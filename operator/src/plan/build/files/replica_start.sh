@@ -3,10 +3,11 @@
 set -eu
 umask 077
 config=/etc/ragline/postgres
-# A start may find that the primary no longer keeps what the copy needs.
-/bin/sh "$config/replica_clone.sh"
 # shellcheck source=operator/src/plan/build/files/replica.sh
 . "$config/replica.sh"
+# A start may find that the primary no longer keeps what the copy needs.
+/bin/sh "$config/replica_clone.sh" &
+wait "$!"
 
 [ -s "$PGDATA/PG_VERSION" ] || fail "$PGDATA holds no database; it is left as it is"
 version=$(cat "$PGDATA/PG_VERSION")

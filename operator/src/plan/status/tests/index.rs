@@ -49,3 +49,47 @@ fn before_there_is_data_the_expected_count_says_which_index() {
     let desired = status.index.unwrap().desired.unwrap();
     assert_eq!((desired.type_, desired.lists), (IndexType::IvfFlat, Some(1_000)));
 }
+
+#[test]
+fn relations_are_counted_by_their_index_and_the_largest_are_named() {
+    let pipeline = pipeline(json!({}));
+    let relation = |workspace: Option<&str>, rows: u64, active: IndexKind| RelationReport {
+        workspace: workspace.map(str::to_owned),
+        rows,
+        active,
+    };
+    let ivfflat = IndexKind::IvfFlat { lists: 100 };
+    let seen = |large: u64, active: IndexKind, second: i64, before: &RagPipelineStatus| {
+        let indexed = u32::from(active == ivfflat);
+        let tiers = TierCounts { exact: 2 - indexed, ivf_flat: indexed, hnsw: 0 };
+        let largest = vec![relation(Some("sales"), large, active), relation(None, 400, IndexKind::Exact)];
+        let index = IndexReport { tiers, largest, ..report(large + 400, active) };
+        status(&facts(second), Outcome::Seen(&pipeline, &Observed { index: Some(index), ..running() }), before)
+    };
+    let relations = |status: &RagPipelineStatus| serde_json::to_value(status.index.as_ref().unwrap().relations.as_ref()).unwrap();
+
+    let first = seen(20_000, IndexKind::Exact, 0, &RagPipelineStatus::default());
+    let pool = json!({"vectors": 400, "type": "Exact"});
+    let wanted = json!({
+        "exact": 2, "ivfFlat": 0, "hnsw": 0, "largest": [{"workspace": "sales", "vectors": 20_000, "type": "Exact"}, pool],
+    });
+    assert_eq!(relations(&first), wanted);
+    assert_eq!(seen(20_100, IndexKind::Exact, 1_000, &first), seen(20_000, IndexKind::Exact, 1_000, &first), "too little");
+    assert_eq!(relations(&seen(21_000, IndexKind::Exact, 1_000, &first))["largest"][0]["vectors"], 21_000);
+    let built = relations(&seen(20_000, ivfflat, 15, &first));
+    assert_eq!(built["largest"][0], json!({"workspace": "sales", "vectors": 20_000, "type": "IvfFlat"}), "another index");
+    assert_eq!((&built["exact"], &built["ivfFlat"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn a_gateway_that_tells_of_no_relations_is_taken_as_it_is_and_one_that_tells_of_many_is_cut_short() {
+    let pipeline = pipeline(json!({}));
+    let said = |largest: Vec<RelationReport>| {
+        let index = Some(IndexReport { largest, ..report(500, IndexKind::Exact) });
+        let seen = Observed { index, ..running() };
+        status(&facts(0), Outcome::Seen(&pipeline, &seen), &RagPipelineStatus::default()).index.unwrap().relations
+    };
+    assert_eq!(said(Vec::new()), None);
+    let one = RelationReport { workspace: None, rows: 1, active: IndexKind::Exact };
+    assert_eq!(said(vec![one; 20]).unwrap().largest.len(), 10);
+}
