@@ -107,7 +107,7 @@ impl App {
             cache: Arc::clone(&cache),
             search: config.search.clone(),
             flights: Flights::default(),
-            similarity: config.cache.similarity,
+            least_similarity: config.cache.similarity.least_cosine(&config.embedding.provider),
             metrics: metrics.clone(),
             realm: realm(&settings)?,
             redactor: Redactor::new(&config.redaction),

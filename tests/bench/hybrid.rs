@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use prometheus::Registry;
-use ragline_config::{Generation, Logging, Redaction, Search, SearchMode, SimilarityCache};
+use ragline_config::{Generation, Logging, Redaction, Search, SearchMode};
 use ragline_gateway::{
     answer::{Answerer, Flights, Retriever, SearchRequest},
     backends::{
@@ -159,7 +159,7 @@ fn asking(rows: &Rows, model: &Arc<dyn Embedder>, mode: SearchMode) -> anyhow::R
         cache: Arc::new(NoCache),
         search: Search::default(),
         flights: Flights::default(),
-        similarity: SimilarityCache::default(),
+        least_similarity: None,
         metrics: Metrics::register(&Registry::new())?,
         realm: rows.schema.clone(),
         redactor: Redactor::new(&Redaction::default()),

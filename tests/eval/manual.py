@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Makes a collection in BEIR's layout of the PostgreSQL manual: its headings are the questions, its text without them the documents.
 
-    manual.py HTML_FOLDER OUT_FOLDER
+    manual.py [--closed] HTML_FOLDER OUT_FOLDER
 
 HTML_FOLDER is the manual as Debian's package postgresql-doc-15 has it. Pages are cut at paragraphs into documents of at most about 1,024
 tokens. A heading of a section is a question where no other section has the same; the document in which its section begins is the one
 that is relevant. Reference pages and release notes give documents and no questions: their headings repeat.
+
+With --closed the release notes are left out, documents have at most about 1,024 tokens of the model, and a heading is a question only
+where the text up to the next heading stands in one document: no other document holds a part of the answer.
 """
 
 import json
@@ -17,6 +20,8 @@ from pathlib import Path
 # Pieces of words and signs; the tokens of a WordPiece model are about a seventh more.
 PIECE = re.compile(r"[A-Za-z]{1,8}|\d{1,3}|[^\w\s]|_")
 MOST_PIECES = 900
+# Of --closed: about 1,024 tokens, as documents of prose and of code have them.
+MOST_PIECES_CLOSED = 930
 SECTIONS = {"sect1", "sect2", "sect3", "sect4"}
 APART = {"navheader", "navfooter", "toc", "titlepage"}
 BLOCKS = {"p", "pre", "li", "dt", "dd", "tr", "h1", "h2", "h3", "h4", "div", "table"}
@@ -69,12 +74,12 @@ class Page(HTMLParser):
         self.text = ""
 
 
-def documents(page):
+def documents(page, most_pieces):
     """The blocks put together into documents, and the document that each block is in."""
-    found, size, of_block = [], MOST_PIECES, []
+    found, size, of_block = [], most_pieces, []
     for block in page.blocks:
         pieces = len(PIECE.findall(block))
-        if size + pieces > MOST_PIECES:
+        if size + pieces > most_pieces:
             found.append([])
             size = 0
         found[-1].append(block)
@@ -83,24 +88,33 @@ def documents(page):
     return ["\n".join(blocks) for blocks in found], of_block
 
 
+def ends(page):
+    """Of each section, behind how many blocks the text up to the next heading ends."""
+    begins = [block for block, _ in page.sections]
+    return [max(end, begin + 1) for begin, end in zip(begins, begins[1:] + [len(page.blocks)])]
+
+
 def main():
-    source, out = map(Path, sys.argv[1:])
+    arguments = sys.argv[1:]
+    closed = "--closed" in arguments
+    source, out = (Path(argument) for argument in arguments if argument != "--closed")
     (out / "qrels").mkdir(parents=True, exist_ok=True)
     corpus, headings = [], {}
     for path in sorted(source.glob("*.html")):
-        if path.stem.startswith("bookindex"):
+        if path.stem.startswith("bookindex") or closed and path.stem.startswith("release-"):
             continue
         page = Page()
         page.feed(path.read_text(encoding="utf-8", errors="replace"))
         page.end_block()
-        texts, of_block = documents(page)
+        texts, of_block = documents(page, MOST_PIECES_CLOSED if closed else MOST_PIECES)
         corpus += [{"_id": f"{path.stem}-{number}", "title": "", "text": text} for number, text in enumerate(texts)]
         if path.stem.startswith(("sql-", "app-", "release-", "pgbench")):
             continue
-        for block, heading in page.sections:
+        for (block, heading), end in zip(page.sections, ends(page)):
             if heading and len(heading.split()) >= 2 and block < len(of_block):
-                headings.setdefault(heading, []).append(f"{path.stem}-{of_block[block]}")
-    questions = [(heading, where[0]) for heading, where in headings.items() if len(where) == 1]
+                asked = not closed or len(set(of_block[block:end])) == 1
+                headings.setdefault(heading, []).append((f"{path.stem}-{of_block[block]}", asked))
+    questions = [(heading, where[0][0]) for heading, where in headings.items() if len(where) == 1 and where[0][1]]
     with open(out / "corpus.jsonl", "w") as file:
         file.writelines(json.dumps(line) + "\n" for line in corpus)
     with open(out / "queries.jsonl", "w") as file:

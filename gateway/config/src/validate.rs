@@ -124,7 +124,8 @@ impl Config {
             "search.expansion.method",
             "generator needs a language model: set generation.openAiCompatible or another provider",
         );
-        require((0.8..=1.0).contains(&self.cache.similarity.threshold), "cache.similarity.threshold", "must be 0.8 to 1");
+        let alike = self.cache.similarity.threshold;
+        require(alike.is_none_or(|least| (0.8..=1.0).contains(&least)), "cache.similarity.threshold", "must be 0.8 to 1");
         let rerank = &self.rerank;
         let served = rerank.provider != RerankProvider::Disabled;
         require(

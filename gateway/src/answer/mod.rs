@@ -29,6 +29,7 @@ mod retrieve_fixture;
 mod retrieve_tests;
 mod rewrite;
 mod score;
+pub mod sense;
 mod sentence;
 mod similar;
 mod stop;

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use ragline_config::{Fusion, Generation, Search, SearchMode, SimilarityCache};
+use ragline_config::{Fusion, Generation, Search, SearchMode};
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
@@ -39,8 +39,8 @@ pub struct Retriever {
     pub cache: Arc<dyn Cache>,
     pub search: Search,
     pub flights: Flights<Remembered>,
-    /// Whether paraphrases share results.
-    pub similarity: SimilarityCache,
+    /// Cosine from which on two questions share results; `None`: no two do.
+    pub least_similarity: Option<f32>,
     pub metrics: Metrics,
     /// Tells two installations that share a Valkey apart.
     pub realm: String,
@@ -132,15 +132,15 @@ impl Retriever {
 
     /// What was found for a question that says the same, where that is switched on.
     async fn recall_paraphrase(&self, principal: &Principal, query: &Query, version: i64) -> Option<Remembered> {
-        let vector = self.paraphrase_vector(query).await?;
+        let (least, vector) = (self.least_similarity?, self.paraphrase_vector(query).await?);
         let scope = self.scope(principal, query, version);
-        let key = similar::recall(self.cache.as_ref(), &scope, query, &vector, self.similarity.threshold).await?;
+        let key = similar::recall(self.cache.as_ref(), &scope, query, &vector, least).await?;
         self.recall(&key).await
     }
 
     /// The vector that paraphrases are told by. A model that is away is the search's business, not this one's.
     async fn paraphrase_vector(&self, query: &Query) -> Option<Vector> {
-        let wanted = self.similarity.enabled && query.mode != SearchMode::Lexical;
+        let wanted = self.least_similarity.is_some() && query.mode != SearchMode::Lexical;
         if wanted { self.embed(&query.text).await.ok() } else { None }
     }
 

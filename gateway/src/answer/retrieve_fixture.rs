@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use prometheus::Registry;
-use ragline_config::{Generation, Redaction, Search, SimilarityCache};
+use ragline_config::{Generation, Redaction, Search};
 
 use super::{
     fixtures::{Spaces, found},
@@ -248,7 +248,7 @@ impl Bench {
             cache: Arc::clone(&cache) as _,
             search: Search::default(),
             flights: Flights::default(),
-            similarity: SimilarityCache::default(),
+            least_similarity: None,
             metrics: Metrics::register(&Registry::new()).unwrap(),
             realm: "here".into(),
             redactor: Redactor::new(&Redaction::default()),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, atomic::Ordering};
 
-use ragline_config::{ExpansionMethod, Price, SearchMode, SimilarityCache};
+use ragline_config::{ExpansionMethod, Price, SearchMode};
 
 use super::{
     request::{AnswerError, Preference, SearchRequest},
@@ -132,7 +132,7 @@ async fn the_mode_and_the_filter_are_part_of_the_key() {
 #[tokio::test]
 async fn a_paraphrase_is_found_in_its_own_scope_and_nowhere_else() {
     let mut bench = Bench::new(Model::default(), Shelf::default());
-    bench.retriever.similarity = SimilarityCache { enabled: true, threshold: 0.95 };
+    bench.retriever.least_similarity = Some(0.95);
     assert!(!bench.search(&ask("How does one restart it?")).await.unwrap().cache_hit);
     // The model gives all but "else" the same vector: whatever is not a hit was kept apart by something else than the cosine.
     assert!(bench.search(&ask("What is the way to restart it?")).await.unwrap().cache_hit);

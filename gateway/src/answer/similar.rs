@@ -3,23 +3,17 @@
 //! A paraphrase is looked for only among the questions of its scope: everything that the key of a search has but for the text.
 //! Another workspace, filter, mode, limit or version of the data is another list, so none can be read through it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use unicode_segmentation::UnicodeSegmentation;
 
-use super::{retrieve::Query, terms::cosine};
+use super::{retrieve::Query, sense::Sense, terms::cosine};
 use crate::traits::cache::{Cache, CacheKey, Namespace};
 
 /// Questions that a scope remembers; the oldest makes room.
 const MOST_QUESTIONS: usize = 32;
-/// Words that turn a question into its opposite, which the cosine hardly sees.
-const TURNING: &[&str] = &[
-    "not", "no", "never", "without", "except", "cannot", "nor", "neither", "none", "before", "after", "more", "less", "least",
-    "most",
-];
 
 /// A question that was searched.
 #[derive(Clone, Deserialize, Serialize)]
@@ -28,15 +22,15 @@ struct Asked {
     key: String,
     /// Little-endian single precision in base64.
     vector: String,
-    /// What both questions must share to the letter.
-    fixed: BTreeSet<String>,
+    /// What both questions must agree on.
+    sense: Sense,
 }
 
 /// The key of the result of the question that is nearest, where one is near enough.
 pub(super) async fn recall(cache: &dyn Cache, scope: &CacheKey, query: &Query, vector: &[f32], least: f32) -> Option<CacheKey> {
-    let fixed = fixed(&query.text);
+    let sense = Sense::of(&query.text);
     let asked = load(cache, scope).await;
-    let near = asked.into_iter().filter(|asked| asked.fixed == fixed).filter_map(|asked| {
+    let near = asked.into_iter().filter(|asked| !asked.sense.differs_from(&sense)).filter_map(|asked| {
         let cosine = cosine(&decode(&asked.vector)?, vector)?;
         (cosine >= least).then_some((cosine, asked.key))
     });
@@ -48,7 +42,7 @@ pub(super) async fn remember(cache: &dyn Cache, scope: &CacheKey, query: &Query,
     let mut asked = load(cache, scope).await;
     asked.retain(|asked| asked.key != key.0);
     asked.truncate(MOST_QUESTIONS - 1);
-    asked.insert(0, Asked { key: key.0.clone(), vector: encode(vector), fixed: fixed(&query.text) });
+    asked.insert(0, Asked { key: key.0.clone(), vector: encode(vector), sense: Sense::of(&query.text) });
     if let Ok(bytes) = serde_json::to_vec(&asked) {
         cache.store(Namespace::Similarity, scope, Bytes::from(bytes)).await;
     }
@@ -57,16 +51,6 @@ pub(super) async fn remember(cache: &dyn Cache, scope: &CacheKey, query: &Query,
 async fn load(cache: &dyn Cache, scope: &CacheKey) -> Vec<Asked> {
     let kept = cache.load(Namespace::Similarity, scope).await;
     kept.and_then(|kept| kept.decode()).map(Arc::unwrap_or_clone).unwrap_or_default()
-}
-
-/// The words that a vector blurs and that decide what is asked: those with a digit, those in capitals, and those that turn it round.
-fn fixed(text: &str) -> BTreeSet<String> {
-    let decides = |word: &&str| {
-        let lower = word.to_lowercase();
-        let capitals = word.chars().count() > 1 && word.chars().all(|c| c.is_uppercase() || c == '_');
-        capitals || word.chars().any(|c| c.is_ascii_digit()) || lower.ends_with("n't") || TURNING.contains(&lower.as_str())
-    };
-    text.unicode_words().filter(decides).map(str::to_lowercase).collect()
 }
 
 fn encode(vector: &[f32]) -> String {
@@ -82,20 +66,6 @@ fn decode(text: &str) -> Option<Vec<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_decides_a_question_is_kept_to_the_letter() {
-        let cases: [(&str, &[&str]); 5] = [
-            ("How do I restart the server?", &[]),
-            ("Why does error 4011 come?", &["4011"]),
-            ("Is it NOT allowed to leave?", &["not"]),
-            ("Why doesn't VACUUM end?", &["doesn't", "vacuum"]),
-            ("What is I?", &[]),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(fixed(text).into_iter().collect::<Vec<_>>(), expected, "{text}");
-        }
-    }
 
     #[test]
     fn a_vector_survives_and_a_broken_one_is_none() {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{Router, body::Body, http::Request};
-use ragline_config::{Chunking, Generation, Limits, Logging, Redaction, Search, SimilarityCache};
+use ragline_config::{Chunking, Generation, Limits, Logging, Redaction, Search};
 use ragline_gateway::{
     answer::{Answerer, Flights, Ranker, Retriever},
     backends::{
@@ -79,7 +79,7 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         cache,
         search: Search::default(),
         flights: Flights::default(),
-        similarity: SimilarityCache::default(),
+        least_similarity: None,
         metrics: metrics.clone(),
         realm: String::new(),
         redactor: Redactor::new(&Redaction::default()),

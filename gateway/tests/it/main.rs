@@ -64,6 +64,7 @@ mod openai_search;
 mod openai_uploads;
 mod openai_vector_stores;
 mod openapi;
+mod paraphrases;
 mod providers;
 mod redaction;
 mod redaction_live;

@@ -126,7 +126,7 @@ impl LivePipeline {
             cache,
             search: self.config.search.clone(),
             flights: Flights::default(),
-            similarity: self.config.cache.similarity,
+            least_similarity: self.config.cache.similarity.least_cosine(&self.config.embedding.provider),
             metrics: metrics(),
             realm: self.database.name.clone(),
             redactor: self.redactor(),

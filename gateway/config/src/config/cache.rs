@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Seconds, ServerAddress, ports};
+use crate::{EmbeddingProvider, Seconds, ServerAddress, ports};
 
 /// The two-tier cache. `CACHE_TTL` sets `vectorSearchTtlSeconds`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -71,17 +71,32 @@ impl Cache {
 }
 
 /// Whether a question may get what was found for one that says the same.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SimilarityCache {
     pub enabled: bool,
-    /// Cosine from which on two questions say the same, 0.8 to 1.
-    pub threshold: f32,
+    /// Cosine from which on two questions say the same, 0.8 to 1. `None`: what is known of the embedding model decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f32>,
 }
 
-impl Default for SimilarityCache {
-    fn default() -> Self {
-        Self { enabled: false, threshold: 0.95 }
+impl SimilarityCache {
+    /// With the built-in model, measured on `gateway/tests/it/data/paraphrases.jsonl`.
+    pub const BUILTIN_THRESHOLD: f32 = 0.92;
+    /// With any other model, which nobody measured.
+    pub const OTHER_THRESHOLD: f32 = 0.95;
+
+    /// Cosine from which on two questions share results; `None`: none do.
+    pub fn least_cosine(&self, provider: &EmbeddingProvider) -> Option<f32> {
+        let known = match provider {
+            EmbeddingProvider::Builtin { .. } => Self::BUILTIN_THRESHOLD,
+            EmbeddingProvider::OpenAiCompatible(_)
+            | EmbeddingProvider::OpenAi(_)
+            | EmbeddingProvider::AzureOpenAi(_)
+            | EmbeddingProvider::OpenRouter(_)
+            | EmbeddingProvider::TextEmbeddingsInference(_) => Self::OTHER_THRESHOLD,
+        };
+        self.enabled.then(|| self.threshold.unwrap_or(known))
     }
 }
 

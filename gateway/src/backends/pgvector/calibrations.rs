@@ -7,7 +7,7 @@ use crate::{
     traits::search::{Calibration, Curve},
 };
 
-/// Fitted as gateway/README.md says. `None`: nobody measured the model, and its scores say so.
+/// Fitted as gateway/RETRIEVAL.md says. `None`: nobody measured the model, and its scores say so.
 fn shipped(model: &str, dimensions: u32) -> Option<Calibration> {
     (model == builtin::MODEL_NAME && dimensions == builtin::DIMENSIONS).then_some(Calibration {
         vector: Some(Curve { similarity: 5.338, lexical: 0.0, intercept: -2.893 }),

@@ -27,7 +27,7 @@ pub(super) fn cache(spec: &RagPipelineSpec, name: &str, config: &mut Config, pro
     config.context_ttl_seconds = context_ttl_seconds.map_or(config.context_ttl_seconds, Seconds);
     if let Some(spec::SimilarityCache { enabled, threshold }) = similarity {
         config.similarity.enabled = enabled.unwrap_or_default();
-        config.similarity.threshold = threshold.map_or(config.similarity.threshold, super::config::narrow);
+        config.similarity.threshold = threshold.map(super::config::narrow);
     }
     if disabled.is_some() {
         config.mode = CacheMode::Disabled;
