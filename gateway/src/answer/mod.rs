@@ -3,6 +3,7 @@
 mod bill;
 mod budget;
 mod citations;
+mod commands;
 mod condense;
 pub mod confidence;
 mod context;
