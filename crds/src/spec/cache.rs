@@ -37,6 +37,10 @@ pub struct Cache {
     #[schemars(range(min = 1, max = 2_592_000))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_ttl_seconds: Option<u64>,
+    /// Seconds that questions are kept for `similarity` to compare others with. Default: `7200`.
+    #[schemars(range(min = 1, max = 2_592_000))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub similarity_ttl_seconds: Option<u64>,
     /// Milliseconds after which a Valkey that has not answered is done without, 1 to 10000. Default: `100`.
     #[schemars(range(min = 1, max = 10_000))]
     #[serde(default, skip_serializing_if = "Option::is_none")]

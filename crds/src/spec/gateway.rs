@@ -128,8 +128,9 @@ pub struct RateLimit {
     #[schemars(range(min = 0, max = 60_000_000))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests_per_minute: Option<u32>,
-    /// Tokens a minute that models read and write for answers and for `/v1/embeddings`, 0 to 60000000; 0 means no limit. They are
-    /// taken once they are known, so the request after the one that spent too much is refused. Default: that of the section.
+    /// Tokens a minute that models read and write for answers and for `/v1/embeddings`, and those that `/v1/responses/input_tokens`
+    /// counts, 0 to 60000000; 0 means no limit. They are taken once they are known, so the request after the one that spent too much is
+    /// refused. Default: that of the section.
     #[schemars(range(min = 0, max = 60_000_000))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_minute: Option<u32>,

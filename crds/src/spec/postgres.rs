@@ -27,6 +27,15 @@ pub struct Postgres {
     /// many databases may share a server. The kind of PostgreSQL cannot be changed later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalPostgres>,
+    /// Connections that each gateway and each worker keeps at most, 1 to 50. The `max_connections` of `managed` and `cloudNativePg` follow;
+    /// an `external` server must take those of all. Default: `10`.
+    #[schemars(range(min = 1, max = 50))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool_size: Option<u32>,
+    /// Seconds after which a statement of the gateways is cancelled, and its request answered 503, 1 to 3600. Default: `30`.
+    #[schemars(range(min = 1, max = 3_600))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement_timeout_seconds: Option<u64>,
 }
 
 /// A PostgreSQL that the CloudNativePG operator runs: a Cluster named after the pipeline, with `-postgres` behind. With

@@ -31,6 +31,8 @@ pub(super) struct Means {
 pub(super) struct Budget {
     pub(super) history: Vec<Turn>,
     pub(super) history_tokens: usize,
+    /// What the conversation may have, where a part of it was left out.
+    pub(super) history_bound: Option<usize>,
     pub(super) context_tokens: usize,
     pub(super) max_tokens: u32,
 }
@@ -49,12 +51,16 @@ pub(super) fn budget(means: Means, history: &[Turn], tokenizer: &dyn Tokenizer) 
             (answer, context.min(usable.saturating_sub(taken)))
         }
     };
-    let (history, history_tokens) = latest(history, room / HISTORY_SHARE, tokenizer);
-    Budget { history, history_tokens, context_tokens: room - history_tokens, max_tokens }
+    let most = room / HISTORY_SHARE;
+    let (kept, history_tokens, whole) = latest(history, most, tokenizer);
+    let history_bound = (!whole).then_some(most);
+    Budget { history: kept, history_tokens, history_bound, context_tokens: room - history_tokens, max_tokens }
 }
 
-/// The latest turns that find room, beginning with one of the user's; the one that crosses the border keeps its beginning.
-fn latest(history: &[Turn], room: usize, tokenizer: &dyn Tokenizer) -> (Vec<Turn>, usize) {
+/// The latest turns that find room, beginning with one of the user's; the one that crosses the border keeps its beginning. Also their tokens,
+/// and whether all found room.
+fn latest(history: &[Turn], room: usize, tokenizer: &dyn Tokenizer) -> (Vec<Turn>, usize, bool) {
+    let mut whole = true;
     let mut kept: Vec<(Turn, usize)> = Vec::new();
     let mut left = room;
     for Turn { speaker, text } in history.iter().rev() {
@@ -62,6 +68,7 @@ fn latest(history: &[Turn], room: usize, tokenizer: &dyn Tokenizer) -> (Vec<Turn
         let tokens = tokenizer.offsets(&text);
         let count = tokens.len().min(left);
         if count < tokens.len() {
+            whole = false;
             if left < LEAST_TOKENS {
                 break;
             }
@@ -74,7 +81,7 @@ fn latest(history: &[Turn], room: usize, tokenizer: &dyn Tokenizer) -> (Vec<Turn
     let first = kept.iter().position(|(turn, _)| turn.speaker == Speaker::User).unwrap_or(kept.len());
     let kept = kept.split_off(first);
     let tokens = kept.iter().map(|(_, count)| count).sum();
-    (kept.into_iter().map(|(turn, _)| turn).collect(), tokens)
+    (kept.into_iter().map(|(turn, _)| turn).collect(), tokens, whole)
 }
 
 #[cfg(test)]
@@ -109,6 +116,8 @@ mod tests {
     fn the_latest_turns_stay_and_the_first_is_the_users() {
         let found = budget(MEANS, &turns(&[30, 30, 30, 30]), &Spaces);
         assert_eq!((found.history.len(), found.history_tokens, found.context_tokens), (2, 60, 340));
+        assert_eq!(found.history_bound, Some(100));
+        assert_eq!(budget(MEANS, &turns(&[50, 50]), &Spaces).history_bound, None);
         assert_eq!(found.history[0].speaker, Speaker::User);
         let found = budget(MEANS, &turns(&[500]), &Spaces);
         assert_eq!((found.history.len(), found.history_tokens), (1, 100));

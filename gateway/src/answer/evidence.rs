@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::terms::terms;
+use super::{commands, terms::terms};
 use crate::traits::embedder::{EmbedError, Embedder};
 
 /// Sentences that are compared by meaning; bounds the time that a question costs.
@@ -102,17 +102,18 @@ fn candidates(question: &str, passages: &[&str]) -> Vec<Evidence> {
     candidates
 }
 
-/// The sentences of a passage. Lines that a text was wrapped at are joined; paragraphs, items of lists and rows of tables are not.
-/// Program text has no sentences.
+/// The sentences of a passage. Lines that a text was wrapped at are joined; paragraphs, items of lists, rows of tables and commands of a
+/// shell are not. Other program text has no sentences.
 pub fn sentences(text: &str) -> Vec<String> {
-    text.split("\n\n")
-        .flat_map(statements)
-        .filter(|statement| !is_program(statement))
-        .flat_map(|statement| {
-            statement.unicode_sentences().map(|s| s.trim().chars().take(MOST_CHARS).collect::<String>()).collect::<Vec<_>>()
-        })
-        .filter(|sentence| sentence.chars().count() >= LEAST_CHARS)
-        .collect()
+    let cut = |sentence: &str| sentence.trim().chars().take(MOST_CHARS).collect::<String>();
+    let of = |paragraph: &str| {
+        if commands::are(paragraph) {
+            return commands::each(paragraph).iter().map(|command| commands::quoted(&cut(command))).collect();
+        }
+        let statements = statements(paragraph).into_iter().filter(|statement| !is_program(statement));
+        statements.flat_map(|statement| statement.unicode_sentences().map(cut).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    text.split("\n\n").flat_map(of).filter(|sentence| sentence.chars().count() >= LEAST_CHARS).collect()
 }
 
 /// The runs of lines of a paragraph that belong together.
@@ -121,7 +122,7 @@ fn statements(paragraph: &str) -> Vec<String> {
     let mut row_before = false;
     for line in paragraph.lines() {
         let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
-        let is_row = words.contains(" | ");
+        let is_row = words.contains(" | ") || commands::is_in_columns(line);
         let item = item(&words);
         let begins = is_row || row_before || item.is_some();
         row_before = is_row;
@@ -193,6 +194,19 @@ mod tests {
         assert_eq!(sentences(text), ["The table is made so:"]);
         assert!(is_program("if (x == NULL) { return f(y->z); }"));
         assert!(!is_program("The file pg_hba.conf is read at the start; see max_connections (by default 100)."));
+    }
+
+    #[test]
+    fn each_command_of_a_shell_and_each_line_in_columns_stands_alone() {
+        let text = "Start it so:\n\n$ cd library\nmake dev RAGLINE_PORT=8080\n. target/dev/env  # address and key\n\n\
+            make test      everything, on a bare machine\nmake test-gitops    Argo CD against a real cluster";
+        let found = [
+            "`make dev RAGLINE_PORT=8080`",
+            "`. target/dev/env # address and key`",
+            "make test everything, on a bare machine",
+            "make test-gitops Argo CD against a real cluster",
+        ];
+        assert_eq!(sentences(text), found);
     }
 
     #[test]

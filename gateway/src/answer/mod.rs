@@ -3,6 +3,7 @@
 mod bill;
 mod budget;
 mod citations;
+mod commands;
 mod condense;
 pub mod confidence;
 mod context;
@@ -82,6 +83,14 @@ use crate::{
 /// What is said when the context carries no answer.
 pub const DONT_KNOW: &str = "I don't know. The documents that were found do not answer this question.";
 
+/// What a model is given whatever is found.
+struct Fixed {
+    system: String,
+    /// Of the instructions, the template and the question.
+    tokens: usize,
+    budget: Budget,
+}
+
 /// What a model is given.
 struct Fitted {
     system: String,
@@ -133,14 +142,11 @@ impl Answerer {
     /// is written fails here; what fails later is the stream's last event.
     ///
     /// # Errors
-    /// An empty question, no vector, no search, or no generation.
+    /// An empty question, a conversation that must be whole and finds no room, no vector, no search, or no generation.
     pub async fn stream(&self, principal: &Principal, request: &AnswerRequest) -> Result<AnswerEvents, AnswerError> {
         let begun = Instant::now();
         let request = &self.retriever.redacted_request(request);
-        let text = request.question.trim();
-        if text.is_empty() {
-            return Err(AnswerError::EmptyQuestion);
-        }
+        let text = self.checked(request)?;
         let query_id = Uuid::now_v7();
         subject::query(|| query_id);
         let span = tracing::debug_span!("condense", stage = "condense");
@@ -170,13 +176,10 @@ impl Answerer {
     /// counted by the embedder's tokenizer. No language model is asked, so a question that follows a conversation is condensed by rule.
     ///
     /// # Errors
-    /// An empty question, no vector, or no search.
+    /// An empty question, a conversation that must be whole and finds no room, no vector, or no search.
     pub async fn count(&self, principal: &Principal, request: &AnswerRequest) -> Result<u64, AnswerError> {
         let request = &self.retriever.redacted_request(request);
-        let text = request.question.trim();
-        if text.is_empty() {
-            return Err(AnswerError::EmptyQuestion);
-        }
+        let text = self.checked(request)?;
         let query = self.query(request, by_rule(&request.history, text));
         let context = context::of(&self.retriever, principal, &query).await?;
         Ok(self.fit(&context.matches, request).tokens)
@@ -191,6 +194,16 @@ impl Answerer {
         rewritten
     }
 
+    /// The question, where it can be answered.
+    fn checked<'a>(&self, request: &'a AnswerRequest) -> Result<&'a str, AnswerError> {
+        let text = request.question.trim();
+        if text.is_empty() {
+            return Err(AnswerError::EmptyQuestion);
+        }
+        let bound = request.whole_history.then(|| self.fixed(request).budget.history_bound).flatten();
+        bound.map_or(Ok(text), |room| Err(AnswerError::TooLong { room }))
+    }
+
     /// What is looked for.
     fn query(&self, request: &AnswerRequest, question: String) -> Query {
         Query {
@@ -203,22 +216,29 @@ impl Answerer {
         }
     }
 
-    /// What the model is given: as much of the conversation and of the passages as finds room.
-    fn fit(&self, matches: &[Match], request: &AnswerRequest) -> Fitted {
+    /// What the model is given in any case, and what is left for conversation, passages and answer.
+    fn fixed(&self, request: &AnswerRequest) -> Fixed {
         let settings = &self.generation;
         let tokenizer = self.retriever.embedder.tokenizer();
         let system = prompt::system(request.instructions.as_deref());
-        let asked = request.question.trim();
-        let fixed = [system.as_str(), &settings.prompt_template, asked].map(|text| tokenizer.count(text)).iter().sum();
+        let texts = [system.as_str(), &settings.prompt_template, request.question.trim()];
+        let tokens = texts.map(|text| tokenizer.count(text)).iter().sum();
         let means = Means {
             window: settings.window_tokens(self.generator.model_name()),
             context: settings.context_tokens,
             answer: request.max_tokens.unwrap_or(settings.max_tokens),
-            fixed,
+            fixed: tokens,
         };
-        let Budget { history, history_tokens, context_tokens, max_tokens } = budget(means, &request.history, tokenizer);
+        Fixed { system, tokens, budget: budget(means, &request.history, tokenizer) }
+    }
+
+    /// What the model is given: as much of the conversation and of the passages as finds room.
+    fn fit(&self, matches: &[Match], request: &AnswerRequest) -> Fitted {
+        let Fixed { system, tokens: fixed, budget } = self.fixed(request);
+        let Budget { history, history_tokens, history_bound: _, context_tokens, max_tokens } = budget;
+        let (template, asked) = (&self.generation.prompt_template, request.question.trim());
         let filled = tracing::debug_span!("prompt", stage = "prompt")
-            .in_scope(|| prompt::assemble(&settings.prompt_template, asked, matches, context_tokens, tokenizer));
+            .in_scope(|| prompt::assemble(template, asked, matches, context_tokens, self.retriever.embedder.tokenizer()));
         let tokens = (fixed + history_tokens + filled.tokens) as u64;
         Fitted { system, history, filled, max_tokens, tokens }
     }

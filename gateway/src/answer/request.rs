@@ -74,6 +74,8 @@ pub struct AnswerRequest {
     /// Only passages of these; empty: of the whole workspace.
     pub collections: Vec<CollectionId>,
     pub preference: Preference,
+    /// Refuse a conversation of which a part finds no room.
+    pub whole_history: bool,
 }
 
 /// A passage that the answer cites.
@@ -138,6 +140,8 @@ pub struct AnswerOutcome {
 pub enum AnswerError {
     #[error("the question is empty")]
     EmptyQuestion,
+    #[error("the conversation has more than the {room} tokens that it may have")]
+    TooLong { room: usize },
     #[error("the text could not be embedded")]
     Embed(#[source] EmbedError),
     #[error("the search failed")]

@@ -213,6 +213,20 @@ async fn a_context_too_small_for_any_passage_asks_no_model() {
 }
 
 #[tokio::test]
+async fn a_conversation_that_must_be_whole_is_answered_whole_or_not_at_all() {
+    let (mut answerer, script, request) = conversation(Some("Which shelf is it?"));
+    let request = AnswerRequest { whole_history: true, ..request };
+    answerer.answer(&somebody(), &request).await.unwrap();
+    script.asked.lock().unwrap().clear();
+    // A quarter of this is less than the conversation.
+    answerer.generation.context_tokens = 20;
+    for refused in [answerer.answer(&somebody(), &request).await.err(), answerer.count(&somebody(), &request).await.err()] {
+        assert!(matches!(refused, Some(AnswerError::TooLong { room: 5 })), "{refused:?}");
+    }
+    assert!(script.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn instructions_come_after_our_own() {
     let (answerer, script, request) = conversation(Some("Which shelf is it?"));
     let request = AnswerRequest { history: Vec::new(), instructions: Some("Be\u{200b} brief.".into()), ..request };

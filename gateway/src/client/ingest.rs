@@ -11,7 +11,7 @@ use super::{
     IngestArgs,
     api::Api,
     files,
-    output::Output,
+    output::{Output, counted},
     tell::{End, Fate, FileTold, Tally, Teller},
     upload::{self, Sent},
     watch,
@@ -26,7 +26,7 @@ pub(super) async fn run(api: &Api, arguments: &IngestArgs, output: &mut Output) 
     let megabytes = size_bytes as f64 / f64::from(1 << 20);
     let progress = output.progress().clone();
     let mut teller = Teller::new(output, arguments.quiet, arguments.json);
-    teller.remark(&format!("sending {} files, {megabytes:.1} MiB", files.len()))?;
+    teller.remark(&format!("sending {}, {megabytes:.1} MiB", counted(files.len() as u64, "file")))?;
     progress.weighed("sending", size_bytes);
     let mut job = None;
     let mut refused = 0;
@@ -52,7 +52,10 @@ pub(super) async fn run(api: &Api, arguments: &IngestArgs, output: &mut Output) 
     let seconds = begun.elapsed().as_secs_f64();
     let words = match job {
         Some(job) if accepted => format!("accepted  {job}"),
-        Some(_) | None => format!("{stored} files stored as {chunks} chunks, {failed} failed, in {seconds:.1} s"),
+        Some(_) | None => {
+            let (stored, chunks) = (counted(stored as u64, "file"), counted(chunks, "chunk"));
+            format!("{stored} stored as {chunks}, {failed} failed, in {seconds:.1} s")
+        }
     };
     teller.end(&End { job, accepted, tally, seconds, without_bytes: None }, &words)?;
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

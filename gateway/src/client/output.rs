@@ -100,6 +100,11 @@ fn escaped(json: &str) -> String {
     escaped
 }
 
+/// A number of things, by the name of one of them.
+pub(super) fn counted(number: u64, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// The beginning of a passage on one line.
 pub(super) fn beginning(text: &str, most: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -124,6 +129,11 @@ mod tests {
         let printed = escaped(&serde_json::to_string(text).unwrap());
         assert!(printed.chars().all(|c| !c.is_control()), "{printed:?}");
         assert_eq!(serde_json::from_str::<String>(&printed).unwrap(), text);
+    }
+
+    #[test]
+    fn one_thing_is_not_several() {
+        assert_eq!([0, 1, 2].map(|number| counted(number, "file")), ["0 files", "1 file", "2 files"]);
     }
 
     #[test]

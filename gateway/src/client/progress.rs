@@ -73,8 +73,9 @@ impl Progress {
             return;
         }
         let style = ProgressStyle::with_template(template).expect("the templates are constants");
-        self.0.reset();
+        // The style comes first: what is set after it is drawn at once.
         self.0.set_style(style.progress_chars("=> "));
+        self.0.reset();
         self.0.set_message(what);
         match total {
             Some(total) => self.0.set_length(total),

@@ -8,7 +8,7 @@ use super::{
     SearchArgs,
     api::Api,
     ask::place,
-    output::{FAINT, NAME, NUMBER, Output, PLAIN, beginning},
+    output::{FAINT, NAME, NUMBER, Output, PLAIN, beginning, counted},
 };
 use crate::http::search::SearchView;
 
@@ -38,6 +38,9 @@ pub(super) async fn run(api: &Api, arguments: &SearchArgs, output: &mut Output) 
         output.line(&format!("     {}", beginning(&passage.text, SHOWN)))?;
     }
     let cached = if view.cache_hit { ", cached" } else { "" };
-    output.pieces(&[(FAINT, format!("{} passages in {:.0} ms ({}{cached})", view.data.len(), view.took_ms, view.plan))])?;
+    output.pieces(&[(
+        FAINT,
+        format!("{} in {:.0} ms ({}{cached})", counted(view.data.len() as u64, "passage"), view.took_ms, view.plan),
+    )])?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::output::{BAD, GOOD, Output, PLAIN, Piece, WAITING};
+use super::output::{BAD, GOOD, Output, PLAIN, Piece, WAITING, counted};
 use crate::http::ids::JobId;
 
 /// Numbers of files.
@@ -129,7 +129,7 @@ fn pieces(file: &FileTold<'_>, so_far: Option<(usize, u32)>) -> Vec<Piece> {
         Fate::Refused => (BAD, "REFUSED"),
     };
     let rest = match (status, reason) {
-        (Fate::Completed, _) => format!("  {source} ({chunks} chunks)"),
+        (Fate::Completed, _) => format!("  {source} ({})", counted(u64::from(chunks), "chunk")),
         (Fate::Waiting | Fate::Failed | Fate::Cancelled | Fate::Refused, Some(reason)) => format!("  {source}: {reason}"),
         (Fate::Waiting | Fate::Failed | Fate::Cancelled | Fate::Refused, None) => format!("  {source}"),
     };

@@ -17,6 +17,8 @@ mod meaning;
 
 pub use code::ErrorCode;
 
+/// When to come back where nobody knows better.
+const SOON: Duration = Duration::from_secs(5);
 /// The wait to the millisecond, which OpenAI's clients look at first.
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 
@@ -105,7 +107,8 @@ impl IntoResponse for ApiError {
         let status: StatusCode = self.code.status();
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
-        if let Some(wait) = self.retry_after {
+        let may_pass = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        if let Some(wait) = self.retry_after.or(may_pass.then_some(SOON)) {
             let ms = u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX).max(1);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)));
             headers.insert(RETRY_AFTER_MS, HeaderValue::from(ms));
@@ -117,5 +120,26 @@ impl IntoResponse for ApiError {
         }
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_may_pass_says_when_to_come_back() {
+        for code in ErrorCode::ALL {
+            let headers = ApiError::new(code, "no").into_response().into_parts().0.headers;
+            let may_pass = matches!(code.status().as_u16(), 429 | 503);
+            for name in [header::RETRY_AFTER, RETRY_AFTER_MS] {
+                assert_eq!(headers.contains_key(&name), may_pass, "{name} of {code:?}");
+            }
+        }
+        let told = ApiError::new(ErrorCode::TooManyRequests, "no").after(Duration::from_millis(1_500)).into_response();
+        assert_eq!(
+            (&told.headers()[header::RETRY_AFTER], &told.headers()[RETRY_AFTER_MS]),
+            (&"2".parse().unwrap(), &"1500".parse().unwrap())
+        );
     }
 }

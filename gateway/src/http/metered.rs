@@ -1,5 +1,5 @@
 //! Answers are paid for in tokens by whoever asked, whatever route they came by: once when the answer is there, and for one that was
-//! given up halfway by an estimate, so that hanging up is no way to read for nothing.
+//! given up halfway by an estimate, so that hanging up is no way to read for nothing. What is only counted was read as well.
 
 use std::{
     pin::Pin,
@@ -53,7 +53,9 @@ impl Answering for Metered {
     }
 
     async fn count(&self, principal: &Principal, request: AnswerRequest) -> Result<u64, AnswerError> {
-        self.inner.count(principal, request).await
+        let tokens = self.inner.count(principal, request).await?;
+        self.shares.charge(principal, tokens);
+        Ok(tokens)
     }
 
     async fn rewrite(&self, principal: &Principal, question: &str) -> Rewritten {

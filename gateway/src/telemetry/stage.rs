@@ -106,6 +106,7 @@ impl ErrorType for AnswerError {
     fn error_type(&self) -> &'static str {
         match self {
             Self::EmptyQuestion => "empty_question",
+            Self::TooLong { .. } => "too_long",
             Self::Embed(error) => error.error_type(),
             Self::Search(error) => error.error_type(),
             Self::Generate(error) => error.error_type(),

@@ -38,6 +38,11 @@ pub trait Embedder: Send + Sync + std::fmt::Debug {
 
     fn tokenizer(&self) -> &dyn Tokenizer;
 
+    /// Whether the beginning of a vector, scaled to length 1, is a shorter vector of the same model.
+    fn can_be_shortened(&self) -> bool {
+        false
+    }
+
     /// Tokens that one vector should stand for. A longer chunk gets several windows, each with a vector; `None`: the model sees a
     /// chunk whole.
     fn window_tokens(&self) -> Option<usize>;

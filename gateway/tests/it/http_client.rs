@@ -95,7 +95,7 @@ async fn a_folder_is_sent_whole_and_what_failed_is_named() {
     for line in [
         "sending 4 files",
         "REFUSED  docs/large.txt: docs/large.txt is larger than 3145728 bytes",
-        "stored  docs/a/ä \"q\".txt (1 chunks)",
+        "stored  docs/a/ä \"q\".txt (1 chunk)",
         "stored  docs/b.md (2 chunks)",
         "FAILED  docs/broken.pdf: the PDF is encrypted",
         "2 files stored as 3 chunks, 2 failed",

@@ -48,7 +48,7 @@ async fn a_terminal_shows_colours_and_a_bar() {
     let path = folder.path().join("docs").display().to_string();
     let screen = seen(&gateway, &format!("ingest {path}"), &[]).await;
     for piece in
-        ["\u{1b}[32mstored\u{1b}[0m  docs/a.txt (1 chunks)", "\u{1b}[1m\u{1b}[31mFAILED\u{1b}[0m  docs/broken.pdf", "storing ["]
+        ["\u{1b}[32mstored\u{1b}[0m  docs/a.txt (1 chunk)", "\u{1b}[1m\u{1b}[31mFAILED\u{1b}[0m  docs/broken.pdf", "storing ["]
     {
         assert!(screen.contains(piece), "{piece:?} is missing in {screen:?}");
     }
@@ -61,7 +61,7 @@ async fn colours_and_bars_can_be_switched_off() {
     let (gateway, folder) = (gateway().await, documents());
     let path = folder.path().join("docs").display().to_string();
     let screen = seen(&gateway, &format!("ingest {path}"), &[("NO_COLOR", "1")]).await;
-    assert!(screen.contains("storing [") && screen.contains("stored  docs/a.txt (1 chunks)"), "{screen:?}");
+    assert!(screen.contains("storing [") && screen.contains("stored  docs/a.txt (1 chunk)"), "{screen:?}");
     assert!(!screen.contains("\u{1b}[3") && !screen.contains("\u{1b}[1m"), "{screen:?}");
     let screen = seen(&gateway, &format!("ingest --quiet {path}"), &[("NO_COLOR", "1")]).await;
     assert!(!screen.contains('\u{1b}') && !screen.contains("storing ["), "{screen:?}");

@@ -270,7 +270,8 @@ async fn an_embedding_request_that_cannot_be_meant_is_refused_by_field() {
         (json!({"model": "words", "input": ["a", ""]}), 400, "invalid_value", "input"),
         (json!({"model": "words", "input": {"a": 1}}), 400, "invalid_value", "input"),
         (json!({"model": "words", "input": "a", "encoding_format": "hex"}), 400, "invalid_value", "encoding_format"),
-        (json!({"model": "words", "input": "a", "dimensions": 7}), 400, "invalid_value", "dimensions"),
+        (json!({"model": "words", "input": "a", "dimensions": 9}), 400, "invalid_value", "dimensions"),
+        (json!({"model": "words", "input": "a", "dimensions": 0}), 400, "invalid_value", "dimensions"),
         (json!({"model": "text-embedding-3-small", "input": "a"}), 404, "model_not_found", "model"),
     ];
     for (body, status, code, param) in cases {

@@ -110,6 +110,7 @@ impl Answering for FakeAnswering {
     }
 
     async fn answer(&self, _: &Principal, request: AnswerRequest) -> Result<AnswerOutcome, AnswerError> {
+        let finish = if request.question == "cut" { Finish::Length } else { Finish::Stop };
         *self.questioned.lock().unwrap() = Some(request);
         if let Some(failure) = self.failure.lock().unwrap().take() {
             return Err(failure);
@@ -125,7 +126,7 @@ impl Answering for FakeAnswering {
             model: "extractive".into(),
             usage: Usage { prompt_tokens: 10, completion_tokens: 3 },
             cost_usd: Some(0.0),
-            finish: Finish::Stop,
+            finish,
             cache_hit: false,
             retrieval_time_ms: 1.0,
             llm_time_ms: 2.0,

@@ -109,6 +109,10 @@ impl Embedder for WordEmbedder {
         &Words
     }
 
+    fn can_be_shortened(&self) -> bool {
+        true
+    }
+
     fn window_tokens(&self) -> Option<usize> {
         None
     }

@@ -89,6 +89,23 @@ async fn embeddings_are_the_same_as_numbers_and_as_bytes() {
 }
 
 #[tokio::test]
+async fn a_vector_is_as_short_as_the_caller_asks_where_the_model_allows_it() {
+    let api = api();
+    let api = &api;
+    let embed = |dimensions: Option<u32>| async move {
+        let reply =
+            api.send(post("/v1/embeddings", json!({"model": "words", "input": "one two three", "dimensions": dimensions})));
+        serde_json::from_value::<Vec<f32>>(reply.await.body["data"][0]["embedding"].clone()).unwrap()
+    };
+    let (whole, short) = (embed(None).await, embed(Some(4)).await);
+    assert_eq!((whole.len(), short.len(), embed(Some(8)).await), (8, 4, whole.clone()));
+    let length = |vector: &[f32]| vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    assert!((length(&short) - 1.0).abs() < 1e-6, "{short:?}");
+    let scale = length(&whole[..4]);
+    assert!(short.iter().zip(&whole).all(|(short, whole)| (short * scale - whole).abs() < 1e-6), "{short:?} {whole:?}");
+}
+
+#[tokio::test]
 async fn an_upload_becomes_a_job_that_only_its_workspace_sees() {
     let api = api();
     let content = vec![b'x'; (1 << 20) + 7];

@@ -111,11 +111,12 @@ async fn until_refused(api: &Api) -> Reply {
 }
 
 #[tokio::test]
-async fn tokens_of_answers_and_embeddings_close_the_share_once_they_are_spent() {
-    // The fake answer has 13 tokens.
+async fn tokens_of_answers_embeddings_and_counts_close_the_share_once_they_are_spent() {
+    // The fake answer has 13 tokens, and a question that is counted one for each letter.
     for (path, body) in [
         ("/v1/answers", json!({"question": "How long?"})),
         ("/v1/embeddings", json!({"model": "words", "input": vec!["one two three four five"; 3]})),
+        ("/v1/responses/input_tokens", json!({"input": "How long is it?"})),
     ] {
         let api = api_with(rates((0, 10), (0, 0)));
         let reply = api.send(post(path, body)).await;

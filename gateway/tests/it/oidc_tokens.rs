@@ -155,6 +155,26 @@ async fn rotated_keys_are_fetched_when_they_are_named_and_old_ones_end() {
 }
 
 #[tokio::test]
+async fn a_key_made_anew_under_its_old_name_is_fetched_at_the_first_token_that_it_signs() {
+    let [old, new] = [(); 2].map(|()| Signer::new("one", Algorithm::ES256));
+    let issuer = Issuer::start(&[&old]).await;
+    let at_once = Pace { least: Duration::ZERO, ..Pace::default() };
+    let [patient, verifier] = [Pace::default(), at_once].map(|pace| OidcVerifier::new(&issuer.oidc(), pace).unwrap());
+    for verifier in [&patient, &verifier] {
+        verifier.verify(&old.sign(&issuer.claims())).await.unwrap();
+    }
+    issuer.publishes(&[&new]);
+    verifier.verify(&old.sign(&issuer.claims())).await.expect("nothing tells yet that it ended");
+    verifier.verify(&new.sign(&issuer.claims())).await.unwrap();
+    let error = verifier.verify(&old.sign(&issuer.claims())).await.unwrap_err();
+    assert!(matches!(error, TokenError::Signature), "a key that was taken back: {error}");
+    let asked = issuer.asked();
+    let error = patient.verify(&new.sign(&issuer.claims())).await.unwrap_err();
+    assert!(matches!(error, TokenError::Signature), "it asks once a minute: {error}");
+    assert_eq!(issuer.asked(), asked);
+}
+
+#[tokio::test]
 async fn while_the_provider_is_away_its_last_keys_serve() {
     let signer = Signer::new("one", Algorithm::ES256);
     let issuer = Issuer::start(&[&signer]).await;

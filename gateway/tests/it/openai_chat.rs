@@ -50,6 +50,8 @@ async fn an_answer_has_openais_fields_and_its_citations_as_annotations() {
     assert_eq!(body["choices"], json!([{"index": 0, "message": message, "finish_reason": "stop", "logprobs": null}]));
     assert_eq!(body["usage"], json!({"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}));
     assert_eq!((&body["ragline"]["grounded"], &body["ragline"]["citations"][0]["page"]), (&json!(true), &json!(2)));
+    let cut = json!({"messages": [{"role": "user", "content": "cut"}], "max_tokens": 3});
+    assert_eq!(api().send(post(PATH, ask(cut))).await.body["choices"][0]["finish_reason"], "length");
 }
 
 #[tokio::test]
@@ -249,5 +251,7 @@ async fn models_are_those_that_a_request_may_name() {
     let model = api.send(get("/v1/models/ragline")).await.body;
     assert_eq!(keys(&model), ["created", "id", "object", "owned_by"]);
     assert_eq!((&model["object"], model["created"].is_i64()), (&json!("model"), true));
-    refused(&api.send(get("/v1/models/gpt-5")).await, 404, "model_not_found", Some("model"));
+    for unknown in ["gpt-5", "openai%2Fgpt-5"] {
+        refused(&api.send(get(&format!("/v1/models/{unknown}"))).await, 404, "model_not_found", Some("model"));
+    }
 }

@@ -1,59 +1,50 @@
 //! Responses, in OpenAI's shape to the letter; only `ragline` is beyond it.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
-
 use axum::{body::Body, http::Request};
 use ragline_gateway::{
     answer::AnswerError,
-    traits::{
-        generator::{GenerateError, Speaker},
-        search::CollectionId,
-    },
+    traits::{generator::Speaker, search::CollectionId},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
     http_fakes::{READING_KEY, THEIR_KEY},
-    http_fixture::{Api, Reply, api, get, post, refused, request, request_as},
-    openai_fixture::events,
+    http_fixture::{Api, api, get, post, refused, request, request_as},
 };
 
-const PATH: &str = "/v1/responses";
+pub(crate) const PATH: &str = "/v1/responses";
 
 /// A vector store that the fake has.
 fn store() -> String {
     format!("vs_{}", Uuid::from_u128(7))
 }
 
-fn tool() -> Value {
+pub(crate) fn tool() -> Value {
     json!([{"type": "file_search", "vector_store_ids": [store()], "max_num_results": 3}])
 }
 
-fn ask(extra: Value) -> Value {
+pub(crate) fn ask(extra: Value) -> Value {
     let mut body = json!({"model": "ragline", "input": "How long?"});
     body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     body
 }
 
-fn bare(method: &str, path: &str) -> Request<Body> {
+pub(crate) fn bare(method: &str, path: &str) -> Request<Body> {
     request(method, path).body(Body::empty()).unwrap()
 }
 
-async fn made(api: &Api, extra: Value) -> Value {
+pub(crate) async fn made(api: &Api, extra: Value) -> Value {
     let reply = api.send(post(PATH, ask(extra))).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
     reply.body
 }
 
-fn path_of(response: &Value) -> String {
+pub(crate) fn path_of(response: &Value) -> String {
     format!("{PATH}/{}", response["id"].as_str().unwrap())
 }
 
-fn message() -> Value {
+pub(crate) fn message() -> Value {
     json!({
         "type": "message",
         "role": "assistant",
@@ -72,7 +63,7 @@ fn message() -> Value {
     })
 }
 
-fn without_id(item: &Value, prefix: &str) -> Value {
+pub(crate) fn without_id(item: &Value, prefix: &str) -> Value {
     let mut item = item.clone();
     let id = item.as_object_mut().unwrap().remove("id").unwrap();
     assert!(id.as_str().unwrap().starts_with(prefix), "{id}");
@@ -122,7 +113,7 @@ async fn a_response_has_openais_fields() {
     });
     assert_eq!(body["usage"], usage);
     let asked = api.answering.questioned.lock().unwrap().clone().unwrap();
-    assert_eq!((asked.instructions.as_deref(), asked.max_tokens), (Some("Be brief."), Some(9)));
+    assert_eq!((asked.instructions.as_deref(), asked.max_tokens, asked.whole_history), (Some("Be brief."), Some(9), false));
     assert_eq!(api.send(get(&path_of(&body))).await.body, body);
 }
 
@@ -155,47 +146,6 @@ async fn the_tool_searches_its_vector_stores_and_shows_what_it_found() {
 }
 
 #[tokio::test]
-async fn a_stream_is_openais_events_in_order() {
-    let api = api();
-    let sent = events(&api.router, post(PATH, ask(json!({"stream": true, "tools": tool()})))).await;
-    let kinds: Vec<_> = sent.iter().map(|sent| sent.event.as_deref().unwrap()).collect();
-    let expected = [
-        "response.created",
-        "response.in_progress",
-        "response.output_item.added",
-        "response.file_search_call.in_progress",
-        "response.file_search_call.searching",
-        "response.file_search_call.completed",
-        "response.output_item.done",
-        "response.output_item.added",
-        "response.content_part.added",
-        "response.output_text.delta",
-        "response.output_text.annotation.added",
-        "response.output_text.done",
-        "response.content_part.done",
-        "response.output_item.done",
-        "response.completed",
-    ];
-    assert_eq!(kinds, expected);
-    for (number, sent) in sent.iter().enumerate() {
-        assert_eq!((&sent.data["sequence_number"], sent.data["type"].as_str()), (&json!(number), sent.event.as_deref()));
-    }
-    assert_eq!((&sent[0].data["response"]["status"], &sent[0].data["response"]["output"]), (&json!("in_progress"), &json!([])));
-    let (search, message_id) = (&sent[2].data["item"]["id"], &sent[7].data["item"]["id"]);
-    assert!(sent[3..6].iter().all(|sent| sent.data["item_id"] == *search && sent.data["output_index"] == 0));
-    let of_message = [8, 9, 10, 11, 12];
-    assert!(of_message.iter().all(|&n| sent[n].data["item_id"] == *message_id && sent[n].data["output_index"] == 1));
-    assert_eq!(sent[9].data["delta"], "Three months [1].");
-    assert_eq!((&sent[10].data["annotation"]["index"], &sent[10].data["annotation_index"]), (&json!(13), &json!(0)));
-    let whole = &sent[14].data["response"];
-    assert_eq!(without_id(&sent[13].data["item"], "msg_"), message());
-    assert_eq!(whole["output"], json!([sent[6].data["item"], sent[13].data["item"]]));
-    assert_eq!(&api.send(get(&path_of(whole))).await.body, whole);
-    let plain = events(&api.router, post(PATH, ask(json!({"stream": true})))).await;
-    assert!(plain.len() == 10 && plain[2].data["output_index"] == 0, "{plain:?}");
-}
-
-#[tokio::test]
 async fn a_conversation_goes_on_from_a_response() {
     let api = api();
     let input = json!([{"role": "developer", "content": "Use English."}, {"role": "user", "content": "First?"}]);
@@ -219,12 +169,25 @@ async fn a_conversation_goes_on_from_a_response() {
 
     for previous in [format!("resp_{}", Uuid::now_v7()), "resp_x".into()] {
         let reply = api.send(post(PATH, ask(json!({"previous_response_id": previous})))).await;
-        refused(&reply, 404, "response_not_found", Some("previous_response_id"));
+        refused(&reply, 400, "previous_response_not_found", Some("previous_response_id"));
     }
     let theirs = request_as(THEIR_KEY, "POST", PATH).header("content-type", "application/json");
     let body = ask(json!({"previous_response_id": first["id"]})).to_string();
     let reply = api.send(theirs.body(Body::from(body)).unwrap()).await;
-    refused(&reply, 404, "response_not_found", Some("previous_response_id"));
+    refused(&reply, 400, "previous_response_not_found", Some("previous_response_id"));
+}
+
+#[tokio::test]
+async fn a_conversation_that_finds_no_room_is_cut_or_refused_as_the_caller_says() {
+    let api = api();
+    let body = made(&api, json!({"truncation": "disabled", "parallel_tool_calls": false})).await;
+    assert_eq!((&body["truncation"], &body["parallel_tool_calls"]), (&json!("disabled"), &json!(false)));
+    assert!(api.answering.questioned.lock().unwrap().as_ref().unwrap().whole_history);
+    *api.answering.failure.lock().unwrap() = Some(AnswerError::TooLong { room: 1_500 });
+    let reply = api.send(post(PATH, ask(json!({"truncation": "disabled"})))).await;
+    refused(&reply, 400, "context_length_exceeded", Some("input"));
+    let body = made(&api, json!({"truncation": null})).await;
+    assert_eq!((&body["truncation"], &body["parallel_tool_calls"]), (&json!("auto"), &json!(true)));
 }
 
 #[tokio::test]
@@ -276,84 +239,6 @@ async fn the_messages_of_a_response_come_in_pages() {
     refused(&api.send(get(&format!("{path}?page=2"))).await, 400, "unknown_field", Some("page"));
 }
 
-async fn ended(api: &Api, path: &str) -> Value {
-    for _ in 0..1_000 {
-        let body = api.send(get(path)).await.body;
-        if body["status"] != "in_progress" {
-            return body;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    panic!("{path} does not end");
-}
-
-#[tokio::test]
-async fn a_response_in_the_background_is_fetched_later() {
-    let api = api();
-    let begun = made(&api, json!({"background": true})).await;
-    assert_eq!((&begun["status"], &begun["output"]), (&json!("in_progress"), &json!([])));
-    let body = ended(&api, &path_of(&begun)).await;
-    assert_eq!((&body["status"], without_id(&body["output"][0], "msg_")), (&json!("completed"), message()));
-    let cancelled = api.send(bare("POST", &format!("{}/cancel", path_of(&begun)))).await.body;
-    assert_eq!(cancelled, body);
-
-    *api.answering.failure.lock().unwrap() =
-        Some(AnswerError::Generate(GenerateError::RateLimited { host: "models.internal".into(), retry_after: None }));
-    let body = ended(&api, &path_of(&made(&api, json!({"background": true})).await)).await;
-    assert_eq!((&body["status"], &body["error"]["code"]), (&json!("failed"), &json!("rate_limit_exceeded")));
-    assert!(!body.to_string().contains("models.internal"));
-
-    let waiting = made(&api, json!({"background": true, "input": "wait"})).await;
-    api.answering.begun.notified().await;
-    let reply = api.send(post(PATH, ask(json!({"previous_response_id": waiting["id"]})))).await;
-    refused(&reply, 404, "response_not_found", Some("previous_response_id"));
-    let cancelled = api.send(bare("POST", &format!("{}/cancel", path_of(&waiting)))).await;
-    assert_eq!((cancelled.status.as_u16(), &cancelled.body["status"]), (200, &json!("cancelled")));
-    // Whoever writes it hears of that.
-    api.answering.dropped.notified().await;
-    assert_eq!(ended(&api, &path_of(&waiting)).await["status"], "cancelled");
-
-    let plain = path_of(&made(&api, json!({})).await);
-    refused(&api.send(bare("POST", &format!("{plain}/cancel"))).await, 400, "invalid_value", Some("id"));
-}
-
-async fn under_way(api: &Api) -> String {
-    let figures = api.send(get("/metrics")).await.body;
-    let line = figures.as_str().unwrap().lines().find(|line| line.starts_with("ragline_http_requests_in_flight ")).unwrap();
-    line.rsplit(' ').next().unwrap().to_owned()
-}
-
-#[tokio::test]
-async fn a_gateway_that_ends_waits_for_what_it_writes_in_the_background() {
-    let api = api();
-    let begun = made(&api, json!({"background": true, "input": "later"})).await;
-    api.answering.begun.notified().await;
-    assert_eq!(under_way(&api).await, "1");
-    api.shutdown.cancel();
-    refused(&api.send(post(PATH, ask(json!({"background": true})))).await, 503, "shutting_down", None);
-    let draining = tokio::spawn({
-        let state = Arc::clone(&api.state);
-        async move { state.drain(Duration::from_secs(60)).await }
-    });
-    assert_eq!(api.send(bare("GET", &path_of(&begun))).await.body["status"], "in_progress");
-    assert!(!draining.is_finished());
-    api.answering.go.notify_one();
-    draining.await.unwrap();
-    let body = api.send(bare("GET", &path_of(&begun))).await.body;
-    assert_eq!((&body["status"], under_way(&api).await.as_str()), (&json!("completed"), "0"));
-}
-
-#[tokio::test]
-async fn what_is_still_written_in_the_background_when_the_gateway_must_end_has_failed() {
-    let api = api();
-    let waiting = made(&api, json!({"background": true, "input": "wait"})).await;
-    api.answering.begun.notified().await;
-    api.shutdown.cancel();
-    api.state.drain(Duration::from_millis(20)).await;
-    let body = api.send(bare("GET", &path_of(&waiting))).await.body;
-    assert_eq!((&body["status"], &body["error"]["code"]), (&json!("failed"), &json!("server_error")));
-}
-
 #[tokio::test]
 async fn what_a_request_would_read_is_counted_and_nothing_is_kept() {
     let api = api();
@@ -366,32 +251,13 @@ async fn what_a_request_would_read_is_counted_and_nothing_is_kept() {
     assert!(api.store.inner().responses.is_empty());
     refused(&api.send(post(&path, json!({"model": "ragline"}))).await, 400, "missing_field", Some("input"));
     let unknown = json!({"previous_response_id": "resp_0198f2a4-af35-7177-a6f7-91706f6e5d4b"});
-    refused(&api.send(post(&path, ask(unknown))).await, 404, "response_not_found", Some("previous_response_id"));
+    refused(&api.send(post(&path, ask(unknown))).await, 400, "previous_response_not_found", Some("previous_response_id"));
     let mut reading = post(&path, ask(json!({})));
     reading.headers_mut().insert("authorization", format!("Bearer {READING_KEY}").parse().unwrap());
     assert_eq!(api.send(reading).await.status, 200, "a key that may only read may count");
     let compact = api.send(post(&format!("{PATH}/compact"), ask(json!({})))).await;
     refused(&compact, 404, "unknown_route", None);
     assert!(compact.body["error"]["message"].as_str().unwrap().contains("previous_response_id"), "{}", compact.body);
-}
-
-#[tokio::test]
-async fn a_failure_while_it_is_written_is_an_event() {
-    let api = api();
-    let failure = || AnswerError::Generate(GenerateError::Malformed { host: "models.internal".into(), what: "x".into() });
-    *api.answering.failure.lock().unwrap() = Some(failure());
-    refused(&api.send(post(PATH, ask(json!({"stream": true})))).await, 503, "generation_misconfigured", None);
-    *api.answering.breaks.lock().unwrap() = Some(failure());
-    let sent = events(&api.router, post(PATH, ask(json!({"stream": true})))).await;
-    let last = sent.last().unwrap();
-    assert_eq!((last.event.as_deref(), &last.data["response"]["status"]), (Some("response.failed"), &json!("failed")));
-    assert_eq!(last.data["response"]["error"]["code"], "server_error");
-    *api.answering.breaks.lock().unwrap() = Some(failure());
-    refused(&api.send(post(PATH, ask(json!({})))).await, 503, "generation_misconfigured", None);
-    assert!(api.store.inner().responses.is_empty());
-    api.store.away.store(true, Ordering::Relaxed);
-    let reply: Reply = api.send(post(PATH, ask(json!({})))).await;
-    refused(&reply, 503, "database_unavailable", None);
 }
 
 #[tokio::test]
@@ -409,6 +275,7 @@ async fn what_cannot_be_honoured_is_refused_by_parameter() {
         (json!({"background": true, "store": false}), "invalid_value", "background"),
         (json!({"metadata": {"a": 1}}), "invalid_metadata", "metadata"),
         (json!({"max_output_tokens": 0}), "invalid_value", "max_output_tokens"),
+        (json!({"truncation": "sometimes"}), "invalid_value", "truncation"),
         (json!({"input": 7}), "invalid_value", "input"),
         (json!({"input": " "}), "invalid_value", "input"),
         (json!({"input": []}), "invalid_value", "input"),
@@ -422,7 +289,7 @@ async fn what_cannot_be_honoured_is_refused_by_parameter() {
     refused(&api.send(post(PATH, json!({}))).await, 400, "missing_field", Some("input"));
     refused(&api.send(post(PATH, ask(json!({"model": "gpt-5"})))).await, 404, "model_not_found", Some("model"));
     let harmless = json!({
-        "user": "u", "truncation": "disabled", "reasoning": {"effort": "low"}, "text": {"format": {"type": "text"}}, "tools": [],
+        "user": "u", "reasoning": {"effort": "low"}, "text": {"format": {"type": "text"}}, "tools": [],
         "tool_choice": "auto", "top_logprobs": 0, "conversation": null, "stream": false, "service_tier": "auto",
         "include": ["reasoning.encrypted_content"]
     });

@@ -165,7 +165,8 @@ fn is_name(name: &str) -> bool {
 }
 
 fn postgres(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &Preset, problems: &mut Problems) -> Postgres {
-    let spec::Postgres { managed, cloud_native_pg, external } = spec.postgres.clone().unwrap_or_default();
+    let spec::Postgres { managed, cloud_native_pg, external, pool_size: _, statement_timeout_seconds: _ } =
+        spec.postgres.clone().unwrap_or_default();
     let named = [managed.is_some(), cloud_native_pg.is_some(), external.is_some()].into_iter().filter(|named| *named).count();
     problems.require(named <= 1, "spec.postgres", "name only one of managed, cloudNativePg and external");
     if let Some(external) = external {

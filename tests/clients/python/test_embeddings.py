@@ -32,6 +32,14 @@ def test_tokens_are_embedded_as_the_text_that_they_are(client: openai.OpenAI) ->
         assert client.embeddings.create(model=EMBEDDING_MODEL, input=tokens).data[0].embedding == pytest.approx(by_text, abs=1e-6)
 
 
+def test_vectors_have_the_length_that_the_model_allows(client: openai.OpenAI) -> None:
+    vector = client.embeddings.create(model=EMBEDDING_MODEL, input="hello", dimensions=384).data[0].embedding
+    assert len(vector) == 384
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.embeddings.create(model=EMBEDDING_MODEL, input="hello", dimensions=256)
+    assert caught.value.param == "dimensions"
+
+
 def test_another_model_is_not_found(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         client.embeddings.create(model="text-embedding-3-large", input="a")

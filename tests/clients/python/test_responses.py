@@ -60,6 +60,14 @@ def test_a_response_is_kept_continued_and_deleted(client: openai.OpenAI) -> None
     client.responses.delete(first.id)
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(first.id)
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.create(model=MODEL, input="And?", previous_response_id=first.id)
+    assert (caught.value.code, caught.value.param) == ("previous_response_not_found", "previous_response_id")
+
+
+def test_what_was_asked_for_is_told_back(client: openai.OpenAI) -> None:
+    answer = client.responses.create(model=MODEL, input=QUESTION, truncation="disabled", parallel_tool_calls=False)
+    assert (answer.truncation, answer.parallel_tool_calls) == ("disabled", False)
 
 
 def test_a_response_in_the_background_is_waited_for_or_cancelled(client: openai.OpenAI) -> None:

@@ -58,7 +58,7 @@ pub struct Rate {
 pub struct RateLimit {
     /// Requests; 0: as many as come.
     pub requests_per_minute: u32,
-    /// Tokens that models read and write for requests; 0: as many as come.
+    /// Tokens that models read and write for requests, and those that are only counted; 0: as many as come.
     pub tokens_per_minute: u32,
 }
 

@@ -96,6 +96,10 @@ impl Embedder for CachedEmbedder {
         self.inner.tokenizer()
     }
 
+    fn can_be_shortened(&self) -> bool {
+        self.inner.can_be_shortened()
+    }
+
     fn window_tokens(&self) -> Option<usize> {
         self.inner.window_tokens()
     }

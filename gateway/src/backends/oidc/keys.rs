@@ -1,6 +1,6 @@
 //! The keys of the provider. Fetched when first needed, then once an hour in the background, and when a token names one that is not
-//! known, but not more often than once a minute: whoever makes up key names cannot make us call. While the provider is down, the last
-//! keys serve.
+//! known or does not fit the one that it names, but not more often than once a minute: whoever makes up names or signatures cannot make
+//! us call. While the provider is down, the last keys serve.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -87,6 +87,12 @@ impl Keys {
         }
         self.0.fetch().await;
         self.known(id, algorithm).ok_or_else(|| self.0.absent())
+    }
+
+    /// The same key as it is published now, for a token whose signature the one that was known did not make.
+    pub(super) async fn renewed(&self, id: Option<&str>, algorithm: Algorithm) -> Option<Arc<DecodingKey>> {
+        self.0.fetch().await;
+        self.known(id, algorithm)
     }
 
     fn known(&self, id: Option<&str>, algorithm: Algorithm) -> Option<Arc<DecodingKey>> {

@@ -88,8 +88,17 @@ impl TokenVerifier for OidcVerifier {
         if !ALGORITHMS.contains(&header.alg) {
             return Err(TokenError::Algorithm);
         }
-        let key = self.keys.find(header.kid.as_deref(), header.alg).await?;
-        self.claims.read(&self.proven(token, &key, header.alg)?)
+        let (id, algorithm) = (header.kid.as_deref(), header.alg);
+        let key = self.keys.find(id, algorithm).await?;
+        let proven = match self.proven(token, &key, algorithm) {
+            // Either it is forged, or the provider has made another key of that name.
+            Err(TokenError::Signature) => {
+                let renewed = self.keys.renewed(id, algorithm).await.ok_or(TokenError::Signature)?;
+                self.proven(token, &renewed, algorithm)
+            }
+            proven => proven,
+        };
+        self.claims.read(&proven?)
     }
 }
 

@@ -144,6 +144,10 @@ impl Embedder for OpenAiEmbedder {
         &Cl100k
     }
 
+    fn can_be_shortened(&self) -> bool {
+        self.asks_dimensions
+    }
+
     fn window_tokens(&self) -> Option<usize> {
         None
     }

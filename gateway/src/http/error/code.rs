@@ -66,11 +66,13 @@ pub enum ErrorCode {
     ResponseNotFound,
     UploadNotFound,
     UploadClosed,
+    PreviousResponseNotFound,
+    ContextLengthExceeded,
 }
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 58] = [
+    pub const ALL: [Self; 60] = [
         Self::MissingApiKey,
         Self::InvalidApiKey,
         Self::AdminRequired,
@@ -129,6 +131,8 @@ impl ErrorCode {
         Self::ResponseNotFound,
         Self::UploadNotFound,
         Self::UploadClosed,
+        Self::PreviousResponseNotFound,
+        Self::ContextLengthExceeded,
     ];
 
     /// The status line: 4xx the client can mend, 503 and 504 a dependency, 500 our bug.
@@ -161,6 +165,8 @@ impl ErrorCode {
             | Self::VectorStoreExpired
             | Self::GenerationDisabled
             | Self::UploadClosed
+            | Self::PreviousResponseNotFound
+            | Self::ContextLengthExceeded
             | Self::UnsupportedParameter => StatusCode::BAD_REQUEST,
             Self::UploadTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge | Self::FileTooLarge | Self::UploadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

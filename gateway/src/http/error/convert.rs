@@ -1,15 +1,10 @@
 //! From the errors of the steps to a refusal: one code each. Addresses and names of servers are for the log, not for the caller.
 
-use std::time::Duration;
-
-use super::{ApiError, ErrorCode};
+use super::{ApiError, ErrorCode, SOON};
 use crate::{
     answer::{AnswerError, RankError},
     traits::{embedder::EmbedError, generator::GenerateError, reranker::RerankError, search::StoreError},
 };
-
-/// When to come back to something that is down.
-const SOON: Duration = Duration::from_secs(5);
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
@@ -129,7 +124,7 @@ impl From<AnswerError> for ApiError {
             AnswerError::Embed(error) => error.into(),
             AnswerError::Search(error) => error.into(),
             AnswerError::Generate(error) => error.into(),
-            error @ AnswerError::EmptyQuestion => answer(&error),
+            error @ (AnswerError::EmptyQuestion | AnswerError::TooLong { .. }) => answer(&error),
             error @ AnswerError::Shared(_) => answer(&error).because(error),
         }
     }
@@ -138,6 +133,12 @@ impl From<AnswerError> for ApiError {
 fn answer(error: &AnswerError) -> ApiError {
     match error {
         AnswerError::EmptyQuestion => ApiError::invalid("query", "the question is empty"),
+        AnswerError::TooLong { room } => {
+            let message = format!(
+                "the conversation before the question may have {room} tokens beside the passages; send less of it, or truncation: auto"
+            );
+            ApiError::new(ErrorCode::ContextLengthExceeded, message).of("input")
+        }
         AnswerError::Embed(error) => embed(error),
         AnswerError::Search(error) => store(error),
         AnswerError::Generate(error) => generate(error),

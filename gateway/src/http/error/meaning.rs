@@ -74,6 +74,10 @@ impl ErrorCode {
             Self::UploadNotFound => "The workspace of the key has no such upload; it may have been swept away.",
             Self::UploadClosed => "The upload was completed or cancelled, or went past its hour: begin another.",
             Self::ResponseNotFound => "The workspace of the key keeps no such response; it may have been swept away.",
+            Self::PreviousResponseNotFound => "The workspace keeps no ended response of `previous_response_id`.",
+            Self::ContextLengthExceeded => {
+                "With `truncation: disabled`, the conversation finds no room beside the passages: send less, or `auto`."
+            }
         }
     }
 }

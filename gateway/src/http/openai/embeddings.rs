@@ -42,7 +42,9 @@ pub(crate) struct EmbeddingsBody {
     /// `float`, or `base64`: the little-endian 32-bit floats.
     #[serde(default)]
     encoding_format: EncodingFormat,
-    /// The model's own, when given.
+    /// The model's own when absent. Fewer where the model allows it, as OpenAI's third generation does: the beginning of each vector, scaled
+    /// to length 1.
+    #[schema(minimum = 1)]
     dimensions: Option<u32>,
     /// Accepted for the sake of clients and ignored.
     #[expect(dead_code, reason = "a field of OpenAI's request that means nothing here")]
@@ -124,7 +126,11 @@ pub(crate) async fn embed(
     };
     let vectors = stage::run(span, embedding).await?;
     state.shares.charge(&principal, tokens);
-    let encode = |(index, vector)| EmbeddingView { object: "embedding", index, embedding: encode(body.encoding_format, vector) };
+    let wanted = body.dimensions.unwrap_or_else(|| embedder.dimensions()) as usize;
+    let encode = |(index, vector)| {
+        let embedding = encode(body.encoding_format, shortened(vector, wanted));
+        EmbeddingView { object: "embedding", index, embedding }
+    };
     Ok(Json(EmbeddingsView {
         object: "list",
         data: vectors.into_iter().enumerate().map(encode).collect(),
@@ -139,10 +145,28 @@ fn check_model(embedder: &dyn Embedder, body: &EmbeddingsBody) -> Result<(), Api
         let message = format!("there is no model {:?} here; this pipeline embeds with {name:?}", body.model);
         return Err(ApiError::new(ErrorCode::ModelNotFound, message).of("model"));
     }
-    if body.dimensions.is_some_and(|wanted| wanted != dimensions) {
-        return Err(ApiError::invalid("dimensions", format!("{name} gives {dimensions} dimensions, no other number")));
+    match body.dimensions {
+        Some(wanted) if wanted != dimensions && !embedder.can_be_shortened() => {
+            Err(ApiError::invalid("dimensions", format!("{name} gives {dimensions} dimensions, no other number")))
+        }
+        Some(wanted) if !(1..=dimensions).contains(&wanted) => {
+            Err(ApiError::invalid("dimensions", format!("{name} gives 1 to {dimensions} dimensions here")))
+        }
+        Some(_) | None => Ok(()),
     }
-    Ok(())
+}
+
+/// The beginning of a vector, of length 1 again.
+fn shortened(mut vector: Vector, wanted: usize) -> Vector {
+    if vector.len() <= wanted {
+        return vector;
+    }
+    vector.truncate(wanted);
+    let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
+    if length > 0.0 {
+        vector.iter_mut().for_each(|number| *number /= length);
+    }
+    vector
 }
 
 fn texts(input: Value) -> Result<Vec<String>, ApiError> {

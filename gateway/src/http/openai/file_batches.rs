@@ -64,7 +64,7 @@ pub(crate) struct FileBatchView {
     /// Seconds since 1970.
     created_at: i64,
     vector_store_id: VectorStoreId,
-    /// `in_progress` until every file has ended, then `completed`, or `cancelled` or `failed` where all were.
+    /// `in_progress` until every file has ended, then `completed`, `cancelled` where that kept a file out, or `failed` where all were.
     #[schema(example = "completed")]
     status: &'static str,
     file_counts: FileCountsView,
@@ -75,9 +75,9 @@ impl From<FileBatch> for FileBatchView {
         let FileBatch { id, store, created_at, files } = batch;
         let status = match (files.in_progress, files.completed, files.failed, files.cancelled) {
             (1.., ..) => "in_progress",
-            (0, 0, 0, 1..) => "cancelled",
-            (0, 0, 1.., _) => "failed",
-            (0, ..) => "completed",
+            (0, .., 1..) => "cancelled",
+            (0, 0, 1.., 0) => "failed",
+            (0, _, _, 0) => "completed",
         };
         Self {
             id: FileBatchId(id),
@@ -179,4 +179,34 @@ async fn one(state: &ApiState, principal: &Principal, store: VectorStoreId, id: 
     let found = batch(state, principal, store, id).await?;
     let under_way = found.files.in_progress > 0;
     Ok(polled(under_way, Json(FileBatchView::from(found))))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::traits::vector_stores::FileCounts;
+
+    #[test]
+    fn the_status_is_that_of_all_files_together() {
+        let status = |[in_progress, completed, failed, cancelled]: [u64; 4]| {
+            let files = FileCounts { in_progress, completed, failed, cancelled };
+            let batch = FileBatch { id: Uuid::nil(), store: Uuid::nil(), created_at: DateTime::UNIX_EPOCH, files };
+            FileBatchView::from(batch).status
+        };
+        for (counts, expected) in [
+            ([1, 1, 1, 1], "in_progress"),
+            ([0, 2, 0, 0], "completed"),
+            ([0, 1, 1, 0], "completed"),
+            ([0, 0, 2, 0], "failed"),
+            ([0, 0, 0, 2], "cancelled"),
+            ([0, 1, 1, 1], "cancelled"),
+            // Its files were deleted meanwhile.
+            ([0, 0, 0, 0], "completed"),
+        ] {
+            assert_eq!(status(counts), expected, "{counts:?}");
+        }
+    }
 }

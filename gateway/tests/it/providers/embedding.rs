@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ragline_config::{AzureOpenAi, Embedding, EmbeddingProvider, Seconds, TextEmbeddingsInference};
 use ragline_gateway::{
     backends::{
+        cache::{CachedEmbedder, NoCache},
         http::credentials::{Credentials, Scheme},
         openai::{Endpoint, OpenAiEmbedder},
         text_embeddings_inference::TeiEmbedder,
@@ -49,6 +50,8 @@ async fn azure_is_asked_for_its_deployment_with_its_own_header() {
     let embedder = OpenAiEmbedder::new(endpoint, &settings, credentials(Scheme::ApiKey)).unwrap();
     assert_eq!(embedder.embed("text").await.unwrap(), [0.0, 1.0]);
     assert_eq!((embedder.model_name(), embedder.provider()), ("text-embedding-3-small", "azure_openai"));
+    let cached = CachedEmbedder::new(Arc::new(embedder), Arc::new(NoCache));
+    assert!(cached.can_be_shortened() && !tei(&server).can_be_shortened());
 }
 
 /// An embedder of three dimensions that does not wait between tries.

@@ -15,6 +15,7 @@ pub(super) fn cache(spec: &RagPipelineSpec, name: &str, config: &mut Config, pro
         vector_search_ttl_seconds,
         embedding_ttl_seconds,
         context_ttl_seconds,
+        similarity_ttl_seconds,
         timeout_ms,
         memory_bytes,
         similarity,
@@ -25,6 +26,7 @@ pub(super) fn cache(spec: &RagPipelineSpec, name: &str, config: &mut Config, pro
     config.vector_search_ttl_seconds = vector_search_ttl_seconds.map_or(config.vector_search_ttl_seconds, Seconds);
     config.embedding_ttl_seconds = embedding_ttl_seconds.map_or(config.embedding_ttl_seconds, Seconds);
     config.context_ttl_seconds = context_ttl_seconds.map_or(config.context_ttl_seconds, Seconds);
+    config.similarity_ttl_seconds = similarity_ttl_seconds.map_or(config.similarity_ttl_seconds, Seconds);
     if let Some(spec::SimilarityCache { enabled, threshold }) = similarity {
         config.similarity.enabled = enabled.unwrap_or_default();
         config.similarity.threshold = threshold.map(super::config::narrow);

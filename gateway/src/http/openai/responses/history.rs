@@ -2,7 +2,7 @@
 
 use super::{
     draft::Draft,
-    request::{Asked, unknown_previous},
+    request::{Asked, Truncation, unknown_previous},
 };
 use crate::{
     answer::AnswerRequest,
@@ -39,9 +39,20 @@ pub(super) async fn question(
         }
     };
     said.extend(draft.input.iter().map(|message| Said { role: message.role, text: message.text.clone() }));
-    let Asked { instructions, temperature, top_p, max_tokens } = asked;
+    let Asked { instructions, temperature, top_p, max_tokens, truncation } = asked;
     let Conversation { question, history, instructions } = conversation("input", instructions, said)?;
-    Ok(AnswerRequest { question, history, instructions, temperature, top_p, max_tokens, ..AnswerRequest::default() })
+    let whole_history = truncation == Truncation::Disabled;
+    let request = AnswerRequest {
+        question,
+        history,
+        instructions,
+        temperature,
+        top_p,
+        max_tokens,
+        whole_history,
+        ..AnswerRequest::default()
+    };
+    Ok(request)
 }
 
 /// What was said, oldest first, as far back as the bytes reach.

@@ -1,6 +1,6 @@
 //! What asks for a response, and its checks.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -11,6 +11,7 @@ use crate::{
         error::{ApiError, ErrorCode},
         ids::ResponseId,
         openai::{
+            attributes,
             messages::{check_number, clean, role, text},
             parameters::{Known, Refused, check_sampling, never, unsupported, zero},
             retrieval::Retrieving,
@@ -24,7 +25,6 @@ const KNOWN: Known = Known {
     ignored: &[
         "image",
         "max_tool_calls",
-        "parallel_tool_calls",
         "personality",
         "prompt_cache_key",
         "prompt_cache_options",
@@ -33,7 +33,6 @@ const KNOWN: Known = Known {
         "safety_identifier",
         "service_tier",
         "stream_options",
-        "truncation",
         "user",
     ],
     refused: &[
@@ -60,17 +59,12 @@ const NEVER_THERE: [&str; 6] = [
 /// The passages that `file_search` found.
 pub(super) const RESULTS: &str = "file_search_call.results";
 
-/// Pairs of `metadata`, and characters of their keys and values, as at OpenAI.
-const MOST_PAIRS: usize = 16;
-const MOST_KEY_CHARS: usize = 64;
-const MOST_VALUE_CHARS: usize = 512;
-
 fn plain_text(text: &Value) -> bool {
     let format = &text["format"];
     format.is_null() || format["type"] == "text"
 }
 
-/// What is to be answered. OpenAI's other parameters are accepted where ignoring them is harmless (`user`, `reasoning`, `truncation`, …)
+/// What is to be answered. OpenAI's other parameters are accepted where ignoring them is harmless (`user`, `reasoning`, `service_tier`, …)
 /// and refused with `unsupported_parameter` where it would not be (other tools than `file_search`, `conversation`, `prompt`, JSON as
 /// `text.format`, …).
 #[derive(Debug, Deserialize, ToSchema)]
@@ -109,9 +103,24 @@ pub(crate) struct ResponseBody {
     top_p: Option<f64>,
     /// Tokens of the answer; the pipeline's `generation.maxTokens` when absent.
     max_output_tokens: Option<u32>,
+    /// What becomes of a conversation that finds no room in the model's context; `auto` when absent.
+    truncation: Option<Truncation>,
+    /// Told back, and nothing else: there is one call at most.
+    parallel_tool_calls: Option<bool>,
     #[serde(flatten)]
     #[schema(ignore)]
     rest: Map<String, Value>,
+}
+
+/// What becomes of a conversation that finds no room.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Truncation {
+    /// Its oldest messages are left out.
+    #[default]
+    Auto,
+    /// The request is refused with `context_length_exceeded`.
+    Disabled,
 }
 
 /// The shape of `input`.
@@ -130,6 +139,7 @@ pub(super) struct Asked {
     pub(super) temperature: Option<f32>,
     pub(super) top_p: Option<f32>,
     pub(super) max_tokens: Option<u32>,
+    pub(super) truncation: Truncation,
 }
 
 /// A request that can be answered.
@@ -157,16 +167,14 @@ impl ResponseBody {
             temperature,
             top_p,
             max_output_tokens,
+            truncation,
+            parallel_tool_calls,
             rest,
         } = self;
         KNOWN.check(&rest)?;
         let (narrow, narrow_top) = (temperature.map(|t| t as f32), top_p.map(|p| p as f32));
         check_sampling(narrow, narrow_top, ("max_output_tokens", max_output_tokens))?;
-        let (streams, store, background) = (stream == Some(true), store != Some(false), background == Some(true));
-        if background && (streams || !store) {
-            let message = "background is for responses that are fetched later; leave stream out, and store as it is";
-            return Err(ApiError::invalid("background", message));
-        }
+        let (streams, store, background) = checked_manner(stream, store, background)?;
         let tool = tools::checked(tools)?;
         let tool_choice = checked_choice(tool_choice, tool.is_some())?;
         let with_results = with_results(include)?;
@@ -178,14 +186,33 @@ impl ResponseBody {
         draft.view.background = background;
         draft.view.instructions.clone_from(&instructions);
         draft.view.previous_response_id = previous;
-        draft.view.metadata = checked_metadata(metadata.unwrap_or_default())?;
+        draft.view.metadata =
+            attributes::metadata(metadata).map_err(|error| ApiError { code: ErrorCode::InvalidMetadata, ..error })?;
         draft.view.tool_choice = tool_choice;
         draft.view.temperature = temperature;
         draft.view.top_p = top_p;
         draft.view.max_output_tokens = max_output_tokens;
-        let asked = Asked { instructions, temperature: narrow, top_p: narrow_top, max_tokens: max_output_tokens };
+        draft.view.truncation = truncation.unwrap_or_default();
+        draft.view.parallel_tool_calls = parallel_tool_calls.unwrap_or(true);
+        let asked = Asked {
+            instructions,
+            temperature: narrow,
+            top_p: narrow_top,
+            max_tokens: max_output_tokens,
+            truncation: draft.view.truncation,
+        };
         Ok(Checked { asked, draft, retrieving, streams })
     }
+}
+
+/// Whether the response is streamed, kept, and written in the background.
+fn checked_manner(stream: Option<bool>, store: Option<bool>, background: Option<bool>) -> Result<(bool, bool, bool), ApiError> {
+    let (streams, store, background) = (stream == Some(true), store != Some(false), background == Some(true));
+    if background && (streams || !store) {
+        let message = "background is for responses that are fetched later; leave stream out, and store as it is";
+        return Err(ApiError::invalid("background", message));
+    }
+    Ok((streams, store, background))
 }
 
 fn previous(id: &str) -> Result<ResponseId, ApiError> {
@@ -195,7 +222,7 @@ fn previous(id: &str) -> Result<ResponseId, ApiError> {
 /// What a caller hears who goes on from nothing.
 pub(super) fn unknown_previous() -> ApiError {
     let message = "there is no response with this id that has ended";
-    ApiError::new(ErrorCode::ResponseNotFound, message).of("previous_response_id")
+    ApiError::new(ErrorCode::PreviousResponseNotFound, message).of("previous_response_id")
 }
 
 fn checked_choice(choice: Option<Value>, has_tool: bool) -> Result<Value, ApiError> {
@@ -221,22 +248,6 @@ fn with_results(include: Option<Vec<String>>) -> Result<bool, ApiError> {
         }
     }
     Ok(with_results)
-}
-
-fn checked_metadata(metadata: Map<String, Value>) -> Result<Map<String, Value>, ApiError> {
-    let fits = |(key, value): (&String, &Value)| {
-        let text = value.as_str();
-        let short = |text: &str, most: usize| text.chars().nth(most).is_none() && !text.contains('\0');
-        short(key, MOST_KEY_CHARS) && text.is_some_and(|text| short(text, MOST_VALUE_CHARS))
-    };
-    if metadata.len() <= MOST_PAIRS && metadata.iter().all(fits) {
-        return Ok(metadata);
-    }
-    let message = format!(
-        "metadata must have at most {MOST_PAIRS} pairs, with keys of at most {MOST_KEY_CHARS} and texts of at most {MOST_VALUE_CHARS} \
-         characters"
-    );
-    Err(ApiError::new(ErrorCode::InvalidMetadata, message).of("metadata"))
 }
 
 /// The messages of the input; each gets an id of its own.

@@ -9,7 +9,7 @@ use utoipa::{
 };
 use uuid::Uuid;
 
-use super::tools::FileSearchBody;
+use super::{request::Truncation, tools::FileSearchBody};
 use crate::{
     answer::{Citation, Mark},
     http::{
@@ -40,7 +40,7 @@ pub(crate) struct ResponseView {
     /// The model that wrote.
     pub(super) model: String,
     pub(super) output: Vec<ItemView>,
-    parallel_tool_calls: bool,
+    pub(super) parallel_tool_calls: bool,
     pub(super) previous_response_id: Option<ResponseId>,
     /// Null: the pipeline's.
     pub(super) temperature: Option<f64>,
@@ -51,8 +51,7 @@ pub(crate) struct ResponseView {
     tools: Vec<FileSearchBody>,
     /// Null: the pipeline's.
     pub(super) top_p: Option<f64>,
-    #[schema(example = "auto")]
-    truncation: &'static str,
+    pub(super) truncation: Truncation,
     /// Absent until it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) usage: Option<ResponseUsageView>,
@@ -210,7 +209,7 @@ impl ResponseView {
             tool_choice: "auto".into(),
             tools: tool.into_iter().collect(),
             top_p: None,
-            truncation: "auto",
+            truncation: Truncation::default(),
             usage: None,
             access_programs: None,
             ragline: None,
