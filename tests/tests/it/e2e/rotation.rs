@@ -110,7 +110,7 @@ async fn password_and_certificate_change_under_load_and_no_request_fails() {
     kubectl(&["-n", &world.namespace, "rollout", "restart", "deployment/a-gateway"]);
     kubectl(&["-n", &world.namespace, "rollout", "status", "deployment/a-gateway", "--timeout=120s"]);
     tokio::time::sleep(LOAD.saturating_sub(begun.elapsed())).await;
-    let Outcome { sent, seconds, failures } = load.end().await;
+    let Outcome { sent, seconds, failures, .. } = load.end().await;
     println!("{sent} requests in {seconds:.1} s of a rotation of password and certificate, {} failed", failures.len());
     assert!(failures.is_empty(), "{} failed, such as {:?}", failures.len(), &failures[..failures.len().min(3)]);
     assert!(seconds >= LOAD.as_secs_f64() && sent as f64 / seconds > 100.0, "{sent} requests in {seconds:.0} s were sent");
