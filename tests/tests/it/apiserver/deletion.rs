@@ -46,7 +46,7 @@ async fn deleted_at(world: &World, policy: &str, number: usize) -> Option<BTreeS
     spec["deletionPolicy"] = json!(policy);
     world.apply(&name, &spec).await.unwrap();
     let operator = held_at(&world.server, number).await;
-    let (mut at_rest, mut was_held) = (false, false);
+    let (mut stands, mut at_rest, mut was_held) = (false, false, false);
     while !at_rest && !was_held {
         let trip = world.trip(&operator, &name);
         let deletion = async {
@@ -69,7 +69,9 @@ async fn deleted_at(world: &World, policy: &str, number: usize) -> Option<BTreeS
         };
         was_held = world.pipelines().get_opt(&name).await.unwrap().is_none();
         if !was_held {
-            at_rest = !world.settle(&name).await && !wrote;
+            at_rest = stands && !wrote;
+            world.settle(&name).await;
+            stands = true;
         }
     }
     was_held.then_some(())?;
