@@ -22,7 +22,7 @@ pub struct ManagedTls {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IssuerRef {
-    /// Its name.
+    /// Name of the issuer, as in `internal-ca`.
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub name: String,
     /// `Issuer` of the pipeline's namespace, `ClusterIssuer`, or a kind that is no part of cert-manager. Default: `Issuer`.
