@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::select_all;
 use ragline_config::Database;
 use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
@@ -102,15 +103,32 @@ impl Replicas {
         fit
     }
 
+    fn are_named(&self) -> bool {
+        !self.each.is_empty()
+    }
+
     pub(super) fn any_fit(&self) -> bool {
         self.each.iter().any(|replica| replica.state.borrow().fit)
     }
 
-    /// Resolves once the primary is found not to answer.
-    async fn primary_goes_away(&self) {
-        let mut away = self.away.subscribe();
-        if away.wait_for(|away| *away).await.is_err() {
+    /// Resolves once the primary is found not to answer while a replica is fit.
+    async fn stand_in(&self) {
+        let (mut away, mut states) =
+            (self.away.subscribe(), self.each.iter().map(|replica| replica.state.subscribe()).collect::<Vec<_>>());
+        if states.is_empty() {
             std::future::pending::<()>().await;
+        }
+        loop {
+            let told = away.wait_for(|away| *away).await.map(drop);
+            let fit = states.iter_mut().map(|state| Box::pin(state.wait_for(|state| state.fit)));
+            let told = told.and(select_all(fit).await.0.map(drop));
+            if told.is_err() {
+                // The senders live as long as this.
+                std::future::pending::<()>().await;
+            }
+            if *self.away.borrow() {
+                return;
+            }
         }
     }
 
