@@ -1,7 +1,7 @@
 //! A standby takes the place of a primary that is lost, behind two addresses: one of the primary and one of the standbys, as those of
 //! CloudNativePG.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use reqwest::Method;
 
@@ -9,13 +9,15 @@ use crate::{
     fault_askers::{Askers, search},
     fault_fixture::{ended, gateway, numbered, stored_whole_and_once, text, upload},
     fault_provider::{DIMENSIONS, MODEL, Provider},
-    replica_fixture::{Replicated, number, shows, until},
+    replica_fixture::{Replicated, number, runs, shows, until},
     replica_services::Service,
 };
 
 const HEALTHY: &str = r#"rag_replica_healthy{replica="0"}"#;
 const AWAY: &str = "the primary is away: replicas go on serving searches, and nothing can be written";
 const BACK: &str = "the primary is back";
+const END_CONNECTIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'ragline_app'";
+const MOMENT: Duration = Duration::from_millis(1_500);
 const CHUNKS_SEEN: &str =
     "SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0)::bigint FROM pg_stat_user_tables WHERE relname = 'chunk'";
 
@@ -44,6 +46,9 @@ async fn a_standby_that_takes_the_primarys_place_fails_no_search_and_loses_nothi
     let ready = gateway.request(Method::GET, "/readyz").send().await.unwrap();
     assert_eq!(ready.status(), 200, "a gateway that searches must not be taken out of its Service");
 
+    // It ends its connections, as CloudNativePG has it do, and for a moment nothing leads to it.
+    runs(&servers.superuser_of(0), END_CONNECTIONS).await;
+    tokio::time::sleep(MOMENT).await;
     primary.lead_to(Some(&servers.replicas[0]));
     until("the primary is known to be back", || async { !gateway.logged(BACK).is_empty() }).await;
     let documents = numbered(3, 2);

@@ -143,7 +143,8 @@ fn replicated(pipeline: &Pipeline, observed: &Observed, instances: u32) -> Judge
         return single_primary();
     }
     let busy = status.busy().map(|phase| format!(" CloudNativePG: {phase}.")).unwrap_or_default();
-    let message = format!("{primary} serves, and {} standbys follow.{busy}", instances - 1);
+    let standbys = if instances == 2 { "its standby follows".to_owned() } else { format!("{} standbys follow", instances - 1) };
+    let message = format!("{primary} serves, and {standbys}.{busy}");
     Judgement::new(Truth::True, Reason::Replicated, &message)
 }
 

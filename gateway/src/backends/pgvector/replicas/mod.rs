@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::select_all;
 use ragline_config::Database;
 use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
@@ -114,13 +115,31 @@ impl Replicas {
         fit
     }
 
+    fn are_named(&self) -> bool {
+        !self.each.is_empty()
+    }
+
     pub(super) fn any_fit(&self) -> bool {
         self.each.iter().any(|replica| replica.state.borrow().fit)
     }
 
-    /// Resolves once the primary is found not to answer.
-    async fn primary_goes_away(&self) {
-        self.primary_stands(|standing| standing != Standing::Here).await;
+    /// Resolves once the primary is found not to answer while a replica is fit.
+    async fn stand_in(&self) {
+        let mut states: Vec<_> = self.each.iter().map(|replica| replica.state.subscribe()).collect();
+        if states.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        loop {
+            self.primary_stands(|standing| standing != Standing::Here).await;
+            let fit = states.iter_mut().map(|state| Box::pin(state.wait_for(|state| state.fit)));
+            if select_all(fit).await.0.is_err() {
+                // The senders live as long as this.
+                std::future::pending::<()>().await;
+            }
+            if *self.primary.borrow() != Standing::Here {
+                return;
+            }
+        }
     }
 
     /// Resolves once nobody should wait for the primary any longer.

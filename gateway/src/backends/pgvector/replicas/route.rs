@@ -5,13 +5,23 @@
 //! A search reads the workspace's version in its own snapshot, and a replica that has not reached the newest version which this gateway
 //! has made, read or heard of refuses it: a document that somebody was told of is found.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
 
 use super::Replica;
 use crate::{
     backends::pgvector::{Store, session::Server},
     traits::search::{StoreError, WorkspaceId},
 };
+
+/// No server may be reached for so long.
+const BRIDGED: Duration = Duration::from_secs(5);
+/// Time between two tries to reach one.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A server to search on.
 #[derive(Clone, Debug)]
@@ -47,11 +57,45 @@ impl Store {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
+        self.bridging(|| Box::pin(self.search_around(workspace, &search))).await
+    }
+
+    /// Reads on the primary, or on a replica that is fit while the primary cannot be reached. The replica may be a second behind.
+    ///
+    /// # Errors
+    /// The primary's reason.
+    pub(in crate::backends::pgvector) async fn reading<T, F>(&self, read: impl Fn(Arc<Server>) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        self.bridging(|| Box::pin(self.read_around(&read))).await
+    }
+
+    /// Tries again while no server can be reached: a standby that takes the primary's place may end its connections before any address
+    /// leads to it. Without replicas nobody takes it.
+    async fn bridging<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let until = Instant::now() + BRIDGED;
+        loop {
+            match attempt().await {
+                Err(StoreError::Unreachable(_)) if self.inner.replicas.are_named() && Instant::now() < until => {
+                    sleep(PAUSE).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn search_around<T, F>(&self, workspace: WorkspaceId, search: &impl Fn(Reading) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
         let least = self.inner.signals.least(workspace.0);
         let mut fit = self.inner.replicas.fit().into_iter();
         let on = |replica: &Replica| {
             let least = replica.least(least);
-            let search = &search;
             move |server| search(Reading { server, least })
         };
         if let Some(first) = fit.next()
@@ -59,7 +103,7 @@ impl Store {
         {
             return found;
         }
-        let unreachable = match self.unless_away(Box::pin(self.twice(&search))).await {
+        let unreachable = match self.unless_away(Box::pin(self.twice(search))).await {
             Err(StoreError::Unreachable(source)) => source,
             found => return found,
         };
@@ -71,11 +115,7 @@ impl Store {
         Err(StoreError::Unreachable(unreachable))
     }
 
-    /// Reads on the primary, or on a replica that is fit while the primary cannot be reached. The replica may be a second behind.
-    ///
-    /// # Errors
-    /// The primary's reason.
-    pub(in crate::backends::pgvector) async fn reading<T, F>(&self, read: impl Fn(Arc<Server>) -> F) -> Result<T, StoreError>
+    async fn read_around<T, F>(&self, read: &impl Fn(Arc<Server>) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
@@ -88,7 +128,7 @@ impl Store {
             self.inner.signals.doubt();
         }
         for replica in self.inner.replicas.fit() {
-            if let Some(found) = self.try_on(&replica, &read).await {
+            if let Some(found) = self.try_on(&replica, read).await {
                 return found;
             }
         }
@@ -115,18 +155,11 @@ impl Store {
     async fn unless_away<T>(&self, reading: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let replicas = &self.inner.replicas;
         let silent = || Err(StoreError::Unreachable("the primary does not answer".into()));
-        if replicas.any_fit() {
-            tokio::select! {
-                biased;
-                () = replicas.primary_goes_away() => silent(),
-                found = reading => found,
-            }
-        } else {
-            tokio::select! {
-                biased;
-                found = reading => found,
-                () = replicas.primary_is_given_up() => silent(),
-            }
+        tokio::select! {
+            biased;
+            () = replicas.stand_in() => silent(),
+            found = reading => found,
+            () = replicas.primary_is_given_up() => silent(),
         }
     }
 
