@@ -127,7 +127,7 @@ impl Retriever {
     async fn recall(&self, key: &CacheKey) -> Option<Remembered> {
         let span = tracing::debug_span!("cache", stage = "cache");
         let kept = self.cache.load(Namespace::VectorSearch, key).instrument(span).await?;
-        kept.decode_with(|bytes| Remembered::from_bytes(bytes)).map(Arc::unwrap_or_clone)
+        kept.decode_with(Remembered::from_bytes).map(Arc::unwrap_or_clone)
     }
 
     /// What was found for a question that says the same, where that is switched on.

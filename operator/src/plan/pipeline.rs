@@ -168,7 +168,7 @@ pub enum Tls {
 /// The cache.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cache {
-    Managed(ManagedCache),
+    Managed(Box<ManagedCache>),
     /// Somebody else's; the configuration has its address.
     External,
     Disabled,

@@ -265,7 +265,7 @@ fn cache(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &Pre
         "must be at least spec.cache.managed.maxMemory",
     );
     let image = image.unwrap_or_else(|| defaults.valkey_image.clone());
-    Cache::Managed(ManagedCache { image, max_memory_bytes, resources, tls: self::tls(tls) })
+    Cache::Managed(Box::new(ManagedCache { image, max_memory_bytes, resources, tls: self::tls(tls) }))
 }
 
 /// Whose certificates a part speaks TLS with, if it does.

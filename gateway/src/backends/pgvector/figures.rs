@@ -59,7 +59,7 @@ impl Store {
     /// Sweeps and merges postings now and then, and erases deleted workspaces as soon as it hears of them, for ever. To be spawned,
     /// and aborted on shutdown.
     pub async fn maintain(self) {
-        self.again_after_silence(|| async { tokio::join!(self.keep_clean(), self.tend_postings()) }).await;
+        Box::pin(self.again_after_silence(|| async { tokio::join!(self.keep_clean(), self.tend_postings()) })).await;
     }
 
     async fn keep_clean(&self) {

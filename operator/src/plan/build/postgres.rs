@@ -123,7 +123,7 @@ pub fn stateful_set(pipeline: &Pipeline, postgres: &ManagedPostgres, credentials
     let Credentials { superuser, owner, application, replication, valkey: _, api_key: _, certificates: _ } = credentials;
     let files = files(pipeline, postgres);
     // The start command sets the passwords, so a new one takes a new start; but for the application's, where roles take turns.
-    let passwords = [superuser, owner, replication].map(|password| password.expose_secret());
+    let passwords = [superuser, owner, replication].map(ExposeSecret::expose_secret);
     let secrets = names::hash(passwords.into_iter().chain([application.origin.as_str()]));
     let hashes = [("config", names::hash(files.values().map(String::as_str))), ("secrets", secrets)];
     let whenever = match pipeline.deletion_policy {
