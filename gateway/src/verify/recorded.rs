@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    backends::cache::ValkeyCache,
+    backends::cache::{self, ValkeyCache},
     traits::cache::{Cache, CacheKey, Kept, Namespace},
 };
 
@@ -40,7 +40,7 @@ impl RecordedCache {
         let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
         for namespace in Namespace::ALL {
             let keys: Vec<CacheKey> = used.iter().filter(|(n, _)| *n == namespace).map(|(_, key)| key.clone()).collect();
-            if valkey.remove_many(namespace, &keys).await.is_none() {
+            if cache::forget(valkey, namespace, &keys).await.is_none() {
                 return false;
             }
         }

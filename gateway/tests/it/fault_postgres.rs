@@ -53,8 +53,8 @@ impl Postgres {
 }
 
 const POSTMASTER: &str = "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::bigint";
-const BACKEND: &str =
-    "SELECT pid::bigint FROM pg_stat_activity WHERE usename = 'ragline_app' AND query NOT LIKE 'LISTEN%' LIMIT 1";
+const BACKEND: &str = "SELECT pid::bigint FROM pg_stat_activity WHERE usename = 'ragline_app' \
+    AND application_name = 'ragline' AND query NOT LIKE 'LISTEN%' LIMIT 1";
 
 /// Expects answers that are right or name the database, soon, and with a request id.
 fn right_or_unavailable(answers: &[Answered]) {

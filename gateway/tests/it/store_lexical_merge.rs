@@ -163,7 +163,7 @@ async fn no_search_reads_all_postings_before_or_after_the_statistics() {
     // A connection hands in what it counted at its end at the latest; merges are none of this test's business.
     store.pool().close().await;
     let gone = "SELECT NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND usename = 'ragline_app' \
-        AND query NOT LIKE 'LISTEN%')";
+        AND application_name = 'ragline' AND query NOT LIKE 'LISTEN%')";
     until(&owner, gone).await;
     sqlx::raw_sql("SELECT pg_stat_reset_single_table_counters('lex_post'::regclass)")
         .execute(&database.superuser().await)

@@ -21,7 +21,7 @@ pub use connection::{ConnectError, Passwords};
 pub use embeddings::CachedEmbedder;
 pub use memory::MemoryCache;
 pub use off::NoCache;
-pub use tiers::TieredCache;
+pub use tiers::{TieredCache, forget};
 pub use valkey::ValkeyCache;
 
 /// How long values of each namespace are kept.

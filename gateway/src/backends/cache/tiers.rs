@@ -41,6 +41,16 @@ impl TieredCache {
     }
 }
 
+/// Removes values from Valkey with the passages that they name; others that name them are a miss then. `None`: it does not answer.
+pub async fn forget(valkey: &ValkeyCache, namespace: Namespace, keys: &[CacheKey]) -> Option<()> {
+    let mut gone = keys.to_vec();
+    if namespace == Namespace::VectorSearch {
+        let stored = valkey.load_many(namespace, keys).await;
+        gone.extend(stored.iter().flatten().filter_map(|stored| pieces::named(stored)).flatten());
+    }
+    valkey.remove_many(namespace, &gone).await.map(drop)
+}
+
 /// Results of searches share passages: see [`pieces`].
 impl TieredCache {
     async fn load_below(&self, namespace: Namespace, keys: &[CacheKey]) -> Vec<Option<Bytes>> {

@@ -72,6 +72,9 @@ impl ValkeyCache {
 
     /// The values of the keys in one round trip; all absent when Valkey does not answer.
     pub async fn load_many(&self, namespace: Namespace, keys: &[CacheKey]) -> Vec<Option<Bytes>> {
+        if keys.is_empty() {
+            return Vec::new();
+        }
         let mut command = redis::cmd("MGET");
         for key in keys {
             command.arg(full_key(namespace, key));
