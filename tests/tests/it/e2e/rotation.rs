@@ -82,6 +82,9 @@ async fn password_and_certificate_change_under_load_and_no_request_fails() {
     let world = World::alone("rotation").await;
     let mut spec = rollout::spec("info");
     spec["postgres"]["managed"]["tls"] = json!({"enabled": true});
+    // The load is one key's, and what it may spend by default lasts for just under a minute of it.
+    spec["limits"]["rate"]["perKey"]["requestsPerMinute"] = json!(30_000);
+    spec["limits"]["rate"]["perWorkspace"]["requestsPerMinute"] = json!(30_000);
     rollout::start_with(&world, spec).await;
     let postgres = async || {
         let pod = world.api::<Pod>().get("a-postgres-0").await.unwrap();
