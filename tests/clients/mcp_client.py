@@ -8,7 +8,7 @@ import httpx2
 import mcp
 from mcp.client.streamable_http import streamable_http_client
 
-QUESTION = "What is a RagPipeline?"
+QUESTION = "What does Ragline turn one manifest into?"
 
 
 def structured(result):
