@@ -1,5 +1,24 @@
 -- What storing a document costs: attributes of many chunks in one statement, and vectors in their rows.
 
+-- A vector lies in its row up to 8 kB, which is 4,000 numbers of halfvec. Out of line, which began at 2 kB, each was two more rows and
+-- two look-ups: comparing 1,536 numbers took twice as long, and storing them half as long again. Rows that are there stay as they are.
+-- `index/relations.rs` makes relations in the same way. One whose index is being built, which may take hours, is not waited for. First,
+-- while nothing else is locked.
+SET LOCAL lock_timeout = '500ms';
+DO $$
+DECLARE
+  child regclass;
+BEGIN
+  FOR child IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'embeddings'::regclass LOOP
+    BEGIN
+      EXECUTE format('ALTER TABLE %s SET (toast_tuple_target = 8160)', child);
+    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+      RAISE NOTICE '% stays as it is: its index is being built', child;
+    END;
+  END LOOP;
+END $$;
+SET LOCAL lock_timeout = 0;
+
 -- As before, in one statement over all chunks. `DISTINCT`: a list may hold a value twice.
 CREATE OR REPLACE FUNCTION fill_attributes(documents uuid[]) RETURNS void
 LANGUAGE sql SET search_path FROM CURRENT AS $$
@@ -36,6 +55,9 @@ LANGUAGE sql SET search_path FROM CURRENT AS $$
        OR t.number = 0 OR abs(t.number) BETWEEN 5e-324 AND 1.7976931348623157e308
 $$;
 
+-- Taken at once and before its rows are: what is publishing ends first, and searches go on.
+LOCK TABLE document IN EXCLUSIVE MODE;
+
 -- The reference was checked for each row, which took twice as long as writing it. Whoever writes rows has the document's row locked, so
 -- that none is written for a document that goes; and what goes takes its rows along.
 CREATE FUNCTION documents_went() RETURNS trigger
@@ -46,15 +68,3 @@ BEGIN
 END $$;
 CREATE TRIGGER documents_went AFTER DELETE ON document REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION documents_went();
 ALTER TABLE attribute DROP CONSTRAINT attribute_document_id_fkey;
-
--- A vector lies in its row up to 8 kB, which is 4,000 numbers of halfvec. Out of line, which began at 2 kB, each was two more rows and
--- two look-ups: comparing 1,536 numbers took twice as long, and storing them half as long again. Rows that are there stay as they are.
--- `index/relations.rs` makes relations in the same way.
-DO $$
-DECLARE
-  child regclass;
-BEGIN
-  FOR child IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'embeddings'::regclass LOOP
-    EXECUTE format('ALTER TABLE %s SET (toast_tuple_target = 8160)', child);
-  END LOOP;
-END $$;

@@ -17,8 +17,8 @@ pub struct ManagedTls {
     pub issuer_ref: Option<IssuerRef>,
 }
 
-/// An issuer of cert-manager's. It must give the certificate of its authority (`ca.crt`) too, as those of the kinds CA, SelfSigned and
-/// Vault do, and certificates for names inside the cluster.
+/// An issuer of cert-manager's. It must give the certificate of its authority (`ca.crt`) too, as those of the kinds CA and Vault do, and
+/// certificates for names inside the cluster. One authority must sign those of a primary and of its read replicas.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IssuerRef {

@@ -96,8 +96,9 @@ const ONE_WAY: &[&str] = &["to", "into", "by", "as"];
 pub struct Sense {
     /// Words with a digit, words in capitals, and those that turn a question round.
     fixed: BTreeSet<String>,
-    /// The [`OPPOSITES`] of which one side alone is named: number of the pair, and whether it is the second side.
-    sides: BTreeSet<(usize, bool)>,
+    /// The [`OPPOSITES`] of which one side alone is named: the pair by its words, since this is kept in the cache and gateways of two
+    /// versions may have two lists, and whether it is the second side.
+    sides: BTreeSet<(String, bool)>,
     /// The terms on both sides of a word of [`ONE_WAY`].
     ways: BTreeSet<(String, String)>,
 }
@@ -111,35 +112,35 @@ impl Sense {
         };
         let fixed = question.unicode_words().filter(decides).map(str::to_lowercase).collect();
         let words: Vec<String> = question.unicode_words().map(str::to_lowercase).collect();
-        let stemmer = Stemmer::create(Algorithm::English);
-        let stems: BTreeSet<String> = words.iter().map(|word| stemmer.stem(word).into_owned()).collect();
-        Self { fixed, sides: sides(&stems), ways: ways(&words) }
+        Self { fixed, sides: sides(&stems(words.iter().map(String::as_str))), ways: ways(&words) }
     }
 
     /// Whether one asks for something else than the other, though they sound alike.
     pub fn differs_from(&self, other: &Self) -> bool {
         let Self { fixed, sides, ways } = self;
-        let opposed = sides.iter().any(|&(pair, second)| other.sides.contains(&(pair, !second)));
+        let opposed = sides.iter().any(|(pair, second)| other.sides.contains(&(pair.clone(), !second)));
         let turned = ways.iter().any(|(from, to)| from != to && other.ways.contains(&(to.clone(), from.clone())));
         *fixed != other.fixed || opposed || turned
     }
 }
 
-fn sides(stems: &BTreeSet<String>) -> BTreeSet<(usize, bool)> {
-    static STEMS: LazyLock<Vec<[Vec<String>; 2]>> = LazyLock::new(|| {
-        let stemmer = Stemmer::create(Algorithm::English);
-        let stems = |side: &str| side.split(' ').map(|word| stemmer.stem(word).into_owned()).collect();
-        OPPOSITES.iter().map(|(one, other)| [stems(one), stems(other)]).collect()
-    });
-    let named = |(pair, [one, other]): (usize, &[Vec<String>; 2])| {
-        let is_named = |side: &[String]| side.iter().any(|stem| stems.contains(stem));
-        match (is_named(one), is_named(other)) {
-            (true, false) => Some((pair, false)),
-            (false, true) => Some((pair, true)),
-            (true, true) | (false, false) => None,
-        }
+fn stems<'a>(words: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    let stemmer = Stemmer::create(Algorithm::English);
+    words.into_iter().map(|word| stemmer.stem(word).into_owned()).collect()
+}
+
+fn sides(stemmed: &BTreeSet<String>) -> BTreeSet<(String, bool)> {
+    static STEMS: LazyLock<Vec<[BTreeSet<String>; 2]>> =
+        LazyLock::new(|| OPPOSITES.iter().map(|(one, other)| [one, other].map(|side| stems(side.split(' ')))).collect());
+    let named = |((one, other), sides): (&(&str, &str), &[BTreeSet<String>; 2])| {
+        let second = match sides.each_ref().map(|side| !side.is_disjoint(stemmed)) {
+            [true, false] => false,
+            [false, true] => true,
+            [true, true] | [false, false] => return None,
+        };
+        Some((format!("{one}/{other}"), second))
     };
-    STEMS.iter().enumerate().filter_map(named).collect()
+    OPPOSITES.iter().zip(STEMS.iter()).filter_map(named).collect()
 }
 
 fn ways(words: &[String]) -> BTreeSet<(String, String)> {
@@ -192,13 +193,7 @@ mod tests {
     #[test]
     fn no_word_stands_on_both_sides_of_a_pair() {
         for (one, other) in OPPOSITES {
-            let stems = |side: &str| terms_of(side);
-            assert!(stems(one).is_disjoint(&stems(other)), "{one}: {other}");
+            assert!(stems(one.split(' ')).is_disjoint(&stems(other.split(' '))), "{one}: {other}");
         }
-    }
-
-    fn terms_of(side: &str) -> BTreeSet<String> {
-        let stemmer = Stemmer::create(Algorithm::English);
-        side.split(' ').map(|word| stemmer.stem(word).into_owned()).collect()
     }
 }

@@ -6,8 +6,8 @@ use utoipa::openapi::{OpenApi, SecurityRequirement, path::Operation};
 use super::error::{ApiError, ErrorCode};
 use crate::traits::workspaces::Scope;
 
-/// Routes that read, though their method is no reading one.
-const READING: [&str; 11] = [
+/// Routes that search or ask a model, and change nothing.
+const SEARCHING: [&str; 10] = [
     "/v1/search",
     "/v1/answers",
     "/v1/embeddings",
@@ -15,11 +15,12 @@ const READING: [&str; 11] = [
     "/v1/chat/completions",
     "/v1/responses",
     "/v1/responses/input_tokens",
-    "/v1/responses/{id}/cancel",
     "/v1/rerank",
     "/v2/rerank",
     "/mcp",
 ];
+/// It ends what may be begun with a key that reads.
+const CANCEL: &str = "/v1/responses/{id}/cancel";
 /// Routes that begin so are the administrator's.
 const MANAGING: [&str; 3] = ["/v1/workspaces", "/v1/keys", "/internal/"];
 
@@ -28,13 +29,13 @@ pub(super) fn required(method: &Method, route: &str) -> Scope {
     if MANAGING.iter().any(|beginning| route.starts_with(beginning)) {
         return Scope::Admin;
     }
-    let reads = method == Method::GET || method == Method::HEAD || READING.contains(&route);
+    let reads = method == Method::GET || method == Method::HEAD || searches(route) || route == CANCEL;
     if reads { Scope::Read } else { Scope::Write }
 }
 
 /// Whether the route searches or asks a model. All others do nothing but read and write in the database.
 pub(super) fn searches(route: &str) -> bool {
-    READING.contains(&route)
+    SEARCHING.contains(&route)
 }
 
 /// Refuses a key that may not do what the route does.

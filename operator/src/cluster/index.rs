@@ -135,8 +135,8 @@ fn settings() -> reqwest::ClientBuilder {
 /// A client that trusts the target's authority alone. With one that cannot be read the gateway is not known by anybody, so it is
 /// asked in vain.
 fn trusting(target: &Target) -> Option<reqwest::Client> {
-    let authority = reqwest::Certificate::from_pem(target.authority.as_deref()?.as_bytes());
-    settings().tls_certs_only(authority.ok()).build().ok()
+    let authorities = reqwest::Certificate::from_pem_bundle(target.authority.as_deref()?.as_bytes());
+    settings().tls_certs_only(authorities.unwrap_or_default()).build().ok()
 }
 
 /// Asks all gateways in turn until `stop`; pipelines whose index changed go to `news`.

@@ -114,11 +114,11 @@ impl Certificates {
         own.or_else(|| Some(self.issued.get(&part)?.certificate.as_str())).map(|certificate| names::hash([certificate]))
     }
 
-    /// A hash that changes when an authority gets another certificate.
+    /// A hash that changes when an authority that gateways trust gets another certificate: those of PostgreSQL and of the cache.
     pub fn authority_hash(&self) -> Option<String> {
-        let own = self.authority.iter().map(|pair| pair.certificate.as_str());
-        let all: Vec<_> = own.chain(self.issued.values().map(|issued| issued.authority.as_str())).collect();
-        (!all.is_empty()).then(|| names::hash(all))
+        let trusted: Vec<_> =
+            [Component::Postgres, Component::Cache].into_iter().filter_map(|part| self.authority_of(part)).collect();
+        (!trusted.is_empty()).then(|| names::hash(trusted))
     }
 
     /// The certificate of the authority that a part's is of, as PEM.

@@ -33,6 +33,7 @@ pub fn gate(pipeline: &Pipeline, observed: &Observed, now: Timestamp) -> Gate {
     if pipeline.stopped
         || !observed.database_ready(pipeline)
         || !observed.schema_applied()
+        || !observed.unissued.is_empty()
         || observed.index_job.as_ref().is_some_and(|job| !ended(job))
     {
         return Gate::Shut;

@@ -50,7 +50,12 @@ impl Rotation {
 /// What the Secret shall hold next: the same, the password that is to come, or that password in force. `drawn` is a new one.
 pub fn advance(pipeline: &Pipeline, now: Application, jobs: &[Job], drawn: SecretString) -> Application {
     let Some(wanted) = wanted(pipeline, &now) else { return Application { next: None, ..now } };
-    let Some(next) = &now.next else { return Application { next: Some(drawn), ..now } };
+    let Some(next) = &now.next else {
+        // The role whose turn it is may be in use until it is locked out, and must not be made while it is.
+        let over =
+            retiring(pipeline, &now).is_none_or(|name| ["Complete", "Failed"].iter().any(|ended| holds(jobs, &name, ended)));
+        return if over { Application { next: Some(drawn), ..now } } else { now };
+    };
     if !holds(jobs, &making(pipeline, wanted, next), "Complete") {
         return now;
     }
@@ -82,7 +87,7 @@ pub fn making_job(pipeline: &Pipeline, now: &Application) -> Option<Job> {
 }
 
 /// The name of the Job that locks the role of before out, once there is one.
-pub fn retiring(pipeline: &Pipeline, now: &Application) -> Option<String> {
+fn retiring(pipeline: &Pipeline, now: &Application) -> Option<String> {
     pipeline.managed_postgres()?;
     let done = now.rotation.as_deref().filter(|_| now.next.is_none())?;
     let hash = names::hash([done, now.login.other().name(), now.origin.as_str()]);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::{prelude::*, test_runner::Config};
 use ragline_operator::plan::{
     build,
+    certificates::{self, Certificates},
     credentials::Credentials,
     pipeline::{Defaults, Pipeline},
 };
@@ -16,7 +17,8 @@ use crate::specs::{changes, checked, defaults, specs};
 type Objects = BTreeMap<(String, String), Value>;
 
 fn built(pipeline: &Pipeline) -> Objects {
-    let objects = build::build(pipeline, &Credentials::placeholders());
+    let certificates = Certificates::placeholders(&certificates::wanted(pipeline));
+    let objects = build::build(pipeline, &Credentials { certificates, ..Credentials::placeholders() });
     objects.iter().map(|object| ((object.kind().to_owned(), object.name().to_owned()), object.to_value())).collect()
 }
 
@@ -52,7 +54,7 @@ proptest! {
     #![proptest_config(Config { cases: 300, max_shrink_iters: 400, failure_persistence: None, ..Config::default() })]
 
     #[test]
-    fn a_change_touches_nothing_that_kubernetes_fixes_and_leaves_secrets_of_the_cache_at_most((before, after) in changes()) {
+    fn a_change_touches_nothing_that_kubernetes_fixes_and_leaves_secrets_of_cache_and_certificates_at_most((before, after) in changes()) {
         let (old, new) = (planned(&before, &defaults()), planned(&after, &defaults()));
         for (key, object) in &old {
             let Some(changed) = new.get(key) else { continue };
@@ -62,9 +64,9 @@ proptest! {
         }
         if postgres_kind(&before) == postgres_kind(&after) {
             let left: Vec<_> = new.keys().filter(|key| !old.contains_key(*key) && STAYS.contains(&key.0.as_str())).collect();
-            // The password and the certificate of a cache that was there for a while are kept, should it come back; read replicas go.
+            // The password of a cache that was there for a while and certificates are kept, should they come back; read replicas go.
             let expected = |key: &(String, String)| match key.0.as_str() {
-                "Secret" => ["a-valkey", "a-valkey-tls", "a-postgres-tls", "a-replica-tls", "a-ca"].contains(&key.1.as_str()),
+                "Secret" => ["a-valkey", "a-ca"].contains(&key.1.as_str()) || key.1.ends_with("-tls"),
                 _ => key.1 == "a-replica",
             };
             prop_assert!(left.iter().all(|key| expected(key)), "{:?}", left);

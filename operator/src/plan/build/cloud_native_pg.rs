@@ -122,9 +122,9 @@ pub fn image_catalog(pipeline: &Pipeline, each: &ManagedPostgres) -> ImageCatalo
 fn major(image: &str) -> u32 {
     let name = image.split('@').next().unwrap_or_default();
     let tag = name.rsplit('/').next().and_then(|last| last.split_once(':')).map_or("", |(_, tag)| tag);
-    let version = tag.rsplit_once("pg").map_or(tag, |(_, version)| version);
-    let digits = version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-    digits.parse().ok().filter(|major| MAJORS.contains(major)).unwrap_or(MAJOR)
+    let number =
+        |text: &str| text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok().filter(|major| MAJORS.contains(major));
+    tag.rsplit_once("pg").and_then(|(_, version)| number(version)).or_else(|| number(tag)).unwrap_or(MAJOR)
 }
 
 /// The Cluster that the spec asks for. Its passwords are those that the operator drew.
@@ -188,6 +188,7 @@ mod tests {
             ("registry:5000/postgres", MAJOR),
             ("localhost/ragline-postgres:dev", MAJOR),
             ("postgres:1.2", MAJOR),
+            ("postgres:16-pgvector", 16),
         ];
         for (image, wanted) in cases {
             assert_eq!(major(image), wanted, "{image}");

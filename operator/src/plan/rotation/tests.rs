@@ -83,12 +83,12 @@ fn rolled_to(objects: &Objects<Desired>) -> Observed {
 fn roles_take_turns_and_every_gateway_has_a_good_password_at_every_moment() {
     let (_, start) = trip(&pipeline(None, json!({})), None, &[], "a");
     assert_eq!(held(&start, "username").as_deref(), Some("ragline_app"));
-    let (mut before, mut logins) = (start, Vec::new());
+    let (mut before, mut jobs, mut logins) = (start, Vec::new(), Vec::new());
     for (round, drawn) in [("1", "b"), ("2", "c"), ("3", "d")] {
         let wanted = rotated(round);
         let old = held(&before, "DATABASE_URL");
         // The new password is drawn and kept beside the old one, and a Job makes the other role.
-        let (_, first) = trip(&wanted, Some(&before), &[], drawn);
+        let (_, first) = trip(&wanted, Some(&before), &jobs, drawn);
         assert_eq!(held(&first, "DATABASE_URL"), old);
         let next = held(&first, "NEXT_DATABASE_URL").unwrap();
         assert!(next.contains(&drawn.repeat(24)));
@@ -127,9 +127,26 @@ fn roles_take_turns_and_every_gateway_has_a_good_password_at_every_moment() {
         let rolling = Observed { role_jobs: done.to_vec(), ..Observed::default() };
         let kept = retiring_job(&wanted, &credentials.application, &after, &rolling).unwrap();
         assert_eq!(kept.metadata.name, retiring.metadata.name);
-        before = after;
+        (before, jobs) = (after, done.to_vec());
     }
     assert_eq!(logins, ["ragline_app", "ragline_app_2", "ragline_app"]);
+}
+
+#[test]
+fn a_rotation_waits_until_the_one_before_has_locked_its_role_out() {
+    let (_, start) = trip(&pipeline(None, json!({})), None, &[], "a");
+    let (_, begun) = trip(&rotated("1"), Some(&start), &[], "b");
+    let made = [ended(job(&begun).unwrap(), "Complete")];
+    let (_, switched) = trip(&rotated("1"), Some(&begun), &made, "c");
+    // Gateways may still use the role that is to be made anew.
+    let (credentials, waiting) = trip(&rotated("2"), Some(&switched), &made, "d");
+    assert_eq!((held(&waiting, "NEXT_DATABASE_URL"), job(&waiting)), (None, None));
+    assert_eq!(stage(&rotated("2"), &credentials.application, &made), Rotation::Making);
+    let retiring = retiring_job(&rotated("2"), &credentials.application, &waiting, &rolled_to(&waiting)).unwrap();
+    let (_, waiting) = trip(&rotated("2"), Some(&waiting), std::slice::from_ref(&retiring), "e");
+    assert_eq!(held(&waiting, "NEXT_DATABASE_URL"), None);
+    let (_, next) = trip(&rotated("2"), Some(&waiting), &[ended(retiring, "Complete")], "f");
+    assert!(held(&next, "NEXT_DATABASE_URL").unwrap().contains("ragline_app:") && job(&next).is_some());
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn rotation(pipeline: &Pipeline, observed: &Observed) -> Option<Judgement> {
     let Rotation::Failed(job) = &observed.rotation else { return None };
     let (words, namespace) = (schema::words(observed, job).unwrap_or_else(|| "none".to_owned()), &pipeline.namespace);
     let message = format!(
-        "The password of the application is not changed: Job {job} failed. Its last words: {words}. Mend the cause, then delete the Job \
+        "The change of the application's password has not come to its end: Job {job} failed. Its last words: {words}. Mend the cause, then delete the Job \
          to have it run again: kubectl -n {namespace} delete job {job}"
     );
     Some(Judgement::new(Truth::True, Reason::RotationFailed, &message))

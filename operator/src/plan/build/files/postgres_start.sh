@@ -39,7 +39,7 @@ SQL
 fi
 
 # Two roles take turns; the one whose turn it is not may be locked out, and stays so.
-application=$(cat "$secrets/application-user/username")
+application=$(cat "$secrets/application/username")
 case $application in
   ragline_app | ragline_app_2) ;;
   *) fail "the Secret names the application's role $application, which is none of ours" ;;
