@@ -50,7 +50,7 @@ soak: ## Ten minutes of everything at once against one gateway; fails when its m
 	tests/bench/bench.sh soak
 
 .PHONY: test-faults
-test-faults: ## Kill the operator, and refuse it, at each request that it makes to a real API server; takes many minutes.
+test-faults: ## Kill the operator at its writes, and refuse each of its requests, on a real API server; takes many minutes.
 	cargo test --release --locked -p ragline-tests --features faults --test it -- apiserver:: --test-threads 2
 
 .PHONY: test-cnpg

@@ -3,7 +3,7 @@
 # tests/it/e2e/nodes under traffic. The last line is "N passed, N failed"; exit status 1 when a story fails. Stops all that it started.
 #
 #   run.sh                  all stories
-#   run.sh database         those whose name holds the word
+#   run.sh database         those whose name begins with the word
 #
 #   RAGLINE_BINARIES=DIR    take the two programs from DIR; default: cargo build --release
 #   RAGLINE_NODES_CLUSTER   the cluster's name; default: ragline-nodes

@@ -206,7 +206,9 @@ struct Held {
 }
 
 impl Held {
+    /// Passed by one group of texts at most, as is the next.
     const MOST_CHUNKS: usize = 1_000;
+    /// Of texts and vectors.
     const MOST_BYTES: usize = 16 << 20;
 
     fn push(&mut self, chunk: StagedChunk) {

@@ -21,7 +21,7 @@ pub struct WorkerSettings {
     pub max_releases: u32,
     /// Longest wait between two tries.
     pub most_delay: Duration,
-    /// Texts that are embedded and staged together; bounds the memory of a file.
+    /// Texts that are embedded together.
     pub group: usize,
 }
 

@@ -49,6 +49,7 @@ mod http_serve;
 mod index_growth;
 mod index_moves;
 mod index_recall;
+mod index_searching;
 mod ingest_job;
 mod lexical_fixture;
 mod limits_http;

@@ -9,17 +9,13 @@ use crate::{
     fault_askers::{Askers, search},
     fault_fixture::{ended, gateway, numbered, stored_whole_and_once, text, upload},
     fault_provider::{DIMENSIONS, MODEL, Provider},
-    replica_fixture::{Replicated, number, runs, shows, until},
+    replica_fixture::{AWAY, HEALTHY, LOOKS, Replicated, number, runs, shows, until},
     replica_services::Service,
 };
 
-const HEALTHY: &str = r#"rag_replica_healthy{replica="0"}"#;
-const AWAY: &str = "the primary is away: replicas go on serving searches, and nothing can be written";
 const BACK: &str = "the primary is back";
 const END_CONNECTIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'ragline_app'";
 const MOMENT: Duration = Duration::from_millis(1_500);
-const CHUNKS_SEEN: &str =
-    "SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0)::bigint FROM pg_stat_user_tables WHERE relname = 'chunk'";
 
 #[tokio::test]
 async fn a_standby_that_takes_the_primarys_place_fails_no_search_and_loses_nothing() {
@@ -60,10 +56,10 @@ async fn a_standby_that_takes_the_primarys_place_fails_no_search_and_loses_nothi
     // Another standby follows, and the searches go there.
     standbys.lead_to(Some(&servers.replicas[next]));
     shows(&gateway, HEALTHY, |healthy| healthy == 1.0).await;
-    let looks = number(&servers.superuser_of(next), CHUNKS_SEEN).await;
+    let looks = number(&servers.superuser_of(next), LOOKS).await;
     until("the new standby looked at chunks", || async {
         search(&gateway, "before").await;
-        number(&servers.superuser_of(next), CHUNKS_SEEN).await > looks
+        number(&servers.superuser_of(next), LOOKS).await > looks
     })
     .await;
     let answers = askers.end().await;

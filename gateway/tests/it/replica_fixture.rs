@@ -17,6 +17,12 @@ use crate::{
     env_fixture::Gateway,
 };
 
+pub(crate) const HEALTHY: &str = r#"rag_replica_healthy{replica="0"}"#;
+pub(crate) const AWAY: &str = "the primary is away: replicas go on serving searches, and nothing can be written";
+/// Looks at chunks that the server has seen. Each backend tells of them a second later.
+pub(crate) const LOOKS: &str =
+    "SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0)::bigint FROM pg_stat_user_tables WHERE relname = 'chunk'";
+
 /// Everything that is waited for here happens within this time.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POSTMASTER: &str = "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::bigint";

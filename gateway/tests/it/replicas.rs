@@ -11,17 +11,12 @@ use crate::{
     fault_askers::{Answered, Askers, search},
     fault_fixture::{ended, gateway, numbered, stored_whole_and_once, text, upload},
     fault_provider::{DIMENSIONS, MODEL, Provider},
-    replica_fixture::{Replicated, number, runs, shows, until},
+    replica_fixture::{AWAY, HEALTHY, LOOKS, Replicated, number, runs, shows, until},
 };
 
-const HEALTHY: &str = r#"rag_replica_healthy{replica="0"}"#;
 const LAG: &str = r#"rag_replica_lag_seconds{replica="0"}"#;
 const MOVED: &str = "rag_replica_moved_total";
 const LEFT_OUT: &str = "no search goes to replica 0";
-const AWAY: &str = "the primary is away: replicas go on serving searches, and nothing can be written";
-/// Looks at chunks that the server has seen. Each backend tells of them a second later.
-const LOOKS: &str =
-    "SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0)::bigint FROM pg_stat_user_tables WHERE relname = 'chunk'";
 
 async fn serve(servers: &Replicated, provider: &Provider) -> Arc<Gateway> {
     let urls = servers.replica_urls();

@@ -7,7 +7,8 @@ mod sql;
 
 use sqlx::{Postgres, QueryBuilder};
 
-use self::sql::{push_holds, push_set};
+use self::sql::push_holds;
+pub(super) use self::sql::push_set;
 use super::{failed, session::Tx};
 use crate::traits::{filter::Filter, search::StoreError};
 
@@ -45,11 +46,6 @@ pub(super) async fn passing(tx: &mut Tx, filter: &Filter, ids: &[i64]) -> Result
     push_holds(&mut sql, filter);
     sql.push(" ORDER BY 1");
     sql.build_query_scalar().persistent(false).fetch_all(&mut **tx).await.map_err(|error| failed("filtering", error))
-}
-
-/// The statement that gives the ids of the chunks that pass, some perhaps twice.
-pub(super) fn push_passing(sql: &mut Builder, filter: &Filter) {
-    push_set(sql, filter);
 }
 
 /// ` AND chunk_id IN (…)`, for a statement that may read every chunk that passes.

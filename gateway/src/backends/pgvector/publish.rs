@@ -12,6 +12,7 @@ use super::{
     fill::Generation,
     jobs::{End, clear_stage, close_item},
     lexical::{Words, index_document, indexed},
+    rows::clean,
     session::{Tx, commit},
     space::Space,
     stage::{LockedItem, check_vectors, lock_item},
@@ -126,7 +127,7 @@ async fn upsert(
         .bind(item.collection_id)
         .bind(&claim.source)
         .bind(content_type)
-        .bind(title.map(|title| title.replace('\0', "\u{fffd}")))
+        .bind(title.as_deref().map(clean))
         .bind(Value::Object(claim.metadata.clone()))
         .bind(i64::try_from(claim.size_bytes).unwrap_or(i64::MAX))
         .bind(claim.content_hash.as_slice())

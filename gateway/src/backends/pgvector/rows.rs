@@ -48,7 +48,7 @@ pub(super) fn small_int(number: usize) -> i16 {
 }
 
 /// PostgreSQL's text holds no NUL.
-fn clean(text: &str) -> Cow<'_, str> {
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 

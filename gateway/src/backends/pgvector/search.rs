@@ -1,5 +1,6 @@
 //! The search by vector. One snapshot holds the workspace's version, the plan and the matches.
 
+mod opened;
 mod rehearse;
 mod rows;
 
@@ -11,10 +12,11 @@ use sqlx::{
     postgres::{PgArguments, PgRow},
 };
 
+pub(super) use self::opened::{Opened, open, windows};
 use self::rows::matches;
 use super::{
     Store, failed,
-    filter::{Builder, push_in_set, push_one_by_one, push_passing},
+    filter::{Builder, push_in_set, push_one_by_one, push_set},
     lexical::matching_on,
     replicas::Reading,
     search_sql::Statements,
@@ -28,9 +30,6 @@ use crate::traits::{
     },
 };
 
-/// Windows taken from an index for each chunk wanted, and on top: a chunk of 1,024 tokens has seven.
-const WINDOWS_PER_CHUNK: u32 = 4;
-const WINDOWS_MORE: u32 = 20;
 /// Times as many under a filter: the first that pass need not be the nearest where most of what is near does not pass.
 const WINDOWS_FILTERED: u32 = 2;
 /// Chunks that a filter may leave to be compared one by one: as many as cost what walking the index would. Comparing costs by the
@@ -40,9 +39,6 @@ const FEW: RangeInclusive<u32> = 3_000..=10_000;
 /// Times that an index is asked for four times as much, before every row is compared.
 const WIDENINGS: u32 = 2;
 
-/// The setting is made by the function, for this transaction.
-const OPEN: &str = "SELECT relation_id, store_version, kind, nullif(current_setting('ragline.rows', true), '')::bigint \
-                    FROM open_search($1, $2)";
 const PLANNER_DECIDES: &str = "SET LOCAL enable_seqscan = on; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on";
 /// What passes is looked up: where few are wanted of many, the planner would read all chunks until it has found them.
 const FEW_BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on";
@@ -88,15 +84,6 @@ impl Searcher for Store {
         let (version, is_newest) = self.reading(read).await?;
         Ok(self.inner.signals.learn_read(workspace.0, version, before.filter(|_| is_newest)))
     }
-}
-
-/// What [`open`] says about a workspace.
-pub(super) struct Opened {
-    pub(super) relation: i32,
-    store_version: i64,
-    pub(super) plan: SearchPlan,
-    /// Rows that the index was last seen over; 0 without an index.
-    rows: u64,
 }
 
 impl Store {
@@ -164,27 +151,6 @@ fn check_dimensions(vector: &[f32], space: &Space) -> Result<(), StoreError> {
         return Ok(());
     }
     Err(StoreError::Failed { action: "searching", source: "the vector has the wrong dimensions".into() })
-}
-
-/// Chooses the workspace and sets what the planner may do.
-pub(super) async fn open(tx: &mut Tx, workspace: WorkspaceId, windows: u32) -> Result<Opened, StoreError> {
-    let row: Option<(i32, i64, String, Option<i64>)> = sqlx::query_as(OPEN)
-        .bind(workspace.0)
-        .bind(i32::try_from(windows).unwrap_or(i32::MAX))
-        .fetch_optional(&mut **tx)
-        .await
-        .map_err(|error| failed("opening a search", error))?;
-    let (relation, store_version, kind, rows) = row.ok_or(StoreError::NotFound { what: "workspace" })?;
-    let plan = match kind.as_str() {
-        "ivfflat" => SearchPlan::IvfFlat,
-        "hnsw" => SearchPlan::Hnsw,
-        _ => SearchPlan::Exact,
-    };
-    Ok(Opened { relation, store_version, plan, rows: rows.unwrap_or_default().unsigned_abs() })
-}
-
-pub(super) fn windows(limit: u32) -> u32 {
-    limit.saturating_mul(WINDOWS_PER_CHUNK).saturating_add(WINDOWS_MORE)
 }
 
 struct Search<'a> {
@@ -258,7 +224,7 @@ impl Search<'_> {
         let mut arguments = self.arguments()?;
         add(&mut arguments, i64::from(few))?;
         let mut sql = Builder::with_arguments(before.as_str(), arguments);
-        push_passing(&mut sql, filter);
+        push_set(&mut sql, filter);
         let mut rows = sql.push(after).build().persistent(false).fetch_all(&mut *self.tx).await.map_err(error)?;
         let Some(first) = rows.first() else { return Ok(Some(rows)) };
         if first.try_get("many").map_err(error)? {

@@ -62,7 +62,7 @@ pub(super) fn check_vectors(space: &Space, chunks: &[StagedChunk]) -> Result<(),
         return Ok(());
     }
     Err(StoreError::Failed {
-        action: "staging vectors",
+        action: "storing vectors",
         source: "a vector has the wrong dimensions or a number that is not finite".into(),
     })
 }

@@ -57,13 +57,6 @@ fn spec(tls: &Value) -> Value {
     })
 }
 
-fn api<K>(world: &World) -> Api<K>
-where
-    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
-{
-    Api::namespaced(world.client.clone(), &world.namespace)
-}
-
 /// What a condition says after another trip.
 async fn told(world: &World, operator: &Operator, type_: ConditionType) -> (String, String) {
     world.trip(operator, "a").await;
@@ -78,7 +71,7 @@ async fn issue(world: &World, name: &str, which: &str) {
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "kubernetes.io/tls", "stringData": data,
     });
-    api::<Secret>(world).patch(name, &PatchParams::apply("cert-manager").force(), &Patch::Apply(secret)).await.unwrap();
+    world.api::<Secret>().patch(name, &PatchParams::apply("cert-manager").force(), &Patch::Apply(secret)).await.unwrap();
 }
 
 async fn ready(certificates: &Api<DynamicObject>, name: &str, status: &str, message: &str) {
@@ -119,7 +112,7 @@ async fn certificates_of_an_issuer_are_asked_for_followed_and_given_up() {
     assert_eq!(asked.data["spec"]["issuerRef"], json!({"name": "company", "kind": "ClusterIssuer", "group": "cert-manager.io"}));
     let host = format!("a-postgres.{}", world.namespace);
     assert!(asked.data["spec"]["dnsNames"].as_array().unwrap().contains(&json!(host)));
-    assert!(api::<StatefulSet>(&world).list(&ListParams::default()).await.unwrap().items.is_empty());
+    assert!(world.api::<StatefulSet>().list(&ListParams::default()).await.unwrap().items.is_empty());
     ready(&certificates, "a-gateway-tls", "False", "the issuer company is away").await;
     let (reason, message) = told(&world, &operator, ConditionType::SecretsResolved).await;
     assert!(reason == "CertificateNotIssued" && message.contains("the issuer company is away"), "{reason}: {message}");
@@ -132,16 +125,16 @@ async fn certificates_of_an_issuer_are_asked_for_followed_and_given_up() {
     assert!(world.converge(&operator, "a").await);
     let (reason, message) = told(&world, &operator, ConditionType::Ready).await;
     assert_eq!(reason, "AllComponentsReady", "{message}");
-    let config = api::<ConfigMap>(&world).get("a-gateway-config").await.unwrap().data.unwrap();
+    let config = world.api::<ConfigMap>().get("a-gateway-config").await.unwrap().data.unwrap();
     assert!(config.values().any(|file| file.contains("tlsMode: verifyFull")), "{config:?}");
-    let secret = api::<Secret>(&world).get("a-postgres-tls").await.unwrap();
+    let secret = world.api::<Secret>().get("a-postgres-tls").await.unwrap();
     assert_eq!(secret.data.unwrap()["tls.crt"].0, b"certificate 1", "what cert-manager fills is its own");
-    assert!(api::<Secret>(&world).get_opt("a-ca").await.unwrap().is_none());
+    assert!(world.api::<Secret>().get_opt("a-ca").await.unwrap().is_none());
 
     // A renewal restarts Valkey, which does not read its certificate again, and nothing else.
     let generations = async || {
-        let of = async |name: &str| api::<Deployment>(&world).get(name).await.unwrap().metadata.generation;
-        let postgres = api::<StatefulSet>(&world).get("a-postgres").await.unwrap().metadata.generation;
+        let of = async |name: &str| world.api::<Deployment>().get(name).await.unwrap().metadata.generation;
+        let postgres = world.api::<StatefulSet>().get("a-postgres").await.unwrap().metadata.generation;
         (postgres, of("a-gateway").await, of("a-valkey").await)
     };
     let before = generations().await;
@@ -160,7 +153,7 @@ async fn certificates_of_an_issuer_are_asked_for_followed_and_given_up() {
     world.apply("a", &spec(&json!({"enabled": true}))).await.unwrap();
     assert!(world.converge(&operator, "a").await);
     assert_eq!(names().await, Vec::<String>::new());
-    let secret = api::<Secret>(&world).get("a-postgres-tls").await.unwrap();
+    let secret = world.api::<Secret>().get("a-postgres-tls").await.unwrap();
     assert!(secret.data.unwrap()["tls.crt"].0.starts_with(b"-----BEGIN CERTIFICATE-----"));
     definitions.delete(DEFINITION, &DeleteParams::default()).await.unwrap();
     world.end().await;

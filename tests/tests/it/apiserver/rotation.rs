@@ -6,7 +6,7 @@ use k8s_openapi::api::{
     core::v1::Secret,
 };
 use kube::{
-    Api, ResourceExt,
+    ResourceExt,
     api::{ListParams, Patch, PatchParams},
 };
 use ragline_crds::ROTATE_PASSWORD_ANNOTATION;
@@ -14,15 +14,8 @@ use serde_json::json;
 
 use super::{server::Server, world::World};
 
-fn api<K>(world: &World) -> Api<K>
-where
-    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
-{
-    Api::namespaced(world.client.clone(), &world.namespace)
-}
-
 async fn held(world: &World, key: &str) -> Option<String> {
-    let secret = api::<Secret>(world).get("a-postgres-app").await.unwrap();
+    let secret = world.api::<Secret>().get("a-postgres-app").await.unwrap();
     secret.data.unwrap().get(key).map(|bytes| String::from_utf8(bytes.0.clone()).unwrap())
 }
 
@@ -33,7 +26,7 @@ async fn annotate(world: &World, value: Option<&str>) {
 
 /// Arguments of the Jobs that have to do with roles; each has ended well.
 async fn role_jobs(world: &World) -> Vec<Vec<String>> {
-    let jobs = api::<Job>(world).list(&ListParams::default()).await.unwrap().items;
+    let jobs = world.api::<Job>().list(&ListParams::default()).await.unwrap().items;
     let jobs = jobs.into_iter().filter(|job| job.name_any().starts_with("a-roles-"));
     let arguments = jobs.map(|job| {
         assert_eq!(job.status.unwrap().succeeded, Some(1));
@@ -50,8 +43,8 @@ async fn login_roles_take_turns_without_a_restart_of_the_database() {
     world.apply("a", &json!({"gateway": {"replicas": 1}, "ingest": {"workers": {"replicas": 1}}})).await.unwrap();
     assert!(world.converge(&operator, "a").await);
     assert_eq!(role_jobs(&world).await, Vec::<Vec<String>>::new());
-    let postgres = async || api::<StatefulSet>(&world).get("a-postgres").await.unwrap().metadata.generation;
-    let gateways = async || api::<Deployment>(&world).get("a-gateway").await.unwrap().metadata.generation;
+    let postgres = async || world.api::<StatefulSet>().get("a-postgres").await.unwrap().metadata.generation;
+    let gateways = async || world.api::<Deployment>().get("a-gateway").await.unwrap().metadata.generation;
     let database = postgres().await;
     for (value, role, before) in [("1", "ragline_app_2", "ragline_app"), ("2", "ragline_app", "ragline_app_2")] {
         let (password, rolled) = (held(&world, "password").await, gateways().await);

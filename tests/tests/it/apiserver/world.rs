@@ -47,6 +47,13 @@ pub(super) struct World {
 }
 
 impl World {
+    pub(super) fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
     pub(super) async fn new(server: &Arc<Server>, what: &str) -> Self {
         let client = server.client().await;
         let class = json!({

@@ -2,11 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    batch::v1::Job,
-    core::v1::{Pod, Secret},
-};
+use k8s_openapi::api::{apps::v1::Deployment, batch::v1::Job, core::v1::Secret};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use ragline_crds::{ConditionType, ROTATE_PASSWORD_ANNOTATION};
 use serde_json::json;
@@ -15,6 +11,7 @@ use super::{
     api::Gateway,
     load::{Load, Outcome},
     programs::kubectl,
+    replicas::primary,
     rollout,
     world::World,
 };
@@ -86,14 +83,9 @@ async fn password_and_certificate_change_under_load_and_no_request_fails() {
     spec["limits"]["rate"]["perKey"]["requestsPerMinute"] = json!(30_000);
     spec["limits"]["rate"]["perWorkspace"]["requestsPerMinute"] = json!(30_000);
     rollout::start_with(&world, spec).await;
-    let postgres = async || {
-        let pod = world.api::<Pod>().get("a-postgres-0").await.unwrap();
-        let restarts = pod.status.unwrap().container_statuses.unwrap()[0].restart_count;
-        (pod.metadata.uid.unwrap(), restarts)
-    };
     let encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_addr IS NOT NULL";
     assert_eq!(in_postgres(&world, &["psql", "-U", "postgres", "-Atc", encrypted]).trim(), "t", "gateways speak TLS");
-    let (before, certificate) = (postgres().await, held(&world, "a-postgres-tls", "tls.crt").await);
+    let (before, certificate) = (primary(&world).await, held(&world, "a-postgres-tls", "tls.crt").await);
 
     let load = Load::begin(&world, PACE, false).await;
     let begun = Instant::now();
@@ -118,7 +110,7 @@ async fn password_and_certificate_change_under_load_and_no_request_fails() {
     println!("{sent} requests in {seconds:.1} s of a rotation of password and certificate, {} failed", failures.len());
     assert!(failures.is_empty(), "{} failed, such as {:?}", failures.len(), &failures[..failures.len().min(3)]);
     assert!(seconds >= LOAD.as_secs_f64() && sent as f64 / seconds > 100.0, "{sent} requests in {seconds:.0} s were sent");
-    assert_eq!(postgres().await, before, "PostgreSQL was started anew");
+    assert_eq!(primary(&world).await, before, "PostgreSQL was started anew");
     let log = kubectl(&["-n", &world.namespace, "logs", "a-postgres-0"]);
     assert!(!log.contains("SSL configuration was not reloaded"), "{log}");
     world.wait("a", ConditionType::Reconciling, "False", 60).await;

@@ -17,7 +17,7 @@ const BUILTIN: [&str; 6] = ["source", "filename", "title", "content_type", "crea
 const MOST_KEY_CHARS: usize = 128;
 
 /// A statement that gives the ids of the chunks that pass, some perhaps twice.
-pub(super) fn push_set(sql: &mut Builder, filter: &Filter) {
+pub(in crate::backends::pgvector) fn push_set(sql: &mut Builder, filter: &Filter) {
     match filter {
         Filter::Compare { key, comparison } if is_found(filter) => {
             let (rows, _) = rows(key, comparison);

@@ -31,7 +31,7 @@ const TEXTS: &str =
 const INSERT_SMALL: &str =
     "INSERT INTO lex_seg (workspace_id, format, analyzer, level, n, sum_len, ids, blob) VALUES ($1, $2, $3, 0, $4, $5, $6, $7)";
 
-/// Says how many segments of level 0 there are, this transaction's among them.
+/// The document has its postings; says how many segments of level 0 there are, this transaction's among them.
 const INDEXED: &str = "WITH indexed AS (DELETE FROM lex_pending WHERE document_id = $2) \
     SELECT count(*) FROM lex_seg WHERE workspace_id = $1 AND level = 0";
 
@@ -160,5 +160,5 @@ pub(super) async fn off_the_reactor<T: Send + 'static>(
 }
 
 fn unread(error: JoinError) -> StoreError {
-    StoreError::Failed { action: "searching by words", source: Box::new(error) }
+    StoreError::Failed { action: "reading words", source: Box::new(error) }
 }
