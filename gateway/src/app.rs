@@ -113,13 +113,7 @@ impl App {
             redactor: Redactor::new(&config.redaction),
             generation: config.generation.clone(),
         };
-        let answerer = Answerer {
-            retriever,
-            generator,
-            search: config.search.clone(),
-            generation: config.generation.clone(),
-            logging: config.logging.clone(),
-        };
+        let answerer = Answerer::new(retriever, generator, config.logging.clone());
         let limiter = limiter(&settings, valkey.clone(), &metrics)?;
         let tokens = oidc::open(&settings.config.auth)?;
         Ok(Self { tokens, limiter, registry, metrics, store, cache, valkey, embedder, answerer, settings })

@@ -165,13 +165,7 @@ fn asking(rows: &Rows, model: &Arc<dyn Embedder>, mode: SearchMode) -> anyhow::R
         redactor: Redactor::new(&Redaction::default()),
         generation: Generation::default(),
     };
-    let answerer = Answerer {
-        retriever,
-        generator: Arc::new(NoGenerator),
-        search: Search::default(),
-        generation: Generation::default(),
-        logging: Logging::default(),
-    };
+    let answerer = Answerer::new(retriever, Arc::new(NoGenerator), Logging::default());
     let principal =
         Principal { workspace: rows.workspace, workspace_name: "default".to_owned(), admin: false, key: KeyPrint::default() };
     Ok(Arc::new(Asking { answerer, principal, questions, mode }))

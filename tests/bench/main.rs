@@ -75,5 +75,5 @@ async fn measure_rows(around: &Surroundings) -> anyhow::Result<()> {
 async fn measure_million(around: &Surroundings) -> anyhow::Result<()> {
     let model = search::model(around).await?;
     let sentences = Sentences::load(around, model.as_ref()).await?;
-    million::measure(around, sentences).await
+    million::measure(around, sentences, &model).await
 }

@@ -1,13 +1,15 @@
-//! `make bench-1m`: a million rows in HNSW: time of the build, memory, time per query.
+//! `make bench-1m`: a million rows in HNSW: time of the build, memory, time per query by vector, by words and by both.
 
-use std::{fs, time::Instant};
+use std::{fs, sync::Arc, time::Instant};
 
-use crate::{described, figure::Figure, rows::Rows, sentences::Sentences, surroundings::Surroundings, vector};
+use ragline_gateway::traits::embedder::Embedder;
+
+use crate::{described, figure::Figure, hybrid, rows::Rows, sentences::Sentences, surroundings::Surroundings, vector};
 
 const DIMENSIONS: u32 = 384;
 const MIB: f64 = 1_024.0 * 1_024.0;
 
-pub(crate) async fn measure(around: &Surroundings, sentences: Sentences) -> anyhow::Result<()> {
+pub(crate) async fn measure(around: &Surroundings, sentences: Sentences, model: &Arc<dyn Embedder>) -> anyhow::Result<()> {
     let mut rows = Rows::open(around, sentences, DIMENSIONS).await?;
     let begin = Instant::now();
     rows.fill(around.million).await?;
@@ -23,6 +25,7 @@ pub(crate) async fn measure(around: &Surroundings, sentences: Sentences) -> anyh
         .await?;
     Figure::new(&group, "index on disk", size as f64 / MIB, "MiB").keep(&around.folder)?;
     vector::measure(around, &rows).await?;
+    hybrid::measure(around, &rows, model).await?;
     if let Some(memory) = postgres_mib() {
         Figure::new(&group, "memory of PostgreSQL, shared pages once", memory, "MiB").keep(&around.folder)?;
     }

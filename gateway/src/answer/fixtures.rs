@@ -20,6 +20,7 @@ pub(crate) fn found(text: &str) -> Match {
         score: None,
         calibrated: false,
         text: text.into(),
+        tokens: None,
         position: 0,
         heading_path: Vec::new(),
         place: Place::default(),

@@ -109,9 +109,18 @@ pub struct Answerer {
     pub search: Search,
     pub generation: Generation,
     pub logging: Logging,
+    /// Of what every prompt has.
+    frame_tokens: usize,
 }
 
 impl Answerer {
+    /// Searches and writes as the retriever is set.
+    pub fn new(retriever: Retriever, generator: Arc<dyn Generator>, logging: Logging) -> Self {
+        let (search, generation) = (retriever.search.clone(), retriever.generation.clone());
+        let frame_tokens = prompt::frame_tokens(&generation.prompt_template, retriever.embedder.tokenizer());
+        Self { retriever, generator, search, generation, logging, frame_tokens }
+    }
+
     /// The passages that are nearest to a text.
     ///
     /// # Errors
@@ -220,9 +229,10 @@ impl Answerer {
     fn fixed(&self, request: &AnswerRequest) -> Fixed {
         let settings = &self.generation;
         let tokenizer = self.retriever.embedder.tokenizer();
-        let system = prompt::system(request.instructions.as_deref());
-        let texts = [system.as_str(), &settings.prompt_template, request.question.trim()];
-        let tokens = texts.map(|text| tokenizer.count(text)).iter().sum();
+        let instructions = request.instructions.as_deref();
+        let system = prompt::system(instructions);
+        let asked = prompt::instructions_tokens(instructions, tokenizer) + tokenizer.count(request.question.trim());
+        let tokens = self.frame_tokens + asked;
         let means = Means {
             window: settings.window_tokens(self.generator.model_name()),
             context: settings.context_tokens,
@@ -280,7 +290,7 @@ impl Answerer {
         let numbered = (1..).zip(context.matches.into_vec()).take(generation.passages.len());
         let mut writing = self.writing(tally, request, pieces);
         writing.sources = numbered.map(|(number, source)| Citation { number, source }).collect();
-        writing.grounds = generation.passages.iter().map(Ground::new).collect();
+        writing.grounds = generation.passages.into_iter().map(Ground::new).collect();
         writing.generating = generating;
         Ok(writing)
     }

@@ -32,6 +32,16 @@ pub fn assemble(template: &str, question: &str, matches: &[Match], context_token
     Prompt { text: fill(template, &context, &visible(question)), passages, tokens }
 }
 
+/// Tokens that every prompt has, whatever is asked: of the rules and the template.
+pub(super) fn frame_tokens(template: &str, tokenizer: &dyn Tokenizer) -> usize {
+    tokenizer.count(SYSTEM) + tokenizer.count(template)
+}
+
+/// Tokens of the caller's instructions.
+pub(super) fn instructions_tokens(instructions: Option<&str>, tokenizer: &dyn Tokenizer) -> usize {
+    instructions.map_or(0, |_| tokenizer.count(&system(instructions)[SYSTEM.len()..]))
+}
+
 /// What the model is told before the prompt.
 pub(super) fn system(instructions: Option<&str>) -> String {
     let wanted = instructions.map(visible).filter(|text| !text.trim().is_empty());
@@ -47,14 +57,22 @@ fn within_budget(matches: &[Match], context_tokens: usize, tokenizer: &dyn Token
     let mut passages = Vec::with_capacity(matches.len());
     for (number, found) in (1..).zip(matches) {
         let mut text = visible(&found.text);
-        let tokens = tokenizer.offsets(&text);
-        if tokens.len() > left {
-            if left < LEAST_TOKENS {
-                break;
+        // Counting is what most of a prompt's time went to. What a person does not see only makes the stored count larger.
+        let known = found.tokens.map(|tokens| tokens as usize).filter(|tokens| *tokens <= left);
+        let tokens = match known {
+            Some(tokens) => tokens,
+            None => {
+                let offsets = tokenizer.offsets(&text);
+                if offsets.len() > left {
+                    if left < LEAST_TOKENS {
+                        break;
+                    }
+                    text.truncate(offsets[left - 1].end);
+                }
+                offsets.len()
             }
-            text.truncate(tokens[left - 1].end);
-        }
-        left = left.saturating_sub(tokens.len());
+        };
+        left = left.saturating_sub(tokens);
         passages.push(NumberedPassage { number, title: visible(&title(found)), text });
     }
     (passages, context_tokens - left)
@@ -141,6 +159,15 @@ mod tests {
         let prompt = assemble("{context}{question}", "q", &[found(&long), found(&long), found(&long)], 100, &Spaces);
         let counts: Vec<usize> = prompt.passages.iter().map(|p| Spaces.count(&p.text)).collect();
         assert_eq!(counts, [60, 40]);
+    }
+
+    #[test]
+    fn a_count_that_is_known_is_taken_and_what_crosses_the_budget_is_counted() {
+        let long = "word ".repeat(60);
+        let known = |tokens| Match { tokens: Some(tokens), ..found(&long) };
+        let prompt = assemble("{context}{question}", "q", &[known(30), known(30), known(90)], 100, &Spaces);
+        let counts: Vec<usize> = prompt.passages.iter().map(|p| Spaces.count(&p.text)).collect();
+        assert_eq!((counts, prompt.tokens), (vec![60, 60, 40], 100));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Support: whether a passage bears out a statement. By figures and shared words where they decide, else by meaning. Pure but for the
 //! embedder; gateway/README.md tells how well it judges.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::{collections::BTreeSet, ops::Range, sync::OnceLock};
 
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -30,10 +30,16 @@ const DENIED_WITHIN: usize = 6;
 /// Of a passage without sentences, such as a table.
 const MOST_CHARS: usize = 600;
 
-/// A passage that statements are held against.
+/// A passage that statements are held against. It is taken apart once the first one is: most passages of a prompt are never cited.
 #[derive(Debug)]
 pub struct Ground {
-    number: u32,
+    passage: NumberedPassage,
+    parts: OnceLock<Parts>,
+}
+
+/// What a passage says.
+#[derive(Debug)]
+struct Parts {
     sentences: Vec<String>,
     terms: Vec<BTreeSet<String>>,
     stances: Vec<Stance>,
@@ -57,8 +63,22 @@ struct Row {
 }
 
 impl Ground {
-    pub fn new(passage: &NumberedPassage) -> Self {
-        let NumberedPassage { number, title, text } = passage;
+    pub fn new(passage: NumberedPassage) -> Self {
+        Self { passage, parts: OnceLock::new() }
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        self.passage.number
+    }
+
+    fn parts(&self) -> &Parts {
+        self.parts.get_or_init(|| Parts::of(&self.passage))
+    }
+}
+
+impl Parts {
+    fn of(passage: &NumberedPassage) -> Self {
+        let NumberedPassage { number: _, title, text } = passage;
         let mut found = sentences(text);
         if found.is_empty() {
             let lines = text.lines().filter(|line| !line.trim().is_empty());
@@ -68,11 +88,7 @@ impl Ground {
         known.extend(figures(title, true));
         let sets = found.iter().map(|sentence| terms(sentence)).collect();
         let stances = found.iter().map(|sentence| Stance::of(sentence)).collect();
-        Self { number: *number, sentences: found, terms: sets, stances, title: terms(title), figures: known }
-    }
-
-    pub(super) fn number(&self) -> u32 {
-        self.number
+        Self { sentences: found, terms: sets, stances, title: terms(title), figures: known }
     }
 
     /// Whether the sentence that is nearest to a statement by its words denies what the statement says, or the other way round, and no
@@ -115,6 +131,7 @@ pub async fn judge(claims: &[(&str, &Ground)], embedder: &dyn Embedder) -> Resul
     let mut open: Vec<(usize, Vec<f32>, Range<usize>)> = Vec::new();
     let mut texts: Vec<String> = Vec::new();
     for (index, (statement, ground)) in claims.iter().enumerate() {
+        let ground = ground.parts();
         let words: BTreeSet<String> = terms(statement).into_iter().filter(|term| !is_figure(term)).collect();
         let right = figures(statement, false).is_subset(&ground.figures) && !ground.contradicts(statement, &words);
         let rows = ground.rows(&words);
@@ -240,7 +257,7 @@ mod tests {
 
     async fn borne_out(statement: &str) -> bool {
         let passage = NumberedPassage { number: 1, title: "lighthouse.md, Keepers".into(), text: TEXT.into() };
-        judge(&[(statement, &Ground::new(&passage))], &Model::default()).await.unwrap()[0]
+        judge(&[(statement, &Ground::new(passage))], &Model::default()).await.unwrap()[0]
     }
 
     #[test]

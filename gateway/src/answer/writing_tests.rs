@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::{FutureExt, StreamExt, stream};
-use ragline_config::{Generation, Logging, Price, Search};
+use ragline_config::{Logging, Price};
 
 use super::{
     AnswerError, AnswerEvent, AnswerOutcome, AnswerRequest, Answerer, Mark,
@@ -65,13 +65,8 @@ impl Generator for Script {
 /// The shelf's passages say `text 2 of the made-up shelf`, then the same of 1, 4 and 3, and the model finds all texts alike.
 fn answerer(pieces: &[&'static str], end: End) -> Answerer {
     let bench = Bench::new(Model::default(), Shelf::default());
-    Answerer {
-        retriever: bench.retriever,
-        generator: Arc::new(Script { pieces: pieces.to_vec(), end, ..Script::default() }),
-        search: Search::default(),
-        generation: Generation::default(),
-        logging: Logging::default(),
-    }
+    let script = Script { pieces: pieces.to_vec(), end, ..Script::default() };
+    Answerer::new(bench.retriever, Arc::new(script), Logging::default())
 }
 
 fn question() -> AnswerRequest {

@@ -234,6 +234,7 @@ impl From<Match> for PassageView {
             score,
             calibrated,
             text,
+            tokens: _,
             position,
             heading_path,
             place: Place { page, sheet, lines },

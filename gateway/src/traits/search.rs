@@ -131,6 +131,9 @@ pub struct Match {
     #[serde(default)]
     pub calibrated: bool,
     pub text: String,
+    /// Of the text, as they were counted when it was stored; `None` where nobody counted.
+    #[serde(default)]
+    pub tokens: Option<u32>,
     /// Number of the chunk in its document, from 0.
     pub position: u32,
     pub heading_path: Vec<String>,

@@ -118,7 +118,7 @@ async fn a_citation_of_the_opposite_goes() {
 }
 
 fn ground(found: &Match) -> Ground {
-    Ground::new(&NumberedPassage { number: 1, title: found.filename.clone(), text: found.text.clone() })
+    Ground::new(NumberedPassage { number: 1, title: found.filename.clone(), text: found.text.clone() })
 }
 
 fn squashed(text: &str) -> String {

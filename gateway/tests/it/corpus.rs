@@ -57,6 +57,7 @@ impl Corpus {
                     score: None,
                     calibrated: false,
                     text: chunk.text,
+                    tokens: Some(chunk.tokens),
                     position: chunk.position,
                     heading_path: chunk.heading_path,
                     place: chunk.place,

@@ -75,6 +75,7 @@ pub(crate) fn passage() -> Match {
         score: Some(0.9),
         calibrated: true,
         text: "The notice period is three months.".into(),
+        tokens: None,
         position: 4,
         heading_path: vec!["Contract".into()],
         place: Place { page: Some(2), sheet: None, lines: None },

@@ -86,13 +86,8 @@ pub(crate) async fn live_with(cache: Arc<dyn Cache>) -> Live {
         generation: Generation::default(),
     };
     let ranking = Arc::new(Ranker::of(&retriever));
-    let answerer = Answerer {
-        retriever,
-        generator: Arc::new(ExtractiveGenerator::new(Arc::clone(&cached))),
-        search: Search::default(),
-        generation: Generation::default(),
-        logging: Logging::default(),
-    };
+    let generator = Arc::new(ExtractiveGenerator::new(Arc::clone(&cached)));
+    let answerer = Answerer::new(retriever, generator, Logging::default());
     let shutdown = CancellationToken::new();
     let redactor = Redactor::new(&Redaction::default());
     let cutter = TextCutter { chunking: CHUNKING, embedder: Arc::clone(&embedder) as _, redactor };

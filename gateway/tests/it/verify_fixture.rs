@@ -132,13 +132,8 @@ impl LivePipeline {
             redactor: self.redactor(),
             generation: self.config.generation.clone(),
         };
-        let answerer = Answerer {
-            retriever,
-            generator: Arc::new(ExtractiveGenerator::new(Arc::clone(&embedder))),
-            search: self.config.search.clone(),
-            generation: self.config.generation.clone(),
-            logging: self.config.logging.clone(),
-        };
+        let generator = Arc::new(ExtractiveGenerator::new(Arc::clone(&embedder)));
+        let answerer = Answerer::new(retriever, generator, self.config.logging.clone());
         VerifyParts {
             config: self.config.clone(),
             inspector: Arc::clone(&store) as _,

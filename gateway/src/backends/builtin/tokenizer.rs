@@ -41,4 +41,8 @@ impl Tokenizer for WordPiece {
         let encoding = self.0.encode(text, false).expect("WordPiece with an unknown token takes every text");
         encoding.get_offsets().iter().map(|&(start, end)| start..end).collect()
     }
+
+    fn count(&self, text: &str) -> usize {
+        self.0.encode_fast(text, false).expect("WordPiece with an unknown token takes every text").len()
+    }
 }

@@ -32,7 +32,7 @@ pub(super) struct Statements {
 /// Everything that a match shows of a chunk.
 macro_rules! shown {
     () => {
-        "c.text, c.position, c.heading_path, c.page, c.sheet, c.line_start, c.line_end, c.kind, d.metadata || c.metadata AS metadata, \
+        "c.text, c.tokens, c.position, c.heading_path, c.page, c.sheet, c.line_start, c.line_end, c.kind, d.metadata || c.metadata AS metadata, \
          d.id AS document_id, d.file_id, coalesce(d.filename, d.source) AS filename, d.content_type, d.updated_at"
     };
 }

@@ -31,6 +31,7 @@ fn found(row: &PgRow, space: &Space) -> Result<Match, sqlx::Error> {
         score: None,
         calibrated: false,
         text: row.try_get("text")?,
+        tokens: Some(row.try_get::<i32, _>("tokens")?.unsigned_abs()),
         position: row.try_get::<i32, _>("position")?.unsigned_abs(),
         heading_path: row.try_get("heading_path")?,
         place: place(row)?,
