@@ -158,7 +158,8 @@ type Weights = [[f32; 256]; FREQUENCIES as usize];
 const FREQUENCIES: u8 = MOST_FREQUENCY + 1;
 
 fn weights(mean_length: f32) -> Box<Weights> {
-    let mean = mean_length.max(1.0);
+    // Without a word there is no mean length, and nothing is weighed.
+    let mean = if mean_length > 0.0 { mean_length } else { 1.0 };
     let norms: [f32; 256] = std::array::from_fn(|byte| K1 * (1.0 - B + B * length_of(byte as u8) / mean));
     let mut weights = Box::new([[0.0_f32; 256]; FREQUENCIES as usize]);
     for (frequency, row) in (0..=MOST_FREQUENCY).map(f32::from).zip(weights.iter_mut()) {
