@@ -81,7 +81,8 @@ pub struct Limits {
     #[schemars(range(min = 1, max = 1_099_511_627_776_u64))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_bytes: Option<u64>,
-    /// Bytes of a JSON body. Default: `1048576` (1 MiB).
+    /// Bytes of a JSON body; a request for embeddings of 300,000 tokens, as many as OpenAI takes, has about 1.5 MB.
+    /// Default: `2097152` (2 MiB).
     #[schemars(range(min = 1_024, max = 1_073_741_824))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json_bytes: Option<u64>,

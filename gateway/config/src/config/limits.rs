@@ -30,7 +30,7 @@ impl Default for Limits {
         Self {
             file_bytes: 64 << 20,
             request_bytes: 1 << 30,
-            json_bytes: 1 << 20,
+            json_bytes: 2 << 20,
             concurrent_requests: 256,
             request_timeout_seconds: Seconds(120),
             files_per_request: 100,
