@@ -36,6 +36,8 @@ pub(crate) struct FakeStore {
     pub(crate) work: Notify,
     /// Every call fails as if PostgreSQL were away.
     pub(crate) away: AtomicBool,
+    /// The end of a response is never written down, as if PostgreSQL had gone silent.
+    pub(crate) silent: AtomicBool,
     pub(crate) keys_version: AtomicU64,
     pub(crate) key_look_ups: AtomicU64,
 }
