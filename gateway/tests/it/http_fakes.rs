@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use ragline_gateway::traits::{
-    ingest::{BlobStore, Claim, Document, Hash, JobItem, NewItem, StagedChunk},
+    ingest::{BlobStore, Claim, Document, Fault, Hash, JobItem, NewItem, StagedChunk},
     responses::StoredResponse,
     search::{Directory, KeyPrint, Principal, StoreError, WorkspaceId},
     workspaces::{KeyHolder, Scope},
@@ -67,6 +67,7 @@ pub(crate) struct FakeItem {
     pub(crate) not_before: Option<Instant>,
     pub(crate) attempt: u32,
     pub(crate) released: u32,
+    pub(crate) fault: Option<Fault>,
 }
 
 #[derive(Clone, Debug)]
