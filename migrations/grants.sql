@@ -21,7 +21,7 @@ BEGIN
       WHERE p.pronamespace = current_schema()::regnamespace AND p.proowner = current_user::regrole
         AND p.proname IN ('find_workspace', 'bump_store_version', 'open_search', 'finish_job', 'claim_job_item', 'next_job_item_in',
                           'sweep', 'lexical_upkeep', 'find_api_key', 'relation_figures', 'server_figures', 'protect',
-                          'create_workspace', 'attributes_of', 'builtin_metadata', 'fill_attributes', 'pool_figures',
+                          'create_workspace', 'builtin_metadata', 'fill_attributes', 'pool_figures',
                           'relation_names', 'count_stale_documents', 'notify_keys', 'add_workspace', 'list_workspaces',
                           'delete_workspace', 'revoke_api_key', 'erase_workspaces', 'forget_keys', 'close_vector_stores',
                           'expired_files', 'forget_responses') LOOP

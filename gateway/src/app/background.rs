@@ -50,16 +50,15 @@ pub(super) fn start(app: &App, roles: Roles, shutdown: &CancellationToken) -> an
     until(&mut tasks, shutdown, prove(app.store.clone()));
     until(&mut tasks, shutdown, upkeep(app.store.clone()));
     let parts = ingestion(app);
-    let sources = Sources {
-        store: app.store.clone(),
-        valkey: app.valkey.clone(),
-        fingerprint: parts.cutter.fingerprint(),
-        metrics: app.metrics.clone(),
-    };
-    until(&mut tasks, shutdown, async move {
-        let store = sources.store.clone();
-        store.again_after_silence(|| figures(&sources)).await
-    });
+    let (store, fingerprint, metrics) = (app.store.clone(), parts.cutter.fingerprint(), app.metrics.clone());
+    until(
+        &mut tasks,
+        shutdown,
+        async move { store.again_after_silence(|| database_figures(&store, &fingerprint, &metrics)).await },
+    );
+    if let Some(valkey) = &app.valkey {
+        until(&mut tasks, shutdown, valkey_figures(Arc::clone(valkey), app.metrics.clone()));
+    }
     if !app.store.replicas().is_empty() {
         until(&mut tasks, shutdown, replicas(app.store.clone(), app.metrics.clone()));
     }
@@ -167,18 +166,9 @@ async fn upkeep(store: Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where figures come from.
-struct Sources {
-    store: Store,
-    valkey: Option<Arc<ValkeyCache>>,
-    /// Of the settings that documents are cut with now.
-    fingerprint: Hash,
-    metrics: Metrics,
-}
-
-/// Copies the servers' own figures into the metrics. A server that does not answer keeps its last ones.
-async fn figures(sources: &Sources) -> anyhow::Result<()> {
-    let Sources { store, valkey, fingerprint, metrics } = sources;
+/// Copies PostgreSQL's own figures into the metrics. While it does not answer they stay as they were. `fingerprint`: of the settings
+/// that documents are cut with now.
+async fn database_figures(store: &Store, fingerprint: &Hash, metrics: &Metrics) -> anyhow::Result<()> {
     let mut ticks = interval(FIGURES_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -192,7 +182,15 @@ async fn figures(sources: &Sources) -> anyhow::Result<()> {
         if let Ok(stale) = store.count_stale(fingerprint).await {
             metrics.documents_stale.set(i64::try_from(stale).unwrap_or(i64::MAX));
         }
-        let Some(valkey) = valkey else { continue };
+    }
+}
+
+/// The same of Valkey, which a silent PostgreSQL does not keep from being asked.
+async fn valkey_figures(valkey: Arc<ValkeyCache>, metrics: Metrics) -> anyhow::Result<()> {
+    let mut ticks = interval(FIGURES_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
         if let Some(figures) = valkey.figures().await {
             metrics.valkey_memory_used_bytes.set(figures.memory_used_bytes);
             raise(&metrics.valkey_evicted_keys, figures.evicted_keys);

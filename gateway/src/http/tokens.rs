@@ -1,6 +1,6 @@
 //! Callers with a token of an identity provider. What it says of the workspace is looked up; none is ever made for a token.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -15,9 +15,6 @@ use crate::traits::{
     tokens::{Token, TokenError},
     workspaces::{KeyHolder, Scope},
 };
-
-/// When to ask a provider again that does not answer.
-const SOON: Duration = Duration::from_secs(5);
 
 /// Who holds the token. It is proven each time, which takes microseconds; the workspace is remembered as the holders of keys are.
 pub(super) async fn holder(state: &ApiState, token: &str) -> Result<Arc<KeyHolder>, ApiError> {
@@ -65,7 +62,7 @@ fn refusal(error: TokenError) -> ApiError {
     match &error {
         TokenError::NoKeys(_) => {
             let message = "tokens cannot be checked since the identity provider does not answer; try again shortly";
-            ApiError::new(ErrorCode::IdentityProviderUnavailable, message).after(SOON).because(error)
+            ApiError::new(ErrorCode::IdentityProviderUnavailable, message).because(error)
         }
         TokenError::Scope => ApiError::new(ErrorCode::TokenNotAdmitted, format!("the token is not admitted: {error}")),
         TokenError::Claim(name) if !["exp", "nbf", "iss", "aud", "sub"].contains(&name.as_str()) => {

@@ -8,7 +8,7 @@ use ragline_config::Chunking;
 use crate::{
     redact::Counts,
     traits::{
-        ingest::{Hash, Metadata},
+        ingest::{Fault, Hash, Metadata},
         place::{ChunkKind, Place},
     },
 };
@@ -41,6 +41,7 @@ pub struct CutChunk {
 #[error("{reason}")]
 pub struct CutError {
     pub reason: String,
+    pub fault: Fault,
 }
 
 /// Cuts files.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::job::IngestError;
-use crate::traits::{embedder::EmbedError, search::StoreError};
+use crate::traits::{embedder::EmbedError, ingest::Fault, search::StoreError};
 
 /// What is to be done with a file that could not be ingested.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Verdict {
     /// It fails, with this reason for people.
-    Fail(String),
+    Fail { fault: Fault, reason: String },
     /// It goes back to the queue, at the earliest after `at_least`.
     Wait { reason: String, at_least: Duration },
     /// As [`Verdict::Wait`], but it fails after a few tries: nobody knows whose fault it is.
@@ -19,15 +19,16 @@ pub(super) enum Verdict {
 }
 
 pub(super) fn judge(error: &IngestError) -> Verdict {
+    let fail = |fault| Verdict::Fail { fault, reason: error.to_string() };
     match error {
+        IngestError::Cut(error) => fail(error.fault),
         IngestError::Empty
         | IngestError::TooLarge { .. }
         | IngestError::NoText
-        | IngestError::Cut(_)
         | IngestError::Panicked
         | IngestError::TooSlow { .. }
-        | IngestError::Gone
-        | IngestError::Truncated { .. } => Verdict::Fail(error.to_string()),
+        | IngestError::Gone => fail(Fault::File),
+        IngestError::Truncated { .. } => fail(Fault::Server),
         IngestError::Crowded => Verdict::Wait { reason: error.to_string(), at_least: Duration::ZERO },
         IngestError::Embed(error) => judge_embedding(error),
         IngestError::Store(error) => judge_store(error),

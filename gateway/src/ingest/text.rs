@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{
     chunk::{self, Chunk},
     cut::{Cut, CutChunk, CutError, Cutter},
-    extract::{self, Extracted},
+    extract::{self, ExtractError, Extracted},
     redacted, window,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     telemetry::stage,
     traits::{
         embedder::Embedder,
-        ingest::{Hash, Metadata},
+        ingest::{Fault, Hash, Metadata},
     },
 };
 
@@ -34,7 +34,8 @@ impl Cutter for TextCutter {
         let extracted = span.in_scope(|| extract::extract(&bytes, filename, content_type));
         let mut extracted = extracted.map_err(|error| {
             stage::fail(&span, "unreadable");
-            CutError { reason: error.to_string() }
+            let fault = if matches!(error, ExtractError::Unsupported { .. }) { Fault::Format } else { Fault::File };
+            CutError { reason: error.to_string(), fault }
         })?;
         drop((bytes, span));
         let span = tracing::debug_span!("redact", stage = "redact");

@@ -17,7 +17,10 @@ use crate::{
         propagation::Trace,
         stage::{self, ErrorType},
     },
-    traits::{ingest::Claim, search::StoreError},
+    traits::{
+        ingest::{Claim, Fault},
+        search::StoreError,
+    },
 };
 
 /// The longest wait for new work before the queue is looked at anyhow.
@@ -132,7 +135,7 @@ async fn handle(parts: &Parts, claim: &Claim, shutdown: &CancellationToken) {
 /// What is written down about a file that was not ingested.
 #[derive(Debug)]
 enum Settlement {
-    Fail { reason: String },
+    Fail { fault: Fault, reason: String },
     Release { delay: Duration, reason: String },
 }
 
@@ -144,9 +147,12 @@ fn settlement(parts: &Parts, claim: &Claim, error: &IngestError) -> Option<Settl
         let reason = format!("{reason}; trying again in {seconds} s (try {tries} of {} failed)", settings.max_releases + 1);
         Settlement::Release { delay, reason }
     };
-    let give_up = |reason: &str| Settlement::Fail { reason: format!("{reason}; given up after {} tries", claim.released + 1) };
+    let give_up = |reason: &str| {
+        let reason = format!("{reason}; given up after {} tries", claim.released + 1);
+        Settlement::Fail { fault: Fault::Server, reason }
+    };
     match judge(error) {
-        Verdict::Fail(reason) => Some(Settlement::Fail { reason }),
+        Verdict::Fail { fault, reason } => Some(Settlement::Fail { fault, reason }),
         Verdict::Wait { reason, at_least } if claim.released < settings.max_releases => Some(wait(reason, at_least)),
         Verdict::Doubt(reason) if claim.released < DOUBTS.min(settings.max_releases) => Some(wait(reason, Duration::ZERO)),
         Verdict::Wait { reason, .. } | Verdict::Doubt(reason) => Some(give_up(&reason)),
@@ -178,7 +184,7 @@ async fn settle(parts: &Parts, claim: &Claim, settlement: &Settlement, tries: u3
     for _ in 0..tries {
         let writing = async {
             match settlement {
-                Settlement::Fail { reason } => parts.jobs.fail(claim, reason).await,
+                Settlement::Fail { fault, reason } => parts.jobs.fail(claim, *fault, reason).await,
                 Settlement::Release { delay, reason } => parts.jobs.release(claim, *delay, reason).await,
             }
         };

@@ -89,6 +89,27 @@ pub struct JobItem {
     pub chunks_total: Option<u32>,
 }
 
+/// Whose fault it is that a file failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fault {
+    /// Its format is none that is read here.
+    Format,
+    /// It is broken, empty, too large or gone.
+    File,
+    /// What works on it or is asked for it failed: another try may help.
+    Server,
+}
+
+impl Fault {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Format => "format",
+            Self::File => "file",
+            Self::Server => "server",
+        }
+    }
+}
+
 /// A file that this worker may process until the lease ends.
 #[derive(Clone, Debug)]
 pub struct Claim {
@@ -136,7 +157,7 @@ pub trait JobStore: Send + Sync + std::fmt::Debug {
         chunks_done: u32,
         chunks_total: Option<u32>,
     ) -> Result<bool, StoreError>;
-    async fn fail(&self, claim: &Claim, reason: &str) -> Result<(), StoreError>;
+    async fn fail(&self, claim: &Claim, fault: Fault, reason: &str) -> Result<(), StoreError>;
     /// Gives the file back to the queue, to be tried again after `delay`. The try is not counted in `attempt` but in `released`;
     /// `reason` is shown with the file meanwhile.
     async fn release(&self, claim: &Claim, delay: Duration, reason: &str) -> Result<(), StoreError>;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     files::Slice,
-    ingest::Metadata,
+    ingest::{Fault, Metadata},
     search::{CollectionId, StoreError, WorkspaceId},
     workspaces::Page,
 };
@@ -84,6 +84,8 @@ pub struct VectorStoreFile {
     pub state: FileState,
     /// Why it failed.
     pub reason: Option<String>,
+    /// Whose fault that is; unknown of what failed before that was kept.
+    pub fault: Option<Fault>,
     /// Of what can be searched; 0 before.
     pub usage_bytes: u64,
     pub created_at: DateTime<Utc>,

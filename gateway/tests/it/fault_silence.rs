@@ -6,12 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ragline_gateway::{backends::pgvector::Store, traits::search::Directory};
 use reqwest::{Method, multipart};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::{
-    database::fresh_for,
+    database::{fresh, fresh_for},
     env_fixture::Gateway,
     fault_askers::{Answered, Askers, search},
     fault_fixture::{ended, gateway, numbered, stored_whole_and_once, text, upload},
@@ -127,4 +128,20 @@ async fn searches_go_on_at_the_replica_of_a_silent_primary_and_writes_are_refuse
     assert!(failed.is_empty(), "{} of {}: {:?}", failed.len(), answers.len(), failed.first());
     let all: Vec<_> = after.into_iter().chain([before]).collect();
     stored_whole_and_once(&servers.superuser, &all).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_listens_and_died_without_a_word_is_noticed() {
+    let database = fresh().await;
+    let url = database.url("DATABASE_URL");
+    let way = Way::to(url.expose_secret()).await;
+    let url = SecretString::from(way.url(url.expose_secret()));
+    let store = Store::connect(&database.config, &url, database.space.clone()).unwrap();
+    until("it listens", || async { store.keys_version().is_some() }).await;
+    let before = store.keys_version();
+    // For less than the time after which the database is given up, and with it every connection.
+    way.cut();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    way.mend();
+    until("it listens anew", || async { store.keys_version() > before }).await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::Utc;
 use ragline_gateway::traits::{
-    ingest::{Claim, Job, JobItem, JobStatus, JobStore, NewItem},
+    ingest::{Claim, Fault, Job, JobItem, JobStatus, JobStore, NewItem},
     search::{StoreError, WorkspaceId},
 };
 use tokio::time::Instant;
@@ -43,6 +43,7 @@ impl JobStore for FakeStore {
             not_before: None,
             attempt: 0,
             released: 0,
+            fault: None,
         };
         job.items.extend(items.into_iter().enumerate().map(item));
         self.work.notify_waiters();
@@ -135,8 +136,9 @@ impl JobStore for FakeStore {
         }
     }
 
-    async fn fail(&self, claim: &Claim, reason: &str) -> Result<(), StoreError> {
+    async fn fail(&self, claim: &Claim, fault: Fault, reason: &str) -> Result<(), StoreError> {
         self.held(claim, |item| {
+            item.fault = Some(fault);
             item.view.status = JobStatus::Failed;
             item.view.reason = Some(reason.to_owned());
             item.lease = None;

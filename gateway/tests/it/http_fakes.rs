@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use ragline_gateway::traits::{
-    ingest::{BlobStore, Claim, Document, Hash, JobItem, NewItem, StagedChunk},
+    ingest::{BlobStore, Claim, Document, Fault, Hash, JobItem, NewItem, StagedChunk},
     responses::StoredResponse,
     search::{Directory, KeyPrint, Principal, StoreError, WorkspaceId},
     workspaces::{KeyHolder, Scope},
@@ -36,6 +36,8 @@ pub(crate) struct FakeStore {
     pub(crate) work: Notify,
     /// Every call fails as if PostgreSQL were away.
     pub(crate) away: AtomicBool,
+    /// The end of a response is never written down, as if PostgreSQL had gone silent.
+    pub(crate) silent: AtomicBool,
     pub(crate) keys_version: AtomicU64,
     pub(crate) key_look_ups: AtomicU64,
 }
@@ -65,6 +67,7 @@ pub(crate) struct FakeItem {
     pub(crate) not_before: Option<Instant>,
     pub(crate) attempt: u32,
     pub(crate) released: u32,
+    pub(crate) fault: Option<Fault>,
 }
 
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use ragline_gateway::{
     redact::Counts,
     traits::{
         embedder::{EmbedError, Embedder, Tokenizer, Vector},
-        ingest::Hash,
+        ingest::{Fault, Hash},
         place::{ChunkKind, Place},
     },
 };
@@ -129,12 +129,14 @@ pub(crate) struct Paragraphs;
 impl Cutter for Paragraphs {
     fn cut(&self, bytes: Vec<u8>, filename: &str, content_type: Option<&str>) -> Result<Cut, CutError> {
         match filename {
-            name if name.contains("broken") => return Err(CutError { reason: "the PDF is encrypted".into() }),
+            name if name.contains("broken") => {
+                return Err(CutError { reason: "the PDF is encrypted".into(), fault: Fault::File });
+            }
             name if name.contains("panic") => panic!("the reader of this format gave up"),
             name if name.contains("slow") => std::thread::sleep(std::time::Duration::from_secs(3)),
             _ => {}
         }
-        let text = String::from_utf8(bytes).map_err(|_| CutError { reason: "the file is no text".into() })?;
+        let text = String::from_utf8(bytes).map_err(|_| CutError { reason: "the file is no text".into(), fault: Fault::File })?;
         let chunk = |paragraph: &str| CutChunk {
             text: paragraph.to_owned(),
             tokens: paragraph.split_whitespace().count() as u32,

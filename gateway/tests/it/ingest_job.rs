@@ -11,7 +11,7 @@ use ragline_gateway::{
     metrics::Metrics,
     traits::{
         embedder::EmbedError,
-        ingest::{Job, JobItem, JobStatus, JobStore, NewItem},
+        ingest::{Fault, Job, JobItem, JobStatus, JobStore, NewItem},
     },
 };
 use serde_json::Map;
@@ -102,6 +102,11 @@ impl Bench {
         self.until(id, |job| job.done == job.total).await.items
     }
 
+    /// Of the first job's files.
+    fn faults(&self) -> Vec<Option<Fault>> {
+        self.store.inner().jobs[0].items.iter().map(|item| item.fault).collect()
+    }
+
     fn count(&self, name: &str, label: &str) -> f64 {
         let families = self.registry.gather();
         let family = families.iter().find(|family| family.name() == name).unwrap();
@@ -142,6 +147,7 @@ async fn a_file_that_is_at_fault_fails_alone_with_its_reason() {
         assert!(reason.contains(says), "{reason:?} does not say {says:?}");
     }
     assert_eq!(items[4].status, JobStatus::Completed);
+    assert_eq!(bench.faults(), [Some(Fault::File), Some(Fault::File), Some(Fault::File), Some(Fault::File), None]);
     let job = bench.job(job).await;
     assert_eq!((job.status, job.done, job.failed), (JobStatus::Completed, 5, 4));
     assert_eq!(bench.count("ragline_ingest_documents_total", "failed"), 4.0);
@@ -181,6 +187,7 @@ async fn a_provider_that_stays_away_fails_the_file_in_the_end() {
     let items = bench.ended(job).await;
     let reason = items[0].reason.clone().unwrap();
     assert!(reason.contains("models cannot be reached") && reason.contains("given up after 3 tries"), "{reason}");
+    assert_eq!(bench.faults(), [Some(Fault::Server)]);
     assert_eq!(bench.embedder.failures.lock().unwrap().len(), 6);
 }
 

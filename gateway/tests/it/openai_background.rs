@@ -1,6 +1,9 @@
 //! Responses that are written while nobody waits: fetched later, cancelled, waited for when the gateway ends.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use ragline_gateway::{answer::AnswerError, traits::generator::GenerateError};
 use serde_json::{Value, json};
@@ -86,4 +89,19 @@ async fn what_is_still_written_in_the_background_when_the_gateway_must_end_has_f
     api.state.drain(Duration::from_millis(20)).await;
     let body = api.send(bare("GET", &path_of(&waiting))).await.body;
     assert_eq!((&body["status"], &body["error"]["code"]), (&json!("failed"), &json!("server_error")));
+}
+
+#[tokio::test]
+async fn what_a_silent_database_does_not_take_keeps_no_place() {
+    let api = api();
+    made(&api, json!({"background": true, "input": "later"})).await;
+    api.answering.begun.notified().await;
+    api.store.silent.store(true, Ordering::Relaxed);
+    api.answering.go.notify_one();
+    let kept = async {
+        while under_way(&api).await != "0" {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), kept).await.expect("it waits for the database for ever");
 }

@@ -1,6 +1,9 @@
 //! Files and vector stores in OpenAI's shape, on a real PostgreSQL with a worker.
 
+use std::time::Duration;
+
 use axum::{body::Body, http::Request};
+use ragline_gateway::traits::ingest::JobStore;
 use serde_json::{Value, json};
 
 use crate::{
@@ -180,8 +183,6 @@ async fn a_batch_tells_how_its_files_stand() {
     );
     let failed = ok(&live, get(&format!("{path}/{batch}/files?filter=failed"))).await;
     assert_eq!(failed["data"][0]["id"], files[2].as_str());
-    let error = &failed["data"][0]["last_error"];
-    assert!(error["code"] == "invalid_file" && error["message"].as_str().is_some_and(|text| text.contains("PDF")), "{error}");
     let all = ok(&live, get(&format!("/v1/vector_stores/{vector_store}/files?order=asc&limit=2"))).await;
     let last = all["last_id"].as_str().unwrap();
     let rest = ok(&live, get(&format!("/v1/vector_stores/{vector_store}/files?order=asc&after={last}"))).await;
@@ -189,6 +190,32 @@ async fn a_batch_tells_how_its_files_stand() {
     let third = rest["first_id"].as_str().unwrap();
     let before = ok(&live, get(&format!("/v1/vector_stores/{vector_store}/files?order=asc&limit=1&before={third}"))).await;
     assert_eq!(before["data"][0]["id"], last);
+}
+
+#[tokio::test]
+async fn a_file_that_fails_says_whose_fault_it_is() {
+    let live = live().await;
+    let vector_store = store(&live, json!({})).await;
+    let fails = async |file: &str| {
+        let error = put(&live, &vector_store, file, json!({})).await["last_error"].clone();
+        (error["code"].as_str().unwrap().to_owned(), error["message"].as_str().unwrap().to_owned())
+    };
+    // One whose worker dies each time is given up by the queue itself.
+    let (poison, pdf, gif) =
+        (kept(&live, "a.txt", LIGHTHOUSE).await, kept(&live, "b.pdf", "no pdf").await, kept(&live, "c.gif", "GIF89a").await);
+    ok(&live, post(&format!("/v1/vector_stores/{vector_store}/files"), json!({"file_id": poison}))).await;
+    assert!(live.store.claim(Duration::ZERO, 1).await.unwrap().is_some());
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(live.store.claim(Duration::ZERO, 1).await.unwrap().is_none());
+    let path = format!("/v1/vector_stores/{vector_store}/files/{poison}");
+    assert_eq!(ok(&live, get(&path)).await["last_error"]["code"], "server_error");
+    live.work();
+    for (file, code, why) in [(&pdf, "invalid_file", "the PDF is broken"), (&gif, "unsupported_file", "GIF image files")] {
+        let (found, message) = fails(file).await;
+        assert!(found == code && message.contains(why), "{found}: {message}");
+    }
+    let again = put(&live, &vector_store, &poison, json!({})).await;
+    assert_eq!((&again["status"], &again["last_error"]), (&json!("completed"), &Value::Null));
 }
 
 #[tokio::test]

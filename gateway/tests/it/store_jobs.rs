@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use ragline_gateway::traits::ingest::{BlobStore, DocumentStore, JobStatus, JobStore};
+use ragline_gateway::traits::ingest::{BlobStore, DocumentStore, Fault, JobStatus, JobStore};
 use serde_json::json;
 
 use crate::{
@@ -22,7 +22,7 @@ async fn many_workers_never_get_the_same_file() {
         tokio::spawn(async move {
             let mut mine = Vec::new();
             while let Some(claim) = store.claim(LEASE, 3).await.unwrap() {
-                store.fail(&claim, "enough").await.unwrap();
+                store.fail(&claim, Fault::Server, "enough").await.unwrap();
                 mine.push(claim.source);
             }
             mine
@@ -53,7 +53,7 @@ async fn a_job_with_one_success_is_completed_and_keeps_the_reasons() {
     assert!(store.renew(&good, LEASE, 3, Some(10)).await.unwrap());
     let item = &store.job(workspace, job).await.unwrap().unwrap().items[0];
     assert_eq!((item.chunks_done, item.chunks_total), (3, Some(10)));
-    store.fail(&bad, "no text\0 in it").await.unwrap();
+    store.fail(&bad, Fault::File, "no text\0 in it").await.unwrap();
     assert_eq!(store.job(workspace, job).await.unwrap().unwrap().status, JobStatus::Running);
     store.stage(&good, vec![chunk(0, "good", 0)]).await.unwrap();
     let published = store.publish(&good, document(), &FINGERPRINT).await.unwrap();

@@ -178,6 +178,10 @@ async fn a_role_that_may_do_more_than_an_application_is_not_retired() {
     }
     let database = fresh().await;
     let owner = url::Url::parse(database.url("DATABASE_OWNER_URL").expose_secret()).unwrap().username().to_owned();
-    let refused = roles::retire(&Database::default(), &bootstrap, &owner, Duration::from_secs(10)).await;
-    assert!(matches!(refused, Err(MigrateError::NotRetired { .. })), "{refused:?}");
+    let maker = unused_name("maker");
+    superuser_runs(&format!("CREATE ROLE {maker} LOGIN CREATEDB")).await;
+    for role in [&owner, &maker] {
+        let refused = roles::retire(&Database::default(), &bootstrap, role, Duration::from_secs(10)).await;
+        assert!(matches!(refused, Err(MigrateError::NotRetired { .. })), "{role}: {refused:?}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ragline_gateway::traits::{
-    ingest::{BlobStore, DocumentStore, JobStatus, JobStore},
+    ingest::{BlobStore, DocumentStore, Fault, JobStatus, JobStore},
     place::{ChunkKind, Lines, Place},
     search::{Searcher, StoreError},
 };
@@ -207,7 +207,7 @@ async fn nothing_of_a_lost_lease_is_stored() {
         store.stage(&slow, vec![chunk(1, "more", 0)]).await.unwrap_err(),
         store.publish(&slow, document(), &FINGERPRINT).await.unwrap_err(),
         store.publish(&slow, document_of(vec![chunk(0, "slow", 0)]), &FINGERPRINT).await.unwrap_err(),
-        store.fail(&slow, "reason").await.unwrap_err(),
+        store.fail(&slow, Fault::File, "reason").await.unwrap_err(),
         store.release(&slow, LEASE, "reason").await.unwrap_err(),
     ] {
         assert!(matches!(refused, StoreError::Conflict { what: "lease" }), "{refused}");

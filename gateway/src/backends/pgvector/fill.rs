@@ -1,6 +1,5 @@
 //! What a publish puts into the tables: the chunks of the staging area, then those that never went there, and the vectors of both.
 
-use ragline_config::index::ElementType;
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -36,15 +35,11 @@ const COPY_EMBEDDINGS: &str = "INSERT INTO embeddings (relation_id, workspace_id
     SELECT $4, c.workspace_id, c.collection_id, c.id, s.window_number, $5, s.embedding \
     FROM stage_embedding s JOIN chunk c ON c.document_id = $2 AND c.position = s.position AND c.id > $3 WHERE s.item_id = $1";
 
-const INSERT_HALF_VECTORS: &str = "INSERT INTO embeddings \
+/// The element type is that of the vectors which are bound.
+const INSERT_EMBEDDINGS: &str = "INSERT INTO embeddings \
       (relation_id, workspace_id, collection_id, chunk_id, window_number, space_id, embedding) \
     SELECT $1, $2, $3, s.chunk_id, s.window_number, $4, s.embedding \
-    FROM unnest($5::bigint[], $6::smallint[], $7::halfvec[]) AS s(chunk_id, window_number, embedding)";
-
-const INSERT_VECTORS: &str = "INSERT INTO embeddings \
-      (relation_id, workspace_id, collection_id, chunk_id, window_number, space_id, embedding) \
-    SELECT $1, $2, $3, s.chunk_id, s.window_number, $4, s.embedding \
-    FROM unnest($5::bigint[], $6::smallint[], $7::vector[]) AS s(chunk_id, window_number, embedding)";
+    FROM unnest($5::bigint[], $6::smallint[], $7) AS s(chunk_id, window_number, embedding)";
 
 /// For each chunk that brought no vectors: those of another chunk of the same hash, this document's included.
 const REUSE_EMBEDDINGS: &str = "INSERT INTO embeddings (relation_id, workspace_id, collection_id, chunk_id, window_number, space_id, embedding) \
@@ -173,12 +168,8 @@ impl Generation<'_> {
                 numbered.map(move |(number, vector)| (*id, small_int(number), vector))
             })
             .collect();
-        let sql = match self.space.element_type {
-            ElementType::Halfvec => INSERT_HALF_VECTORS,
-            ElementType::Vector => INSERT_VECTORS,
-        };
         for piece in windows.chunks(ROWS_AT_ONCE) {
-            let statement = sqlx::query(sql)
+            let statement = sqlx::query(INSERT_EMBEDDINGS)
                 .bind(self.item.relation_id)
                 .bind(self.claim.workspace.0)
                 .bind(self.item.collection_id)

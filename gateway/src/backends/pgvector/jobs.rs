@@ -16,7 +16,7 @@ use super::{
     session::{Tx, commit},
 };
 use crate::traits::{
-    ingest::{Claim, Job, JobItem, JobStore, NewItem},
+    ingest::{Claim, Fault, Job, JobItem, JobStore, NewItem},
     search::{StoreError, WorkspaceId},
 };
 
@@ -153,9 +153,10 @@ impl JobStore for Store {
         Ok(held)
     }
 
-    async fn fail(&self, claim: &Claim, reason: &str) -> Result<(), StoreError> {
+    async fn fail(&self, claim: &Claim, fault: Fault, reason: &str) -> Result<(), StoreError> {
         let mut tx = Self::begin(self, claim.workspace).await?;
         end_item(&mut tx, claim, End::Failed { reason }).await?;
+        blame(&mut tx, claim, fault).await?;
         notify_work(&mut tx).await?;
         commit(tx, "failing a file").await
     }
@@ -266,6 +267,17 @@ pub(super) async fn close_item(tx: &mut Tx, claim: &Claim, end: End<'_>) -> Resu
     .await
     .map_err(|error| failed("ending a file", error))?;
     if ended.rows_affected() == 0 { Err(StoreError::Conflict { what: "lease" }) } else { Ok(()) }
+}
+
+/// The trigger that has just told the vector store of the end blames the server.
+async fn blame(tx: &mut Tx, claim: &Claim, fault: Fault) -> Result<(), StoreError> {
+    sqlx::query("UPDATE vector_store_file SET fault = $2 WHERE job_item_id = $1")
+        .bind(claim.item_id)
+        .bind(fault.word())
+        .execute(&mut **tx)
+        .await
+        .map_err(|error| failed("ending a file", error))?;
+    Ok(())
 }
 
 pub(super) async fn clear_stage(tx: &mut Tx, item: i64) -> Result<(), StoreError> {

@@ -74,7 +74,7 @@ pub async fn retire(database: &Database, url: &SecretString, role: &str, patienc
     let mut connection = connect_until(&options, "DATABASE_BOOTSTRAP_URL", tokio::time::Instant::now() + patience).await?;
     let failed = |source| MigrateError::Retire { role: role.to_owned(), source };
     let ordinary: Option<bool> = sqlx::query_scalar(
-        "SELECT NOT (rolsuper OR rolbypassrls OR rolcreaterole OR rolreplication) \
+        "SELECT NOT (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication) \
            AND NOT EXISTS (SELECT 1 FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = r.oid AND deptype = 'o') \
          FROM pg_roles r WHERE rolname = $1",
     )

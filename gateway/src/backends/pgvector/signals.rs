@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{
+    Executor,
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+};
 use tokio::{
     sync::{Notify, watch},
     task::AbortHandle,
@@ -23,6 +26,14 @@ const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_LAST: Duration = Duration::from_secs(5);
 /// The connection must stand after this.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// A connection on which nothing was heard for so long is asked whether it still stands: one that a firewall or a lost node has dropped
+/// ends without a word.
+const SILENT_FOR: Duration = Duration::from_secs(2);
+/// One that does not answer within this time is given up. A server that is merely busy must not be taken for one that is gone: then
+/// every request would ask it.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Changes nothing, since it is listened to already.
+const QUESTION: &str = "LISTEN ragline_work";
 /// Epochs begin with 1.
 const NOBODY_LISTENED: u64 = 0;
 
@@ -228,7 +239,15 @@ async fn listen_until_lost(shared: &Shared, pause: &mut Duration) -> Result<(), 
     *pause = RETRY_FIRST;
     tell(&shared.work);
     tell(&shared.erase);
-    while let Some(notification) = listener.try_recv().await? {
+    loop {
+        let notification = match timeout(SILENT_FOR, listener.try_recv()).await {
+            Ok(Ok(Some(notification))) => notification,
+            Ok(ended) => return ended.map(drop),
+            Err(_) => {
+                timeout(ANSWER_WITHIN, listener.execute(QUESTION)).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+                continue;
+            }
+        };
         match notification.channel() {
             "ragline_store_version" => shared.heard(notification.payload()),
             "ragline_keys" | "ragline_erase" if notification.payload() != shared.schema => {}
@@ -237,7 +256,6 @@ async fn listen_until_lost(shared: &Shared, pause: &mut Duration) -> Result<(), 
             _ => tell(&shared.work),
         }
     }
-    Ok(())
 }
 
 fn tell(who: &watch::Sender<u64>) {

@@ -1,6 +1,8 @@
 //! From the errors of the steps to a refusal: one code each. Addresses and names of servers are for the log, not for the caller.
 
-use super::{ApiError, ErrorCode, SOON};
+use std::time::Duration;
+
+use super::{ApiError, ErrorCode};
 use crate::{
     answer::{AnswerError, RankError},
     traits::{embedder::EmbedError, generator::GenerateError, reranker::RerankError, search::StoreError},
@@ -15,18 +17,15 @@ impl From<StoreError> for ApiError {
 fn store(error: &StoreError) -> ApiError {
     match error {
         StoreError::Unreachable(_) => {
-            ApiError::new(ErrorCode::DatabaseUnavailable, "the database cannot be reached; try again shortly").after(SOON)
+            ApiError::new(ErrorCode::DatabaseUnavailable, "the database cannot be reached; try again shortly")
         }
         StoreError::PrimaryUnreachable(_) => ApiError::new(
             ErrorCode::DatabaseUnavailable,
             "the primary of the database cannot be reached: searches go on, everything else waits for it; try again shortly",
-        )
-        .after(SOON),
-        StoreError::TimedOut => {
-            ApiError::new(ErrorCode::DatabaseUnavailable, "the database took too long; try again shortly").after(SOON)
-        }
+        ),
+        StoreError::TimedOut => ApiError::new(ErrorCode::DatabaseUnavailable, "the database took too long; try again shortly"),
         StoreError::PoolExhausted => {
-            ApiError::new(ErrorCode::DatabaseBusy, "every connection to the database is busy; try again shortly").after(SOON)
+            ApiError::new(ErrorCode::DatabaseBusy, "every connection to the database is busy; try again shortly")
         }
         StoreError::DiskFull => {
             ApiError::new(ErrorCode::DatabaseFull, "the database is out of disk space; its storage must be enlarged")
@@ -55,15 +54,13 @@ impl From<EmbedError> for ApiError {
 fn embed(error: &EmbedError) -> ApiError {
     match error {
         EmbedError::RateLimited { retry_after, .. } => {
-            ApiError::new(ErrorCode::ProviderRateLimited, "the embedding provider is limiting requests; try again later")
-                .after(retry_after.unwrap_or(SOON))
+            limited("the embedding provider is limiting requests; try again later", *retry_after)
         }
         EmbedError::TimedOut { .. } | EmbedError::Unreachable { .. } => {
             ApiError::new(ErrorCode::EmbeddingUnavailable, "the embedding provider cannot be reached; try again shortly")
-                .after(SOON)
         }
         EmbedError::Refused { status, .. } if *status >= 500 => {
-            ApiError::new(ErrorCode::EmbeddingUnavailable, "the embedding provider failed; try again shortly").after(SOON)
+            ApiError::new(ErrorCode::EmbeddingUnavailable, "the embedding provider failed; try again shortly")
         }
         EmbedError::Unauthorized { .. } => {
             ApiError::new(ErrorCode::EmbeddingMisconfigured, "the embedding provider refuses the gateway's key")
@@ -88,21 +85,19 @@ impl From<GenerateError> for ApiError {
 fn generate(error: &GenerateError) -> ApiError {
     match error {
         GenerateError::Embed(_) => {
-            ApiError::new(ErrorCode::EmbeddingUnavailable, "the sentences could not be embedded; try again shortly").after(SOON)
+            ApiError::new(ErrorCode::EmbeddingUnavailable, "the sentences could not be embedded; try again shortly")
         }
         GenerateError::Disabled => {
             ApiError::new(ErrorCode::GenerationDisabled, "this gateway only retrieves; ask /v1/search, or switch generation on")
         }
         GenerateError::RateLimited { retry_after, .. } => {
-            ApiError::new(ErrorCode::ProviderRateLimited, "the generation provider is limiting requests; try again later")
-                .after(retry_after.unwrap_or(SOON))
+            limited("the generation provider is limiting requests; try again later", *retry_after)
         }
         GenerateError::TimedOut { .. } | GenerateError::Unreachable { .. } => {
             ApiError::new(ErrorCode::GenerationUnavailable, "the generation provider cannot be reached; try again shortly")
-                .after(SOON)
         }
         GenerateError::Refused { status, .. } if *status >= 500 => {
-            ApiError::new(ErrorCode::GenerationUnavailable, "the generation provider failed; try again shortly").after(SOON)
+            ApiError::new(ErrorCode::GenerationUnavailable, "the generation provider failed; try again shortly")
         }
         GenerateError::Unauthorized { .. } => {
             ApiError::new(ErrorCode::GenerationMisconfigured, "the generation provider refuses the gateway's key")
@@ -158,11 +153,10 @@ impl From<RankError> for ApiError {
 }
 
 fn rerank(error: &RerankError) -> ApiError {
-    let unavailable = |message| ApiError::new(ErrorCode::RerankUnavailable, message).after(SOON);
+    let unavailable = |message| ApiError::new(ErrorCode::RerankUnavailable, message);
     match error {
         RerankError::RateLimited { retry_after, .. } => {
-            ApiError::new(ErrorCode::ProviderRateLimited, "the reranking server is limiting requests; try again later")
-                .after(retry_after.unwrap_or(SOON))
+            limited("the reranking server is limiting requests; try again later", *retry_after)
         }
         RerankError::TimedOut { .. } | RerankError::Unreachable { .. } => {
             unavailable("the reranking server cannot be reached; try again shortly")
@@ -179,4 +173,9 @@ fn rerank(error: &RerankError) -> ApiError {
             "the reranking server does not answer as configured; the gateway's log says why",
         ),
     }
+}
+
+/// A provider limits requests, and may have said for how long.
+fn limited(message: &str, retry_after: Option<Duration>) -> ApiError {
+    ApiError { retry_after, ..ApiError::new(ErrorCode::ProviderRateLimited, message) }
 }

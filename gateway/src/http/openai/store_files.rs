@@ -29,7 +29,7 @@ use crate::{
         state::ApiState,
     },
     traits::{
-        ingest::Metadata,
+        ingest::{Fault, Metadata},
         search::Principal,
         vector_stores::{Attached, Attachment, FileQuery, FileState, VectorStoreFile},
     },
@@ -97,7 +97,8 @@ pub(crate) struct StoreFileView {
 /// Why a file cannot be searched.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LastError {
-    /// `invalid_file`: it is broken, empty, or of no format that is read here.
+    /// `unsupported_file`: its format is none that is read here. `invalid_file`: it is broken, empty or too large. `server_error`: the
+    /// file may be good; putting it in again may help.
     #[schema(example = "invalid_file")]
     code: &'static str,
     message: String,
@@ -106,9 +107,10 @@ pub(crate) struct LastError {
 impl StoreFileView {
     /// As it is shown; `usual` is how the pipeline cuts.
     pub(super) fn of(file: VectorStoreFile, usual: &Chunking) -> Self {
-        let VectorStoreFile { file, store, filename: _, attributes, chunking, state, reason, usage_bytes, created_at } = file;
+        let VectorStoreFile { file, store, filename: _, attributes, chunking, state, reason, fault, usage_bytes, created_at } =
+            file;
         let last_error = (state == FileState::Failed)
-            .then(|| LastError { code: "invalid_file", message: reason.unwrap_or_else(|| "no reason was given".into()) });
+            .then(|| LastError { code: code(fault), message: reason.unwrap_or_else(|| "no reason was given".into()) });
         Self {
             id: FileId(file),
             object: "vector_store.file",
@@ -120,6 +122,15 @@ impl StoreFileView {
             chunking_strategy: chunking.as_ref().unwrap_or(usual).into(),
             attributes,
         }
+    }
+}
+
+/// What failed before faults were kept is said to be the file's, as it was then.
+fn code(fault: Option<Fault>) -> &'static str {
+    match fault {
+        Some(Fault::Format) => "unsupported_file",
+        Some(Fault::File) | None => "invalid_file",
+        Some(Fault::Server) => "server_error",
     }
 }
 

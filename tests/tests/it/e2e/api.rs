@@ -58,6 +58,19 @@ impl Gateway {
         }
     }
 
+    /// All documents, page after page.
+    pub(crate) async fn documents(&self) -> Vec<Value> {
+        let (mut documents, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(&format!("/v1/documents?limit=100{after}")).await;
+            documents.extend(page["data"].as_array().unwrap().iter().cloned());
+            if page["has_more"] != true {
+                return documents;
+            }
+            after = format!("&after={}", page["last_id"].as_str().unwrap());
+        }
+    }
+
     pub(crate) async fn answer(&self, question: &str) -> Value {
         self.post("/v1/answers", &json!({"question": question})).await
     }

@@ -94,18 +94,12 @@ async fn searches_on_the_standby(world: &World, gateway: &Gateway) {
 
 /// How many chunks each document has, by its name.
 async fn stored(gateway: &Gateway) -> BTreeMap<String, u64> {
-    let (mut stored, mut after) = (BTreeMap::new(), String::new());
-    loop {
-        let page = gateway.get(&format!("/v1/documents?limit=100{after}")).await;
-        for document in page["data"].as_array().unwrap() {
-            let name = document["source"].as_str().unwrap().to_owned();
-            assert!(stored.insert(name.clone(), document["chunks"].as_u64().unwrap()).is_none(), "{name} is there twice");
-        }
-        if page["has_more"] == json!(false) {
-            return stored;
-        }
-        after = format!("&after={}", page["last_id"].as_str().unwrap());
+    let mut stored = BTreeMap::new();
+    for document in gateway.documents().await {
+        let name = document["source"].as_str().unwrap().to_owned();
+        assert!(stored.insert(name.clone(), document["chunks"].as_u64().unwrap()).is_none(), "{name} is there twice");
     }
+    stored
 }
 
 /// Waits until every accepted document is stored, with its one chunk.

@@ -130,6 +130,11 @@ impl Store {
         for document in &documents {
             index_document(&mut tx, workspace, *document, 0).await?;
         }
+        sqlx::query("DELETE FROM lex_pending WHERE document_id = ANY($1)")
+            .bind(&documents)
+            .execute(&mut *tx)
+            .await
+            .map_err(|error| failed("indexing words", error))?;
         commit(tx, "indexing words").await?;
         Ok(documents.len())
     }

@@ -100,7 +100,7 @@ impl Small {
     }
 }
 
-/// Writes the postings of a document's chunks above an id; the document no longer waits for them.
+/// Writes the postings of a document's chunks above an id. That the document waits for them no longer is the caller's to say.
 pub(in crate::backends::pgvector) async fn index_document(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -124,11 +124,6 @@ pub(in crate::backends::pgvector) async fn index_document(
             rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("text")?))).collect::<Result<_, _>>().map_err(error)?;
         insert_small(tx, workspace, texts).await?;
     }
-    sqlx::query("DELETE FROM lex_pending WHERE document_id = $1")
-        .bind(document)
-        .execute(&mut **tx)
-        .await
-        .map_err(|error| failed("indexing words", error))?;
     Ok(())
 }
 

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Of stores that are open.
-const SELECT: &str = "SELECT m.vector_store_id, m.file_id, m.attributes, m.chunking, m.status, m.reason, m.created_at, f.filename, \
+const SELECT: &str = "SELECT m.vector_store_id, m.file_id, m.attributes, m.chunking, m.status, m.reason, m.fault, m.created_at, f.filename, \
       coalesce((SELECT d.size_bytes FROM document d WHERE d.collection_id = s.collection_id AND d.source = 'file-' || m.file_id::text), 0) \
         AS usage_bytes \
     FROM vector_store_file m JOIN vector_store s ON s.id = m.vector_store_id AND NOT s.deleted JOIN file f ON f.id = m.file_id \

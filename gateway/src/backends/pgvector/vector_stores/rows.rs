@@ -3,7 +3,7 @@
 use sqlx::{Row, postgres::PgRow, types::Json};
 
 use crate::traits::{
-    ingest::Metadata,
+    ingest::{Fault, Metadata},
     vector_stores::{FileBatch, FileCounts, FileState, VectorStore, VectorStoreFile},
 };
 
@@ -43,6 +43,7 @@ pub(super) fn member_from(row: &PgRow) -> Result<VectorStoreFile, sqlx::Error> {
         chunking: chunking.map(|chunking| chunking.0),
         state: state(row.try_get("status")?),
         reason: row.try_get("reason")?,
+        fault: row.try_get::<Option<&str>, _>("fault")?.map(fault),
         usage_bytes: row.try_get::<i64, _>("usage_bytes")?.unsigned_abs(),
         created_at: row.try_get("created_at")?,
     })
@@ -73,5 +74,13 @@ fn state(word: &str) -> FileState {
         "failed" => FileState::Failed,
         "cancelled" => FileState::Cancelled,
         _ => FileState::InProgress,
+    }
+}
+
+fn fault(word: &str) -> Fault {
+    match word {
+        "format" => Fault::Format,
+        "file" => Fault::File,
+        _ => Fault::Server,
     }
 }

@@ -1,8 +1,9 @@
 //! How a response comes to be, and how it is kept.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
@@ -26,6 +27,9 @@ use crate::{
         search::{StoreError, WorkspaceId},
     },
 };
+
+/// The store may take this long for one response: whoever waits for one that has gone silent holds the place of a request.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A response that comes to be.
 #[derive(Debug)]
@@ -140,18 +144,22 @@ impl Keeping {
             answer: draft.answer.clone(),
             body: rendered(&draft.view)?,
         };
-        self.store.keep(self.workspace, &response).await
+        within(self.store.keep(self.workspace, &response)).await
     }
 
     /// Whether somebody still waits for it: it was neither cancelled nor deleted.
     pub(super) async fn is_open(&self, id: ResponseId) -> Result<bool, StoreError> {
-        Ok(self.store.response(self.workspace, id.0).await?.is_some_and(|kept| kept.open))
+        Ok(within(self.store.response(self.workspace, id.0)).await?.is_some_and(|kept| kept.open))
     }
 
     /// Ends one that was kept while it was written. `false`: it was cancelled or deleted.
     pub(super) async fn end(&self, draft: &Draft) -> Result<bool, StoreError> {
-        self.store.end(self.workspace, draft.view.id.0, &draft.answer, &rendered(&draft.view)?).await
+        within(self.store.end(self.workspace, draft.view.id.0, &draft.answer, &rendered(&draft.view)?)).await
     }
+}
+
+async fn within<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    timeout(PATIENCE, asked).await.unwrap_or(Err(StoreError::TimedOut))
 }
 
 /// The same JSON that the caller got: numbers as they are written, not as they are computed with.

@@ -18,6 +18,27 @@ const PACE: Duration = Duration::from_millis(10);
 /// The operator is away for so long.
 const AWAY: Duration = Duration::from_secs(60);
 
+/// The release is of the next version while this lives, and of ours afterwards.
+struct Upgraded {
+    tag: String,
+}
+
+impl Upgraded {
+    fn from(tag: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        next_chart(folder.path());
+        let upgraded = Self { tag: tag.to_owned() };
+        helm_of(&folder.path().join("ragline"), &["image.tag=next".to_owned()]);
+        upgraded
+    }
+}
+
+impl Drop for Upgraded {
+    fn drop(&mut self) {
+        helm_of(&repository().join("charts/ragline"), &[format!("image.tag={}", self.tag)]);
+    }
+}
+
 /// The chart as the next version would bring it.
 fn next_chart(folder: &Path) {
     let copied =
@@ -53,13 +74,11 @@ async fn an_upgrade_of_the_operator_restarts_nothing_and_fails_no_request() {
     let world = World::alone("upgrade").await;
     start(&world).await;
     let before = Operands::of(&world).await;
-    let folder = tempfile::tempdir().unwrap();
-    next_chart(folder.path());
     let current = image("operator");
     let tag = current.rsplit_once(':').unwrap().1.to_owned();
 
     let load = Load::begin(&world, PACE, false).await;
-    helm_of(&folder.path().join("ragline"), &["image.tag=next".to_owned()]);
+    let upgraded = Upgraded::from(&tag);
     kubectl(&["-n", OPERATOR_NAMESPACE, "rollout", "status", "deployment", RELEASE, "--timeout=120s"]);
     until("the old operator has ended", 60, async || images_of_operator().trim() == current.replace(&format!(":{tag}"), ":next"))
         .await;
@@ -67,7 +86,7 @@ async fn an_upgrade_of_the_operator_restarts_nothing_and_fails_no_request() {
     world.wait("a", ConditionType::Reconciling, "False", 60).await;
     let Outcome { sent, failures, .. } = load.end().await;
     let after = Operands::of(&world).await;
-    helm_of(&repository().join("charts/ragline"), &[format!("image.tag={tag}")]);
+    drop(upgraded);
     println!(
         "operator upgraded: {} of {sent} requests failed, {} pods of {} are those of before",
         failures.len(),

@@ -123,21 +123,13 @@ pub(super) async fn lost(world: &World, writes: &[Write]) -> Vec<String> {
         })
         .await;
     }
-    let stored = stored(&gateway).await;
-    writes.iter().filter(|write| write.is_taken() && !stored.contains(&write.name)).map(|write| write.name.clone()).collect()
-}
-
-/// The names of all documents.
-async fn stored(gateway: &Gateway) -> BTreeSet<String> {
-    let (mut names, mut after) = (BTreeSet::new(), String::new());
-    loop {
-        let page = gateway.get(&format!("/v1/documents?limit=100{after}")).await;
-        names.extend(page["data"].as_array().unwrap().iter().map(|one| one["source"].as_str().unwrap().to_owned()));
-        if page["has_more"] != true {
-            return names;
-        }
-        after = format!("&after={}", page["last_id"].as_str().unwrap());
-    }
+    let documents = gateway.documents().await;
+    let stored: BTreeSet<_> = documents.iter().map(|document| document["source"].as_str().unwrap()).collect();
+    writes
+        .iter()
+        .filter(|write| write.is_taken() && !stored.contains(write.name.as_str()))
+        .map(|write| write.name.clone())
+        .collect()
 }
 
 /// Whether a document is taken now.
