@@ -94,7 +94,7 @@ pub async fn event(cluster: &Cluster, pipeline: &RagPipeline, notice: &Notice) {
     }
 }
 
-/// Passes on what the API server said of objects that it took.
+/// Passes on what the API server said of objects that it took. What it says of these Events goes no further.
 pub async fn pass_on(cluster: &Cluster, pipeline: &RagPipeline) {
     for Warning { kind, name, text } in cluster.take_warnings() {
         let note = format!("{kind} {name}: {text}");
