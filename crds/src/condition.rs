@@ -136,7 +136,8 @@ reasons! {
     SecretNotFound [SecretsResolved, Ready, Stalled] "A Secret that the spec names does not exist.";
     SecretKeyMissing [SecretsResolved, Ready, Stalled] "A Secret that the spec names lacks the key.";
     CertManagerMissing [SecretsResolved, Ready, Stalled] "The spec names an `issuerRef`, and the cluster has no cert-manager.";
-    CertificateNotIssued [SecretsResolved, Ready] "A certificate that cert-manager is asked for is not issued yet; the message has its words.";
+    CertificatePending [SecretsResolved, Ready] "cert-manager was asked for a certificate and has neither issued nor refused it yet.";
+    CertificateNotIssued [SecretsResolved, Ready] "A certificate that cert-manager was asked for is refused, or of no use as it is issued; the message has its words. It tries again.";
     NotObserved [SecretsResolved, DatabaseReady, SchemaReady, GatewayAvailable, CacheReady, IndexReady, Ready] "Not looked at, for another condition stands in the way.";
     SinglePrimary [DatabaseReady] "PostgreSQL is ready; it is one primary without a standby.";
     Provisioning [DatabaseReady, CacheReady, GatewayAvailable, Ready] "The pods are being created.";

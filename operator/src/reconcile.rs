@@ -208,14 +208,14 @@ async fn work(
     let (mut live, mut observed) = (live?, observed?);
     let secrets = observe::versions_read(&live, &observed, checked);
     let existing = observe::generated_secrets(&live)?;
-    observed.role_jobs = observe::role_jobs(&live, &checked.name)?;
+    observe::workloads(&mut observed, &live, &checked.name)?;
     let mut credentials = Credentials::keep(&checked.name, &existing, draw::credentials()?);
     credentials.certificates = certificate::keep(checked, &existing, Timestamp::now())?;
     observed.unissued = credentials.certificates.unissued(checked);
     credentials.application = rotation::advance(checked, credentials.application, &observed.role_jobs, draw::password()?);
     let objects = build::build(checked, &credentials);
     let schema_job = objects.schema_job().map(ResourceExt::name_any).unwrap_or_default();
-    observe::workloads(&mut observed, &live, &checked.name, &schema_job)?;
+    observed.schema_job = observe::job(&live, &schema_job)?;
     follow(context, who, checked, &credentials, &mut observed);
     observed.not_encrypted = match checked.own_postgres() {
         Some(postgres) if postgres.encryption_required => {
@@ -228,7 +228,8 @@ async fn work(
         let retiring = rotation::retiring_job(checked, &credentials.application, &objects, &observed);
         let applied = apply_all(cluster, checked, &observed, Wanted { objects: &objects, retiring }, &mut live).await?;
         (observed.missing_kinds, written) = (applied.missing_kinds, applied.written);
-        observe::workloads(&mut observed, &live, &checked.name, &schema_job)?;
+        observe::workloads(&mut observed, &live, &checked.name)?;
+        observed.schema_job = observe::job(&live, &schema_job)?;
     }
     observed.rotation = rotation::stage(checked, &credentials.application, &observed.role_jobs);
     Ok(Worked { observed, written, secrets })

@@ -85,17 +85,25 @@ impl Rest {
     /// Takes in what a watch of children tells.
     pub fn note(&self, event: &Result<Event<PartialObjectMeta<DynamicObject>>, watcher::Error>) {
         match event {
-            Ok(Event::Init) => {
-                self.begun.fetch_add(1, Ordering::SeqCst);
-            }
+            Ok(Event::Init) => self.begin_anew(),
             Ok(Event::Apply(child) | Event::InitApply(child) | Event::Delete(child)) => {
                 let namespace = child.namespace().unwrap_or_default();
                 for owner in child.owner_references().iter().filter(|owner| owner.api_version.starts_with(GROUP)) {
-                    self.lock().entry(Who::new(&owner.name).within(&namespace)).or_default().touched += 1;
+                    self.touch(Who::new(&owner.name).within(&namespace));
                 }
             }
             Ok(Event::InitDone) | Err(_) => {}
         }
+    }
+
+    /// A watch begins anew.
+    pub fn begin_anew(&self) {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A child of the pipeline has changed.
+    pub fn touch(&self, who: Who) {
+        self.lock().entry(who).or_default().touched += 1;
     }
 
     /// The moment, to be taken before anything is read.

@@ -17,6 +17,13 @@ pub struct ManagedTls {
     pub issuer_ref: Option<IssuerRef>,
 }
 
+impl ManagedTls {
+    /// Whether nothing but TLS is spoken.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled.unwrap_or_default()
+    }
+}
+
 /// An issuer of cert-manager's. It must give the certificate of its authority (`ca.crt`) too, as those of the kinds CA and Vault do, and
 /// certificates for names inside the cluster. One authority must sign those of a primary and of its read replicas.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]

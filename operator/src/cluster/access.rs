@@ -74,163 +74,107 @@ impl Access {
     }
 }
 
-const fn core(kind: &'static str, plural: &'static str, verbs: &'static [Verb], why: &'static str) -> Access {
-    Access { group: "", version: "v1", kind, plural, subresource: None, verbs, why }
+/// A row; `of` is the group and its version.
+const fn row(
+    of: (&'static str, &'static str),
+    kind: &'static str,
+    plural: &'static str,
+    verbs: &'static [Verb],
+    why: &'static str,
+) -> Access {
+    let (group, version) = of;
+    Access { group, version, kind, plural, subresource: None, verbs, why }
 }
 
-const fn apps(kind: &'static str, plural: &'static str, verbs: &'static [Verb], why: &'static str) -> Access {
-    Access { group: "apps", version: "v1", kind, plural, subresource: None, verbs, why }
-}
+const RAGLINE: (&str, &str) = ("ragline.dev", "v1alpha1");
+const CORE: (&str, &str) = ("", "v1");
+const APPS: (&str, &str) = ("apps", "v1");
+const NETWORKING: (&str, &str) = ("networking.k8s.io", "v1");
+const CLOUD_NATIVE_PG: (&str, &str) = ("postgresql.cnpg.io", "v1");
 
 use Verb::{Create, Delete, Get, List, Patch, Update, Watch};
 
 /// A child that is applied, watched and pruned.
 const OWNED: &[Verb] = &[List, Watch, Create, Patch, Delete];
 
-pub const PIPELINES: Access = Access {
-    group: "ragline.dev",
-    version: "v1alpha1",
-    kind: "RagPipeline",
-    plural: "ragpipelines",
-    subresource: None,
-    verbs: &[List, Watch],
-    why: "what users ask for",
-};
+pub const PIPELINES: Access = row(RAGLINE, "RagPipeline", "ragpipelines", &[List, Watch], "what users ask for");
 pub const PIPELINE_STATUS: Access =
     Access { subresource: Some("status"), verbs: &[Patch], why: "what became of it", ..PIPELINES };
 /// Neither listed nor watched: only Secrets that the operator draws or that a pipeline names are read, by name.
 pub const SECRETS: Access =
-    core("Secret", "secrets", &[Get, Create, Patch], "generated passwords, and Secrets that a pipeline names");
-pub const CONFIG_MAPS: Access = core("ConfigMap", "configmaps", OWNED, "configuration of PostgreSQL and the gateway");
-pub const SERVICES: Access = core("Service", "services", OWNED, "addresses of the parts");
-pub const SERVICE_ACCOUNTS: Access = core("ServiceAccount", "serviceaccounts", OWNED, "an identity without rights for the pods");
+    row(CORE, "Secret", "secrets", &[Get, Create, Patch], "generated passwords, and Secrets that a pipeline names");
+pub const CONFIG_MAPS: Access = row(CORE, "ConfigMap", "configmaps", OWNED, "configuration of PostgreSQL and the gateway");
+pub const SERVICES: Access = row(CORE, "Service", "services", OWNED, "addresses of the parts");
+pub const SERVICE_ACCOUNTS: Access =
+    row(CORE, "ServiceAccount", "serviceaccounts", OWNED, "an identity without rights for the pods");
 pub const CLAIMS: Access =
-    core("PersistentVolumeClaim", "persistentvolumeclaims", &[List, Patch], "growth of the database's volume");
-pub const PODS: Access = core("Pod", "pods", &[List], "why a part does not start");
-pub const CORE_EVENTS: Access = core("Event", "events", &[List], "why no pod is made, such as an exhausted quota");
-pub const DEPLOYMENTS: Access = apps("Deployment", "deployments", OWNED, "gateway and cache");
+    row(CORE, "PersistentVolumeClaim", "persistentvolumeclaims", &[List, Patch], "growth of the database's volume");
+pub const PODS: Access = row(CORE, "Pod", "pods", &[List], "why a part does not start");
+pub const CORE_EVENTS: Access = row(CORE, "Event", "events", &[List], "why no pod is made, such as an exhausted quota");
+pub const DEPLOYMENTS: Access = row(APPS, "Deployment", "deployments", OWNED, "gateway and cache");
 pub const STATEFUL_SETS: Access =
-    apps("StatefulSet", "statefulsets", OWNED, "PostgreSQL, which is never deleted, and its read replicas");
-pub const DISRUPTION_BUDGETS: Access = Access {
-    group: "policy",
-    version: "v1",
-    kind: "PodDisruptionBudget",
-    plural: "poddisruptionbudgets",
-    subresource: None,
-    verbs: OWNED,
-    why: "a drained node leaves a gateway that answers",
-};
-pub const NETWORK_POLICIES: Access = Access {
-    group: "networking.k8s.io",
-    version: "v1",
-    kind: "NetworkPolicy",
-    plural: "networkpolicies",
-    subresource: None,
-    verbs: OWNED,
-    why: "who may speak to the parts",
-};
-pub const INGRESSES: Access = Access {
-    kind: "Ingress",
-    plural: "ingresses",
-    why: "the way from outside the cluster, where a pipeline asks for one",
-    ..NETWORK_POLICIES
-};
-pub const AUTOSCALERS: Access = Access {
-    group: "autoscaling",
-    version: "v2",
-    kind: "HorizontalPodAutoscaler",
-    plural: "horizontalpodautoscalers",
-    subresource: None,
-    verbs: OWNED,
-    why: "as many gateways as the load wants, where a pipeline asks for it",
-};
+    row(APPS, "StatefulSet", "statefulsets", OWNED, "PostgreSQL, which is never deleted, and its read replicas");
+pub const DISRUPTION_BUDGETS: Access =
+    row(("policy", "v1"), "PodDisruptionBudget", "poddisruptionbudgets", OWNED, "a drained node leaves a gateway that answers");
+pub const NETWORK_POLICIES: Access = row(NETWORKING, "NetworkPolicy", "networkpolicies", OWNED, "who may speak to the parts");
+pub const INGRESSES: Access =
+    row(NETWORKING, "Ingress", "ingresses", OWNED, "the way from outside the cluster, where a pipeline asks for one");
+pub const AUTOSCALERS: Access = row(
+    ("autoscaling", "v2"),
+    "HorizontalPodAutoscaler",
+    "horizontalpodautoscalers",
+    OWNED,
+    "as many gateways as the load wants, where a pipeline asks for it",
+);
 /// Not watched: a cluster may lack the Gateway API, and a watch of what is not there never comes to rest.
-pub const ROUTES: Access = Access {
-    group: "gateway.networking.k8s.io",
-    version: "v1",
-    kind: "HTTPRoute",
-    plural: "httproutes",
-    subresource: None,
-    verbs: &[List, Create, Patch, Delete],
-    why: "the way from outside the cluster, where a pipeline asks for one",
-};
+pub const ROUTES: Access = row(
+    ("gateway.networking.k8s.io", "v1"),
+    "HTTPRoute",
+    "httproutes",
+    &[List, Create, Patch, Delete],
+    "the way from outside the cluster, where a pipeline asks for one",
+);
 /// Never deleted, as a StatefulSet is not; watched as soon as a pipeline wants one.
-pub const POSTGRES_CLUSTERS: Access = Access {
-    group: "postgresql.cnpg.io",
-    version: "v1",
-    kind: "Cluster",
-    plural: "clusters",
-    subresource: None,
-    verbs: &[List, Watch, Create, Patch],
-    why: "PostgreSQL with standbys, where a pipeline asks CloudNativePG for it",
-};
+pub const POSTGRES_CLUSTERS: Access = row(
+    CLOUD_NATIVE_PG,
+    "Cluster",
+    "clusters",
+    &[List, Watch, Create, Patch],
+    "PostgreSQL with standbys, where a pipeline asks CloudNativePG for it",
+);
 /// Not watched, as a route is not; the Secrets that they fill are read.
-pub const CERTIFICATES: Access = Access {
-    group: "cert-manager.io",
-    version: "v1",
-    kind: "Certificate",
-    plural: "certificates",
-    subresource: None,
-    verbs: &[List, Create, Patch, Delete],
-    why: "certificates of an issuer that a pipeline names",
-};
+pub const CERTIFICATES: Access = row(
+    ("cert-manager.io", "v1"),
+    "Certificate",
+    "certificates",
+    &[List, Create, Patch, Delete],
+    "certificates of an issuer that a pipeline names",
+);
 /// As the Cluster that takes its image from there; its status is of no interest.
-pub const IMAGE_CATALOGS: Access = Access {
-    kind: "ImageCatalog",
-    plural: "imagecatalogs",
-    verbs: &[List, Create, Patch],
-    why: "which image CloudNativePG's PostgreSQL runs, and its major version",
-    ..POSTGRES_CLUSTERS
-};
-pub const JOBS: Access = Access {
-    group: "batch",
-    version: "v1",
-    kind: "Job",
-    plural: "jobs",
-    subresource: None,
-    verbs: &[List, Watch, Create, Delete],
-    why: "migrations and index builds; never patched",
-};
-pub const EVENTS: Access = Access {
-    group: "events.k8s.io",
-    version: "v1",
-    kind: "Event",
-    plural: "events",
-    subresource: None,
-    verbs: &[Create],
-    why: "what people read in kubectl describe",
-};
+pub const IMAGE_CATALOGS: Access = row(
+    CLOUD_NATIVE_PG,
+    "ImageCatalog",
+    "imagecatalogs",
+    &[List, Create, Patch],
+    "which image CloudNativePG's PostgreSQL runs, and its major version",
+);
+pub const JOBS: Access =
+    row(("batch", "v1"), "Job", "jobs", &[List, Watch, Create, Delete], "migrations and index builds; never patched");
+pub const EVENTS: Access = row(("events.k8s.io", "v1"), "Event", "events", &[Create], "what people read in kubectl describe");
 /// Granted in the operator's own namespace only.
-pub const LEASES: Access = Access {
-    group: "coordination.k8s.io",
-    version: "v1",
-    kind: "Lease",
-    plural: "leases",
-    subresource: None,
-    verbs: &[Get, Create, Update],
-    why: "leader election",
-};
+pub const LEASES: Access = row(("coordination.k8s.io", "v1"), "Lease", "leases", &[Get, Create, Update], "leader election");
 
 /// Read in all-namespaces mode alone: a Role cannot grant what belongs to the whole cluster.
-pub const CLASSES: Access = Access {
-    group: "ragline.dev",
-    version: "v1alpha1",
-    kind: "RagPipelineClass",
-    plural: "ragpipelineclasses",
-    subresource: None,
-    verbs: &[List, Watch],
-    why: "what the platform team sets for pipelines",
-};
+pub const CLASSES: Access =
+    row(RAGLINE, "RagPipelineClass", "ragpipelineclasses", &[List, Watch], "what the platform team sets for pipelines");
 
-pub const STORAGE_CLASSES: Access = Access {
-    group: "storage.k8s.io",
-    version: "v1",
-    kind: "StorageClass",
-    plural: "storageclasses",
-    subresource: None,
-    verbs: &[List],
-    why: "whether volumes are encrypted, where a pipeline requires it",
-};
+pub const STORAGE_CLASSES: Access = row(
+    ("storage.k8s.io", "v1"),
+    "StorageClass",
+    "storageclasses",
+    &[List],
+    "whether volumes are encrypted, where a pipeline requires it",
+);
 
 /// Everything that is granted for the cluster as a whole.
 pub const CLUSTER: &[Access] = &[CLASSES, STORAGE_CLASSES];

@@ -6,11 +6,12 @@ use std::{
     time::Duration,
 };
 
+use axum::http;
 use kube::{
     Api, Client,
     api::{DeleteParams, DynamicObject, ListParams, PartialObjectMeta, Patch, PatchParams, PostParams},
     client::Body,
-    core::Request,
+    core::{Request, request},
 };
 use serde_json::Value;
 use tokio::time::timeout;
@@ -170,14 +171,10 @@ impl Cluster {
     pub async fn apply(&self, access: &Access, name: &str, object: &Value) -> Result<DynamicObject, RequestError> {
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let request = Request::new(self.api(access).resource_url()).patch(name, &params, &Patch::Apply(object));
-        let answer = async { self.client.send(request.map_err(kube::Error::BuildRequest)?.map(Body::from)).await };
-        let (applied, said) = self.ask(access, Verb::Patch, name, warnings::read(answer)).await?;
-        let warning = |text| Warning { kind: access.kind, name: name.to_owned(), text };
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(said.into_iter().map(warning));
-        Ok(applied)
+        self.write(access, Verb::Patch, name, request).await
     }
 
-    /// What was said of objects that were applied since the last call.
+    /// What was said of objects that were applied or made since the last call.
     pub fn take_warnings(&self) -> Vec<Warning> {
         std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -207,10 +204,26 @@ impl Cluster {
     /// # Errors
     /// The request failed; 409 where the object is there.
     pub async fn create(&self, access: &Access, object: &DynamicObject) -> Result<DynamicObject, RequestError> {
-        let api = self.api(access);
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let name = object.metadata.name.as_deref().unwrap_or_default();
-        self.ask(access, Verb::Create, name, api.create(&params, object)).await
+        let body = serde_json::to_vec(object).map_err(request::Error::SerializeBody);
+        let request = body.and_then(|body| Request::new(self.api(access).resource_url()).create(&params, body));
+        self.write(access, Verb::Create, name, request).await
+    }
+
+    /// Sends an object, and keeps what the API server says of it beside taking it.
+    async fn write(
+        &self,
+        access: &Access,
+        verb: Verb,
+        name: &str,
+        request: Result<http::Request<Vec<u8>>, request::Error>,
+    ) -> Result<DynamicObject, RequestError> {
+        let answer = async { self.client.send(request.map_err(kube::Error::BuildRequest)?.map(Body::from)).await };
+        let (object, said) = self.ask(access, verb, name, warnings::read(answer)).await?;
+        let warning = |text| Warning { kind: access.kind, name: name.to_owned(), text };
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(said.into_iter().map(warning));
+        Ok(object)
     }
 
     /// Deletes an object; one that is gone already is no error. `uid` keeps a namesake made meanwhile.
@@ -254,5 +267,33 @@ impl Cluster {
             }
             Err(_) => Err(RequestError::Silent { verb, resource, name: name.to_owned(), waited: self.deadline }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use prometheus::Registry;
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::access;
+
+    /// An API server that takes everything and advises against it.
+    fn cluster() -> Cluster {
+        let said = ([("warning", r#"299 - "use another""#)], r#"{"metadata": {"name": "a"}}"#);
+        let client = Client::new(Router::new().fallback(move || async move { said }), "n");
+        Cluster::new(client, Metrics::register(&Registry::new()).unwrap(), "n", REQUEST_TIMEOUT)
+    }
+
+    #[tokio::test]
+    async fn what_is_said_of_an_object_is_kept_whether_it_is_applied_or_made() {
+        let cluster = cluster();
+        let object = |kind| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "a"}});
+        cluster.apply(&access::CONFIG_MAPS, "a", &object("ConfigMap")).await.unwrap();
+        cluster.create(&access::JOBS, &serde_json::from_value(object("Job")).unwrap()).await.unwrap();
+        let warning = |kind| Warning { kind, name: "a".to_owned(), text: "use another".to_owned() };
+        assert_eq!(cluster.take_warnings(), ["ConfigMap", "Job"].map(warning));
+        assert_eq!(cluster.take_warnings(), []);
     }
 }

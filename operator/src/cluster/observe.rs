@@ -134,11 +134,11 @@ pub async fn storage_classes(cluster: &Cluster) -> Result<Option<Vec<StorageClas
     }
 }
 
-/// Takes over from the children what a status is made of. `schema_job` is the name of the wanted one.
+/// Takes over from the children what the plan and a status are made of, but for the schema Job, whose name the plan decides.
 ///
 /// # Errors
 /// A child is not understood.
-pub fn workloads(observed: &mut Observed, live: &Live, pipeline: &str, schema_job: &str) -> Result<(), ObserveError> {
+pub fn workloads(observed: &mut Observed, live: &Live, pipeline: &str) -> Result<(), ObserveError> {
     observed.postgres = one(live, "StatefulSet", &names::postgres(pipeline))?;
     observed.replicas = one(live, "StatefulSet", &names::replica(pipeline))?;
     let cluster: Option<PostgresClusterSeen> = one(live, access::POSTGRES_CLUSTERS.kind, &names::postgres(pipeline))?;
@@ -147,7 +147,6 @@ pub fn workloads(observed: &mut Observed, live: &Live, pipeline: &str, schema_jo
     observed.gateway = one(live, "Deployment", &names::gateway(pipeline))?;
     observed.worker = one(live, "Deployment", &names::worker(pipeline))?;
     observed.autoscaler = one(live, "HorizontalPodAutoscaler", &names::gateway(pipeline))?;
-    observed.schema_job = one(live, "Job", schema_job)?;
     observed.role_jobs = role_jobs(live, pipeline)?;
     let certificates = live.iter().filter(|((kind, _), _)| *kind == access::CERTIFICATES.kind);
     observed.certificates = certificates
@@ -167,11 +166,16 @@ pub fn generated_secrets(live: &Live) -> Result<BTreeMap<String, Secret>, Observ
     secrets.map(|((kind, name), secret)| Ok((name.clone(), parsed(kind, name, secret.clone())?))).collect()
 }
 
-/// The Jobs among the children that make login roles or lock them out.
+/// The Job of this name, if it is among the children.
 ///
 /// # Errors
-/// One is not understood.
-pub fn role_jobs(live: &Live, pipeline: &str) -> Result<Vec<Job>, ObserveError> {
+/// It is not understood.
+pub fn job(live: &Live, name: &str) -> Result<Option<Job>, ObserveError> {
+    one(live, "Job", name)
+}
+
+/// The Jobs among the children that make login roles or lock them out.
+fn role_jobs(live: &Live, pipeline: &str) -> Result<Vec<Job>, ObserveError> {
     let begin = names::role_job(pipeline, "");
     let found = live.iter().filter(|((kind, name), _)| *kind == "Job" && name.starts_with(&begin));
     found.map(|((kind, name), job)| parsed(kind, name, job.clone())).collect()

@@ -94,7 +94,7 @@ pub async fn event(cluster: &Cluster, pipeline: &RagPipeline, notice: &Notice) {
     }
 }
 
-/// Passes on what the API server said of objects that it took.
+/// Passes on what the API server said of objects that it took. What it says of these Events goes no further.
 pub async fn pass_on(cluster: &Cluster, pipeline: &RagPipeline) {
     for Warning { kind, name, text } in cluster.take_warnings() {
         let note = format!("{kind} {name}: {text}");
@@ -144,6 +144,7 @@ fn worth_telling(condition: &Condition) -> bool {
 
 fn is_warning(condition: &Condition) -> bool {
     let on_the_way = [
+        Reason::CertificatePending,
         Reason::Provisioning,
         Reason::Migrating,
         Reason::Building,
@@ -191,6 +192,21 @@ mod tests {
         let mut after = before.clone();
         after[0].message = "ready, and more".into();
         assert_eq!(transitions(&before, &after), []);
+    }
+
+    #[test]
+    fn a_certificate_is_warned_of_when_it_is_refused_and_once() {
+        let told = |reason, message| {
+            [ConditionType::Ready, ConditionType::SecretsResolved].map(|type_| condition(type_, "False", reason, message))
+        };
+        let warnings = |before: &[Condition], after: &[Condition]| -> Vec<bool> {
+            transitions(before, after).iter().map(|notice| notice.warning).collect()
+        };
+        let waiting = told(Reason::CertificatePending, "is waited for");
+        let refused = told(Reason::CertificateNotIssued, "is refused");
+        assert_eq!(warnings(&[], &waiting), [false]);
+        assert_eq!(warnings(&waiting, &refused), [true]);
+        assert!(warnings(&refused, &told(Reason::CertificateNotIssued, "is refused again")).is_empty());
     }
 
     #[test]

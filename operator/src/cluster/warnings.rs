@@ -7,7 +7,7 @@ use kube::{Error, api::DynamicObject, client::Body, core::Status};
 /// Warnings of one answer that are passed on.
 const MOST: usize = 8;
 
-/// What was said of an object that was applied all the same.
+/// What was said of an object that was taken all the same.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Warning {
     pub kind: &'static str,
@@ -15,7 +15,7 @@ pub struct Warning {
     pub text: String,
 }
 
-/// The object of an answer to an apply, and the warnings beside it.
+/// The object of an answer to a write, and the warnings beside it.
 pub(super) async fn read(
     answer: impl Future<Output = kube::Result<Response<Body>>>,
 ) -> kube::Result<(DynamicObject, Vec<String>)> {

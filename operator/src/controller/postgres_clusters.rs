@@ -1,4 +1,4 @@
-//! Tells which pipelines' Cluster of CloudNativePG has changed. A cluster may lack the kind, and a watch of what is not there never
+//! Tells which pipelines' Cluster of CloudNativePG has changed, and ends their rest. A cluster may lack the kind, and a watch of what is not there never
 //! comes to rest: nothing is watched before a pipeline wants such a Cluster.
 
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use kube::{
         watcher::{self, Event},
     },
 };
+use prometheus::IntCounter;
 use tracing::{debug, warn};
 
 use super::count_watch;
@@ -19,6 +20,7 @@ use crate::{
     cluster::access,
     context::{Context, Who},
     plan::names::INSTANCE_LABEL,
+    rest::Rest,
     telemetry::chain,
 };
 
@@ -43,19 +45,28 @@ pub(super) fn changed(
         count_watch(&watched, &access::POSTGRES_CLUSTERS);
         watcher::watcher(clusters, config).default_backoff()
     };
-    wanted.flatten_stream().filter_map(move |event| ready(pipeline(event, &context)))
+    wanted.flatten_stream().filter_map(move |event| ready(pipeline(event, &context.rest, &context.metrics.watch_errors)))
 }
 
-fn pipeline(event: watcher::Result<Event<Cluster>>, context: &Context) -> Option<Who> {
+fn pipeline(event: watcher::Result<Event<Cluster>>, rest: &Rest, errors: &IntCounter) -> Option<Who> {
     match event {
-        Ok(Event::Apply(cluster) | Event::InitApply(cluster) | Event::Delete(cluster)) => owner(&cluster),
-        Ok(Event::Init | Event::InitDone) => None,
+        Ok(Event::Apply(cluster) | Event::InitApply(cluster) | Event::Delete(cluster)) => {
+            let owner = owner(&cluster)?;
+            rest.touch(owner.clone());
+            Some(owner)
+        }
+        // Every try begins with an `Init`, also where there is no such kind, which must not keep all pipelines from their rest.
+        Ok(Event::Init) => None,
+        Ok(Event::InitDone) => {
+            rest.begin_anew();
+            None
+        }
         Err(error) if is_absence(&error) => {
             debug!("there is no CloudNativePG to watch");
             None
         }
         Err(error) => {
-            context.metrics.watch_errors.inc();
+            errors.inc();
             warn!("the watch of CloudNativePG's Clusters broke and is started again: {}", chain(&error));
             None
         }
@@ -86,6 +97,43 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::rest::{SecretVersions, Sight};
+
+    fn cluster(of: &str) -> Cluster {
+        let meta = json!({"name": format!("{of}-postgres"), "namespace": "n", "labels": {(INSTANCE_LABEL): of}});
+        serde_json::from_value(json!({"metadata": meta})).unwrap()
+    }
+
+    /// Two pipelines at rest.
+    fn resting() -> Rest {
+        let rest = Rest::default();
+        rest.begin_anew();
+        for name in ["a", "b"] {
+            let (who, sight) = (Who::new(name).within("n"), Sight { version: "1", classes: String::new(), index: String::new() });
+            rest.remember(&who, rest.mark(&who), &sight, &SecretVersions::new());
+        }
+        rest
+    }
+
+    /// Which pipeline is told of, and which of the two rest on.
+    fn after(event: Event<Cluster>) -> (Option<Who>, [bool; 2]) {
+        let (rest, errors) = (resting(), IntCounter::new("errors", "Errors.").unwrap());
+        let told = pipeline(Ok(event), &rest, &errors);
+        (told, ["a", "b"].map(|name| rest.is_untouched(&Who::new(name).within("n"))))
+    }
+
+    #[test]
+    fn a_cluster_that_changes_ends_the_rest_of_its_pipeline_alone() {
+        for event in [Event::Apply(cluster("a")), Event::InitApply(cluster("a")), Event::Delete(cluster("a"))] {
+            assert_eq!(after(event), (Some(Who::new("a").within("n")), [false, true]));
+        }
+    }
+
+    #[test]
+    fn only_a_watch_that_has_listed_all_anew_ends_all_rest() {
+        assert_eq!(after(Event::Init), (None, [true, true]));
+        assert_eq!(after(Event::InitDone), (None, [false, false]));
+    }
 
     #[test]
     fn a_cluster_is_its_pipelines_by_label_and_namespace() {

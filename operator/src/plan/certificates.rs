@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use ragline_config::paths;
 use secrecy::SecretString;
 
 use super::{
@@ -15,6 +16,13 @@ use super::{
 pub const CERTIFICATE_KEY: &str = "tls.crt";
 pub const PRIVATE_KEY: &str = "tls.key";
 pub const AUTHORITY_KEY: &str = "ca.crt";
+/// Those that a part serves with.
+pub const OWN_KEYS: [&str; 2] = [CERTIFICATE_KEY, PRIVATE_KEY];
+
+/// Where a part has its certificate and what belongs to it, by the key of the Secret.
+pub fn file(key: &str) -> String {
+    format!("{}/{}/{key}", paths::SECRETS_DIR, names::CERTIFICATE_FOLDER)
+}
 
 /// A certificate and its key, both as PEM.
 #[derive(Clone, Debug)]

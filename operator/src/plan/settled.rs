@@ -33,10 +33,60 @@ pub fn at_rest(checked: &Pipeline, seen: &Observed) -> bool {
 }
 
 /// Whether the watches, the Secrets and the index's news tell of all that could change, so that there is nothing else to look for.
+/// CloudNativePG's Clusters are watched, and what becomes of an ImageCatalog shows in the Cluster that takes its image from there.
 pub fn is_watched(checked: &Pipeline, seen: &Observed) -> bool {
     let encryption = checked.own_postgres().is_some_and(|postgres| postgres.encryption_required);
     let issuer = !certificates::issued(checked).is_empty();
-    let optional = issuer || checked.gateway.route.is_some() || matches!(checked.postgres, Postgres::CloudNativePg { .. });
+    let route = checked.gateway.route.is_some();
     let due = seen.index.as_ref().is_some_and(|report| report.due);
-    !encryption && !optional && !due
+    !encryption && !issuer && !route && !due
+}
+
+#[cfg(test)]
+mod tests {
+    use ragline_config::{IndexReport, TierCounts, index::IndexKind};
+    use ragline_crds::RagPipeline;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::plan::{pipeline::Defaults, validate::validate};
+
+    fn pipeline(spec: Value) -> Pipeline {
+        validate(&RagPipeline::new("a", serde_json::from_value(spec).unwrap()), &Defaults::of_tests()).unwrap()
+    }
+
+    #[test]
+    fn what_no_watch_tells_of_is_looked_for() {
+        let issued = json!({"enabled": true, "issuerRef": {"name": "company"}});
+        let cases = [
+            (json!({}), true),
+            (json!({"gateway": {"tls": {"enabled": true}}}), true),
+            (json!({"postgres": {"cloudNativePg": {}}}), true),
+            (json!({"postgres": {"managed": {"storage": {"encryption": "Required"}}}}), false),
+            (json!({"gateway": {"tls": issued}}), false),
+            (json!({"gateway": {"route": {"parentRef": {"name": "public"}, "hostnames": ["a.example.com"]}}}), false),
+        ];
+        for (spec, wanted) in cases {
+            assert_eq!(is_watched(&pipeline(spec.clone()), &Observed::default()), wanted, "{spec}");
+        }
+    }
+
+    #[test]
+    fn an_index_that_is_due_is_looked_for() {
+        let report = IndexReport {
+            vectors: 1,
+            rows: 1,
+            active: IndexKind::Exact,
+            rows_at_build: 0,
+            desired: IndexKind::IvfFlat { lists: 100 },
+            due: true,
+            recall: None,
+            warning: None,
+            tiers: TierCounts::default(),
+            largest: Vec::new(),
+            build: None,
+        };
+        let due = Observed { index: Some(report), ..Observed::default() };
+        assert!(!is_watched(&pipeline(json!({})), &due));
+    }
 }

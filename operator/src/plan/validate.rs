@@ -270,8 +270,7 @@ fn cache(spec: &ragline_crds::RagPipelineSpec, defaults: &Defaults, preset: &Pre
 
 /// Whose certificates a part speaks TLS with, if it does.
 fn tls(asked: Option<spec::ManagedTls>) -> Option<Tls> {
-    let spec::ManagedTls { enabled, issuer_ref } = asked?;
-    enabled.filter(|enabled| *enabled)?;
+    let spec::ManagedTls { enabled: _, issuer_ref } = asked.filter(spec::ManagedTls::is_enabled)?;
     Some(match issuer_ref {
         None => Tls::OwnAuthority,
         Some(spec::IssuerRef { name, kind, group }) => Tls::Issuer {

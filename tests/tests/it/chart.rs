@@ -69,6 +69,31 @@ fn the_leader_role_grants_leases_and_no_more() {
     assert_eq!(text.matches("verbs:").count(), 1, "all other rules come from the template of rules");
 }
 
+/// The rights that the README tells of, in the form of [`wanted`].
+fn told() -> Vec<String> {
+    let text = read("charts/ragline/README.md");
+    let (_, rights) = text.split_once("## Rights\n").unwrap();
+    let (rights, _) = rights.split_once("\n## ").unwrap();
+    let rows = rights.lines().filter(|line| line.starts_with("| `"));
+    let mut lines = Vec::new();
+    for row in rows {
+        let [_, resources, verbs, _why, _] = row.split('|').collect::<Vec<_>>()[..] else { panic!("not three cells: {row}") };
+        for resource in resources.split(',').map(|resource| resource.trim().trim_matches('`')) {
+            // Those of the core have no group, and a subresource stands before it in a role.
+            let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
+            lines.extend(verbs.split(',').map(|verb| format!("{} {resource}.{group}", verb.trim())));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+#[test]
+fn the_readme_tells_of_every_right() {
+    let all: Vec<_> = [PIPELINE_NAMESPACES, CLUSTER, OPERATOR_NAMESPACE].concat();
+    assert_eq!(told(), wanted(&all));
+}
+
 #[test]
 fn the_chart_installs_the_resources_of_the_types() {
     let definitions = [

@@ -36,14 +36,42 @@ pub struct CertificateCondition {
     #[serde(rename = "type")]
     pub type_: String,
     pub status: String,
+    pub reason: String,
     pub message: String,
 }
 
+/// The condition that holds while the certificate is issued, and is False once that has failed.
+const ISSUING: &str = "Issuing";
+/// The condition that the certificate can be used.
+const READY: &str = "Ready";
+/// Reasons for which it cannot be, although it is not merely being issued: what a CertificateRequest fails by, and a certificate that nothing
+/// has renewed in time.
+const FAILURES: [&str; 4] = ["Denied", "Expired", "Failed", "InvalidRequest"];
+
 impl CertificateSeen {
-    /// Why the certificate is not ready, if that is told.
-    pub fn trouble(&self) -> Option<&str> {
-        let ready = self.status.conditions.iter().find(|condition| condition.type_ == "Ready")?;
-        (ready.status == "False").then_some(ready.message.as_str())
+    /// Why no certificate comes, in cert-manager's words. While one is being issued there is none to be ready either, which is no refusal.
+    pub fn refusal(&self) -> Option<&str> {
+        let failed = |condition: &&CertificateCondition| FAILURES.contains(&condition.reason.as_str());
+        let refusal = self.is_not(ISSUING).or_else(|| self.is_not(READY).filter(failed))?;
+        Some(if refusal.message.is_empty() { &refusal.reason } else { &refusal.message })
+    }
+
+    /// Whether cert-manager is content with it.
+    pub fn is_ready(&self) -> bool {
+        self.condition(READY).is_some_and(|condition| condition.status == "True")
+    }
+
+    /// What it says of a certificate that is not ready.
+    pub fn progress(&self) -> Option<&str> {
+        self.is_not(READY).map(|condition| condition.message.as_str())
+    }
+
+    fn is_not(&self, type_: &str) -> Option<&CertificateCondition> {
+        self.condition(type_).filter(|condition| condition.status == "False")
+    }
+
+    fn condition(&self, type_: &str) -> Option<&CertificateCondition> {
+        self.status.conditions.iter().find(|condition| condition.type_ == type_)
     }
 }
 

@@ -22,7 +22,7 @@ use super::{
     secrets,
 };
 use crate::plan::{
-    certificates::{CERTIFICATE_KEY, PRIVATE_KEY},
+    certificates::OWN_KEYS,
     credentials::{API_KEY_KEY, Credentials, PASSWORD_KEY},
     names::{self, Component},
     pipeline::{Pipeline, Scale, SecretUser, Sizing},
@@ -176,8 +176,7 @@ fn pod_spec(pipeline: &Pipeline, serving: &Serving<'_>) -> PodSpec {
         variables.extend(file.variable());
     }
     if pipeline.gateway.tls.is_some() {
-        let secret = names::certificate_secret(&pipeline.name, Component::Gateway);
-        mounted.push(pod::secret_folder(names::CERTIFICATE_FOLDER, secret, &[CERTIFICATE_KEY, PRIVATE_KEY]));
+        mounted.push(pod::certificate(pipeline, Component::Gateway, &OWN_KEYS));
     }
     variables.extend(traced_as(pipeline));
     mounted.push(pod::scratch());

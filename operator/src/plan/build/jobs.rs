@@ -14,7 +14,7 @@ use super::{
     secret_files::{self, OwnedFile, generated, generated_key},
 };
 use crate::plan::{
-    credentials::{Login, NEXT_URL_KEY},
+    credentials::{Application, Login, NEXT_URL_KEY},
     names::{self, Component},
     pipeline::{Pipeline, SecretUser, Sizing},
     quantity::MIB,
@@ -33,19 +33,16 @@ const ROLES_SECONDS: i64 = 600;
 const INDEX_SECONDS: i64 = 86_400;
 
 /// The Job that makes extension, roles and tables, or brings them up to date.
-pub fn schema(pipeline: &Pipeline) -> Job {
-    let version = SCHEMA_VERSION.to_string();
-    let hash = hash(pipeline, MIGRATE, &version);
-    let name = &pipeline.name;
-    // CloudNativePG does itself what takes a superuser.
-    let superuser = pipeline.managed_postgres().map(|_| names::superuser_secret(name));
-    let mut secrets: Vec<_> =
-        superuser.map(|secret| generated("bootstrap", secret, env::DATABASE_BOOTSTRAP_URL)).into_iter().collect();
-    secrets.extend([
-        generated("owner", names::owner_secret(name), env::DATABASE_OWNER_URL),
-        generated("application", names::application_secret(name), env::DATABASE_URL),
-    ]);
-    job(pipeline, Component::Schema, names::schema_job(name, &hash), MIGRATE, &secrets, MIGRATE_SECONDS)
+pub fn schema(pipeline: &Pipeline, application: &Application) -> Job {
+    let mut cause = SCHEMA_VERSION.to_string();
+    if pipeline.managed_postgres().is_some() {
+        // A Secret in the place of a lost one may name a role that was locked out, which this Job alone lets in again. Rotations have
+        // Jobs of their own and leave the origin as it is.
+        cause = format!("{cause} of {}", application.origin);
+    }
+    let name = names::schema_job(&pipeline.name, &hash(pipeline, MIGRATE, &cause));
+    let application = generated("application", names::application_secret(&pipeline.name), env::DATABASE_URL);
+    migrate(pipeline, name, application, MIGRATE_SECONDS)
 }
 
 /// A Job that measures, and builds or drops the index where one is due. `cause` is what it is started for; the same cause names
@@ -59,19 +56,25 @@ pub fn index(pipeline: &Pipeline, cause: &str) -> Job {
 
 /// A Job that makes the other login role, with the password that is to come, or gives it that password and its rights.
 pub fn make_role(pipeline: &Pipeline, job_name: String) -> Job {
-    let name = &pipeline.name;
-    let secrets = [
-        generated("bootstrap", names::superuser_secret(name), env::DATABASE_BOOTSTRAP_URL),
-        generated("owner", names::owner_secret(name), env::DATABASE_OWNER_URL),
-        generated_key("application", names::application_secret(name), NEXT_URL_KEY, env::DATABASE_URL),
-    ];
-    job(pipeline, Component::Schema, job_name, MIGRATE, &secrets, ROLES_SECONDS)
+    let application = generated_key("application", names::application_secret(&pipeline.name), NEXT_URL_KEY, env::DATABASE_URL);
+    migrate(pipeline, job_name, application, ROLES_SECONDS)
 }
 
 /// A Job that locks a login role out.
 pub fn retire_role(pipeline: &Pipeline, job_name: String, login: Login) -> Job {
     let secrets = [generated("bootstrap", names::superuser_secret(&pipeline.name), env::DATABASE_BOOTSTRAP_URL)];
     job(pipeline, Component::Schema, job_name, &[RETIRE[0], RETIRE[1], login.name()], &secrets, ROLES_SECONDS)
+}
+
+/// A Job that brings everything up to date for the login role of `application`.
+fn migrate(pipeline: &Pipeline, job_name: String, application: OwnedFile, seconds: i64) -> Job {
+    let name = &pipeline.name;
+    // CloudNativePG does itself what takes a superuser.
+    let superuser = generated("bootstrap", names::superuser_secret(name), env::DATABASE_BOOTSTRAP_URL);
+    let superuser = pipeline.managed_postgres().map(|_| superuser);
+    let owner = generated("owner", names::owner_secret(name), env::DATABASE_OWNER_URL);
+    let secrets: Vec<_> = superuser.into_iter().chain([owner, application]).collect();
+    job(pipeline, Component::Schema, job_name, MIGRATE, &secrets, seconds)
 }
 
 fn hash(pipeline: &Pipeline, arguments: &[&str], cause: &str) -> String {

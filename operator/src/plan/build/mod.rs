@@ -73,7 +73,7 @@ pub fn build(pipeline: &Pipeline, credentials: &Credentials) -> Objects<Desired>
     if let Some(cache) = pipeline.managed_cache() {
         add(Step::Data, valkey::deployment(pipeline, cache, credentials).into());
     }
-    add(Step::Schema, jobs::schema(pipeline).into());
+    add(Step::Schema, jobs::schema(pipeline, &credentials.application).into());
     // Only once the schema is there, on which it grants rights.
     if let Some(job) = rotation::making_job(pipeline, &credentials.application) {
         add(Step::Serve, job.into());

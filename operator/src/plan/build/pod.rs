@@ -14,7 +14,7 @@ use ragline_config::{env, paths};
 
 use super::meta;
 use crate::plan::{
-    names::Component,
+    names::{self, Component},
     pipeline::{Pipeline, Sizing},
     quantity,
 };
@@ -183,6 +183,11 @@ impl SecretFile<'_> {
     pub(super) fn variable(&self, name: &str) -> EnvVar {
         variable(&format!("{name}{}", env::FILE_SUFFIX), self.path())
     }
+}
+
+/// The certificate that a part speaks TLS with, where [`crate::plan::certificates::file`] says.
+pub(super) fn certificate(pipeline: &Pipeline, part: Component, keys: &[&str]) -> Mounted {
+    secret_folder(names::CERTIFICATE_FOLDER, names::certificate_secret(&pipeline.name, part), keys)
 }
 
 /// A folder with several values of a Secret, which change all at once: a certificate must fit its key.

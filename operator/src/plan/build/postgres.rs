@@ -71,9 +71,8 @@ fn callers(postgres: &ManagedPostgres) -> String {
 
 /// The certificate that a PostgreSQL serves with, if it does. The probe has it read again when it changes.
 pub(super) fn certificate(pipeline: &Pipeline, postgres: &ManagedPostgres, component: Component) -> Option<Mounted> {
-    let secret = names::certificate_secret(&pipeline.name, component);
     let keys = [CERTIFICATE_KEY, PRIVATE_KEY, AUTHORITY_KEY];
-    postgres.tls.as_ref().map(|_| pod::secret_folder(names::CERTIFICATE_FOLDER, secret, &keys))
+    postgres.tls.as_ref().map(|_| pod::certificate(pipeline, component, &keys))
 }
 
 /// The Service that gives the pod its name.

@@ -2,11 +2,10 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use ragline_config::{paths, ports};
+use ragline_config::ports;
 
 use crate::plan::{
-    certificates::{CERTIFICATE_KEY, PRIVATE_KEY},
-    names,
+    certificates::{self, CERTIFICATE_KEY, PRIVATE_KEY},
     pipeline::{ManagedPostgres, Pipeline},
     quantity::{self, MIB},
 };
@@ -89,12 +88,11 @@ pub(super) fn file(pipeline: &Pipeline, postgres: &ManagedPostgres) -> String {
         ("log_timezone", "UTC".to_owned()),
         ("timezone", "UTC".to_owned()),
     ]);
-    let file = |key: &str| format!("{}/{}/{key}", paths::SECRETS_DIR, names::CERTIFICATE_FOLDER);
     if postgres.tls.is_some() {
         settings.extend([
             ("ssl", "on".to_owned()),
-            ("ssl_cert_file", file(CERTIFICATE_KEY)),
-            ("ssl_key_file", file(PRIVATE_KEY)),
+            ("ssl_cert_file", certificates::file(CERTIFICATE_KEY)),
+            ("ssl_key_file", certificates::file(PRIVATE_KEY)),
         ]);
     }
     for (name, value) in &postgres.parameters {

@@ -17,7 +17,7 @@ use super::{
     pod::{self, DATA_USER, Pace, SecretFile},
 };
 use crate::plan::{
-    certificates::{CERTIFICATE_KEY, PRIVATE_KEY},
+    certificates::{self, CERTIFICATE_KEY, OWN_KEYS, PRIVATE_KEY},
     credentials::{Credentials, PASSWORD_KEY},
     names::{self, Component},
     pipeline::{ManagedCache, Pipeline},
@@ -62,8 +62,8 @@ fn settings(cache: &ManagedCache) -> String {
     // The gateways prove who they are by the password, so no certificate is asked of them.
     let tls = [
         ("tls-port", port.as_str()),
-        ("tls-cert-file", &certificate_file(CERTIFICATE_KEY).path()),
-        ("tls-key-file", &certificate_file(PRIVATE_KEY).path()),
+        ("tls-cert-file", &certificates::file(CERTIFICATE_KEY)),
+        ("tls-key-file", &certificates::file(PRIVATE_KEY)),
         ("tls-auth-clients", "no"),
     ];
     let mut file = "# Written by the operator.\n".to_owned();
@@ -124,7 +124,6 @@ pub fn deployment(pipeline: &Pipeline, cache: &ManagedCache, credentials: &Crede
 
 fn pod_spec(pipeline: &Pipeline, cache: &ManagedCache) -> PodSpec {
     let secret = names::valkey_secret(&pipeline.name);
-    let certificate = names::certificate_secret(&pipeline.name, Component::Cache);
     let mut mounted = vec![
         pod::config(names::valkey_config(&pipeline.name), CONFIG),
         SecretFile { name: "valkey", secret: &secret, key: PASSWORD_KEY }.mounted(),
@@ -132,10 +131,7 @@ fn pod_spec(pipeline: &Pipeline, cache: &ManagedCache) -> PodSpec {
         // The public image declares a volume here; nothing is written to it.
         pod::empty("data", "/data"),
     ];
-    if cache.tls.is_some() {
-        let files = [CERTIFICATE_KEY, PRIVATE_KEY].map(|key| SecretFile { secret: &certificate, ..certificate_file(key) });
-        mounted.extend(files.map(|file| file.mounted()));
-    }
+    mounted.extend(cache.tls.as_ref().map(|_| pod::certificate(pipeline, Component::Cache, &OWN_KEYS)));
     let (volumes, mounts) = pod::split(mounted);
     let container = Container {
         command: Some(vec!["/bin/sh".to_owned(), format!("{CONFIG}/start.sh")]),
@@ -146,10 +142,4 @@ fn pod_spec(pipeline: &Pipeline, cache: &ManagedCache) -> PodSpec {
         ..pod::container(CONTAINER, &cache.image, &cache.resources)
     };
     PodSpec { tolerations: Some(pod::soon_elsewhere()), ..pod::pod(DATA_USER, names::valkey(&pipeline.name), container, volumes) }
-}
-
-/// Where a file of the certificate lies; the Secret is named by who mounts it.
-fn certificate_file(key: &'static str) -> SecretFile<'static> {
-    let name = if key == PRIVATE_KEY { "valkey-key" } else { "valkey-certificate" };
-    SecretFile { name, secret: "", key }
 }

@@ -56,6 +56,10 @@ fn ended(mut job: Job, how: &str) -> Job {
     job
 }
 
+fn schema_job(objects: &Objects<Desired>) -> String {
+    objects.schema_job().unwrap().name_any()
+}
+
 fn held(objects: &Objects<Desired>, key: &str) -> Option<String> {
     let Some(Object::Secret(secret)) = objects.find("Secret", "docs-postgres-app") else { panic!("no Secret") };
     let ByteString(bytes) = secret.data.as_ref().unwrap().get(key)?;
@@ -100,11 +104,13 @@ fn roles_take_turns_and_every_gateway_has_a_good_password_at_every_moment() {
         assert_eq!(job(&waiting).unwrap().metadata.name, making.metadata.name);
         assert!(matches!(stage(&wanted, &credentials.application, &[ended(making.clone(), "Failed")]), Rotation::Failed(_)));
         assert_eq!(stage(&wanted, &credentials.application, std::slice::from_ref(&making)), Rotation::Making);
+        assert_eq!(schema_job(&waiting), schema_job(&before));
         // The role is there: the Secret changes, and the gateways are rolled.
         let done = [ended(making, "Complete")];
         let (credentials, switched) = trip(&wanted, Some(&waiting), &done, "y");
         assert_eq!(held(&switched, "DATABASE_URL").as_ref(), Some(&next));
         assert_eq!((held(&switched, "NEXT_DATABASE_URL"), held(&switched, "next-password"), job(&switched)), (None, None, None));
+        assert_eq!(schema_job(&switched), schema_job(&before));
         assert_ne!(annotation(&switched, "Deployment", "docs-gateway"), annotation(&before, "Deployment", "docs-gateway"));
         assert_eq!(annotation(&switched, "StatefulSet", "docs-postgres"), annotation(&before, "StatefulSet", "docs-postgres"));
         assert_eq!(stage(&wanted, &credentials.application, &done), Rotation::Rolling);
@@ -175,6 +181,35 @@ fn a_secret_that_was_lost_has_postgresql_started_anew_and_a_rotation_made_again(
     let lost = build::build(&rotated("1"), &credentials);
     assert_ne!(annotation(&lost, "StatefulSet", "docs-postgres"), annotation(&switched, "StatefulSet", "docs-postgres"));
     assert!(job(&lost).is_some());
+}
+
+/// The role that the new Secret names was locked out, and no rotation makes it again.
+#[test]
+fn a_secret_that_was_lost_after_a_rotation_has_its_role_let_in_again_by_the_schema_job() {
+    let (_, start) = trip(&pipeline(None, json!({})), None, &[], "a");
+    let (_, begun) = trip(&rotated("1"), Some(&start), &[], "b");
+    let done = [ended(job(&begun).unwrap(), "Complete")];
+    let (_, switched) = trip(&rotated("1"), Some(&begun), &done, "c");
+    let none = pipeline(None, json!({}));
+    let (mut credentials, kept) = trip(&none, Some(&switched), &[], "d");
+    assert_eq!((held(&kept, "username").as_deref(), schema_job(&kept)), (Some("ragline_app_2"), schema_job(&start)));
+    credentials.application = Application::new(SecretString::from("e".repeat(24)));
+    let lost = build::build(&none, &credentials);
+    assert_eq!(held(&lost, "username").as_deref(), Some("ragline_app"));
+    assert_ne!(schema_job(&lost), schema_job(&kept));
+    assert_eq!(job(&lost), None);
+}
+
+/// CloudNativePG sets passwords itself, and somebody else's are not drawn.
+#[test]
+fn what_is_drawn_does_not_count_for_the_schema_job_of_another_postgresql() {
+    for spec in [json!({"postgres": {"cloudNativePg": {}}}), json!({"postgres": {"external": {"secretName": "a"}}})] {
+        let other = pipeline(None, spec);
+        let mut credentials = Credentials::placeholders();
+        let before = schema_job(&build::build(&other, &credentials));
+        credentials.application = Application::new(SecretString::from("e".repeat(24)));
+        assert_eq!(schema_job(&build::build(&other, &credentials)), before);
+    }
 }
 
 #[test]

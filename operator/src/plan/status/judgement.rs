@@ -4,6 +4,8 @@ use ragline_crds::{ConditionType, Reason};
 
 /// Longest message of a condition, in bytes.
 const MESSAGE_BYTES: usize = 1_024;
+/// Longest quotation of what others say: Kubernetes, another operator, or a container with its last words.
+pub(super) const WORDS_BYTES: usize = 400;
 
 /// A condition's status.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,6 +54,11 @@ impl Judgement {
     pub(super) fn stalled(self) -> Self {
         Self { stalled: true, ..self }
     }
+}
+
+/// What others say, as it stands in a message.
+pub(super) fn quoted(words: &str) -> String {
+    shortened(words, WORDS_BYTES)
 }
 
 /// The text, cut between characters where it is too long.

@@ -6,14 +6,12 @@ use k8s_openapi::{
 };
 use ragline_crds::Reason;
 
-use super::judgement::shortened;
+use super::judgement::{WORDS_BYTES, quoted};
 
 /// A new pod is often without a node for a moment, while its volume is made.
 const SCHEDULING_GRACE: SignedDuration = SignedDuration::from_secs(20);
 /// So many ends in a row are more than a part waiting for another.
 const CRASHES: i32 = 3;
-/// Longest quotation of a container's last words.
-const WORDS_BYTES: usize = 400;
 
 /// What is wrong with a pod.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,7 +49,7 @@ fn unscheduled(name: &str, pod: &Pod, resources: &str, now: Timestamp) -> Option
     if now.duration_since(since) < SCHEDULING_GRACE {
         return None;
     }
-    let why = shortened(unscheduled.message.as_deref().unwrap_or_default(), WORDS_BYTES);
+    let why = quoted(unscheduled.message.as_deref().unwrap_or_default());
     let lower = why.to_lowercase();
     let volume = ["persistentvolumeclaim", "storageclass", "volume node affinity"].iter().any(|word| lower.contains(word));
     Some(if volume {
@@ -77,14 +75,14 @@ fn of_container(pod: &str, container: &ContainerStatus) -> Option<Trouble> {
     let words = last_words(container);
     match waiting.and_then(|waiting| waiting.reason.as_deref()) {
         Some("ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" | "RegistryUnavailable") => {
-            let why = shortened(why, WORDS_BYTES);
+            let why = quoted(why);
             let image = &container.image;
             let message =
                 format!("Pod {pod} cannot fetch its image {image}: {why}. Correct the image, or the way to its registry.");
             Some(Trouble { reason: Reason::ImagePull, message, stalled: true })
         }
         Some("CreateContainerConfigError" | "CreateContainerError" | "RunContainerError") => {
-            let message = format!("Pod {pod} cannot be started: {}.", shortened(why, WORDS_BYTES));
+            let message = format!("Pod {pod} cannot be started: {}.", quoted(why));
             Some(Trouble { reason: Reason::Crashing, message, stalled: true })
         }
         _ if container.restart_count > 0 && words.is_some() => {
@@ -127,7 +125,7 @@ pub(super) fn refused(events: &[Event], who: &str, workload: &str) -> Option<Tro
         event.reason.as_deref() == Some("FailedCreate") && (name == workload || name.starts_with(&format!("{workload}-")))
     };
     let newest = events.iter().filter(about).max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0))?;
-    let why = shortened(newest.message.as_deref().unwrap_or_default(), WORDS_BYTES);
+    let why = quoted(newest.message.as_deref().unwrap_or_default());
     let (reason, mend) = if why.contains("exceeded quota") {
         (Reason::QuotaExceeded, "Ask for less in the spec, or have the namespace's ResourceQuota raised.")
     } else if why.contains("forbidden") {

@@ -1,5 +1,6 @@
 //! What is said of a pipeline, by example: what was seen on the left, the conditions on the right.
 
+mod certificates;
 mod index;
 mod replicas;
 mod scale;

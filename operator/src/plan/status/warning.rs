@@ -5,13 +5,10 @@ use ragline_crds::{ROTATE_PASSWORD_ANNOTATION, Reason};
 
 use super::{
     certificates, index,
-    judgement::{Judgement, Truth, shortened},
+    judgement::{Judgement, Truth, quoted},
     schema,
 };
 use crate::plan::{names, observed::Observed, pipeline::Pipeline, rotation::Rotation};
-
-/// Longest quotation of the autoscaler's complaint.
-const WORDS_BYTES: usize = 400;
 
 pub(super) fn warning(pipeline: &Pipeline, observed: &Observed) -> Judgement {
     let certificates = || certificates::unrenewed(observed).filter(|_| observed.unissued.is_empty());
@@ -57,5 +54,5 @@ fn blind(autoscaler: &HorizontalPodAutoscaler) -> Option<String> {
     let inactive = conditions.iter().find(|condition| condition.type_ == "ScalingActive" && condition.status == "False")?;
     let reason = inactive.reason.as_deref().unwrap_or_default();
     // A Deployment at zero is not scaled either, and nothing is wrong with that.
-    reason.starts_with("FailedGet").then(|| shortened(inactive.message.as_deref().unwrap_or_default(), WORDS_BYTES))
+    reason.starts_with("FailedGet").then(|| quoted(inactive.message.as_deref().unwrap_or_default()))
 }

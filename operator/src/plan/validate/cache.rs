@@ -38,7 +38,7 @@ pub(super) fn cache(spec: &RagPipelineSpec, name: &str, config: &mut Config, pro
     } else {
         config.host = names::valkey(name);
         config.port = ports::VALKEY;
-        config.tls = managed.and_then(|managed| managed.tls?.enabled).unwrap_or_default();
+        config.tls = managed.and_then(|managed| managed.tls).is_some_and(|tls| tls.is_enabled());
         config.tls_ca_file = config.tls.then(secrets::managed_valkey_ca);
     }
 }

@@ -12,7 +12,7 @@ use ragline_crds::{
 };
 
 use super::{Problem, Problems, cache, identity, providers, secrets, tracing};
-use crate::plan::certificates::{CERTIFICATE_KEY, PRIVATE_KEY};
+use crate::plan::certificates::{self, CERTIFICATE_KEY, PRIVATE_KEY};
 
 /// Overwrites `$to.$field` where the spec names it.
 macro_rules! take {
@@ -182,9 +182,9 @@ fn rerank(spec: Option<&spec::Rerank>, config: &mut Config, problems: &mut Probl
 
 fn server(spec: &RagPipelineSpec, config: &mut Config) {
     let tls = spec.gateway.as_ref().and_then(|gateway| gateway.tls.as_ref());
-    if tls.and_then(|tls| tls.enabled).unwrap_or_default() {
-        config.server.tls_certificate_file = Some(secrets::own_certificate(CERTIFICATE_KEY));
-        config.server.tls_key_file = Some(secrets::own_certificate(PRIVATE_KEY));
+    if tls.is_some_and(spec::ManagedTls::is_enabled) {
+        config.server.tls_certificate_file = Some(certificates::file(CERTIFICATE_KEY).into());
+        config.server.tls_key_file = Some(certificates::file(PRIVATE_KEY).into());
     }
 }
 
@@ -194,7 +194,7 @@ fn database(spec: &RagPipelineSpec, config: &mut Config) {
         take_seconds!(postgres => config.database; statement_timeout_seconds);
     }
     let spec::Postgres { managed, cloud_native_pg, external, .. } = spec.postgres.clone().unwrap_or_default();
-    let over_tls = managed.is_some_and(|managed| managed.tls.is_some_and(|tls| tls.enabled.unwrap_or_default()));
+    let over_tls = managed.and_then(|managed| managed.tls).is_some_and(|tls| tls.is_enabled());
     if cloud_native_pg.is_some() || over_tls {
         config.database.tls_mode = TlsMode::VerifyFull;
         config.database.tls_ca_file = Some(secrets::own_database_ca());

@@ -56,11 +56,6 @@ pub(super) fn secrets(spec: &RagPipelineSpec) -> Vec<UserSecret> {
     found
 }
 
-/// Where what a part serves with is mounted in its pods: the certificate, or its key.
-pub(super) fn own_certificate(key: &str) -> PathBuf {
-    PathBuf::from(format!("{}/{}/{key}", paths::SECRETS_DIR, names::CERTIFICATE_FOLDER))
-}
-
 /// Where the certificate of the authority is mounted that PostgreSQL is known by, be it CloudNativePG's or the pipeline's own.
 pub(super) fn own_database_ca() -> PathBuf {
     PathBuf::from(format!("{}/{}/{}", paths::SECRETS_DIR, names::DATABASE_CA_FOLDER, certificates::AUTHORITY_KEY))

@@ -74,11 +74,16 @@ async fn issue(world: &World, name: &str, which: &str) {
     world.api::<Secret>().patch(name, &PatchParams::apply("cert-manager").force(), &Patch::Apply(secret)).await.unwrap();
 }
 
-async fn ready(certificates: &Api<DynamicObject>, name: &str, status: &str, message: &str) {
-    let condition = json!({"type": "Ready", "status": status, "reason": "Told", "message": message});
-    let patch = Patch::Merge(json!({"status": {"conditions": [condition]}}));
+/// Says of a Certificate what cert-manager would: type, status, reason and message of its conditions.
+async fn tell(certificates: &Api<DynamicObject>, name: &str, conditions: &[[&str; 4]]) {
+    let condition = |[type_, status, reason, message]: &[&str; 4]| json!({"type": type_, "status": status, "reason": reason, "message": message});
+    let conditions: Vec<_> = conditions.iter().map(condition).collect();
+    let patch = Patch::Merge(json!({"status": {"conditions": conditions}}));
     certificates.patch_status(name, &PatchParams::default(), &patch).await.unwrap();
 }
+
+const READY: [&str; 4] = ["Ready", "True", "Ready", "Certificate is up to date and has not expired"];
+const ABSENT: [&str; 4] = ["Ready", "False", "DoesNotExist", "Issuing certificate as Secret does not exist"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_of_an_issuer_are_asked_for_followed_and_given_up() {
@@ -113,14 +118,17 @@ async fn certificates_of_an_issuer_are_asked_for_followed_and_given_up() {
     let host = format!("a-postgres.{}", world.namespace);
     assert!(asked.data["spec"]["dnsNames"].as_array().unwrap().contains(&json!(host)));
     assert!(world.api::<StatefulSet>().list(&ListParams::default()).await.unwrap().items.is_empty());
-    ready(&certificates, "a-gateway-tls", "False", "the issuer company is away").await;
+    tell(&certificates, "a-gateway-tls", &[ABSENT, ["Issuing", "True", "DoesNotExist", ABSENT[3]]]).await;
+    let (reason, message) = told(&world, &operator, ConditionType::SecretsResolved).await;
+    assert_eq!(reason, "CertificatePending", "{message}");
+    tell(&certificates, "a-gateway-tls", &[ABSENT, ["Issuing", "False", "Failed", "the issuer company is away"]]).await;
     let (reason, message) = told(&world, &operator, ConditionType::SecretsResolved).await;
     assert!(reason == "CertificateNotIssued" && message.contains("the issuer company is away"), "{reason}: {message}");
 
     // Once all are issued, the pipeline comes up on them.
     for name in SECRETS {
         issue(&world, name, "1").await;
-        ready(&certificates, name, "True", "").await;
+        tell(&certificates, name, &[READY]).await;
     }
     assert!(world.converge(&operator, "a").await);
     let (reason, message) = told(&world, &operator, ConditionType::Ready).await;
@@ -145,7 +153,7 @@ async fn certificates_of_an_issuer_are_asked_for_followed_and_given_up() {
     let after = generations().await;
     assert_eq!((after.0, after.1), (before.0, before.1));
     assert_ne!(after.2, before.2);
-    ready(&certificates, "a-valkey-tls", "False", "denied").await;
+    tell(&certificates, "a-valkey-tls", &[READY, ["Issuing", "False", "Denied", "denied"]]).await;
     let (reason, message) = told(&world, &operator, ConditionType::ConfigurationWarning).await;
     assert!(reason == "CertificateNotRenewed" && message.contains("denied"), "{reason}: {message}");
 
