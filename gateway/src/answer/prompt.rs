@@ -58,24 +58,24 @@ fn within_budget(matches: &[Match], context_tokens: usize, tokenizer: &dyn Token
     for (number, found) in (1..).zip(matches) {
         let mut text = visible(&found.text);
         // Counting is what most of a prompt's time went to. What a person does not see only makes the stored count larger.
-        let known = found.tokens.map(|tokens| tokens as usize).filter(|tokens| *tokens <= left);
-        let tokens = match known {
-            Some(tokens) => tokens,
-            None => {
-                let offsets = tokenizer.offsets(&text);
-                if offsets.len() > left {
-                    if left < LEAST_TOKENS {
-                        break;
-                    }
-                    text.truncate(offsets[left - 1].end);
-                }
-                offsets.len()
+        let tokens = found.tokens.map_or_else(|| tokenizer.count(&text), |tokens| tokens as usize);
+        if tokens > left {
+            if left < LEAST_TOKENS {
+                break;
             }
-        };
+            cut(&mut text, left, tokens);
+        }
         left = left.saturating_sub(tokens);
         passages.push(NumberedPassage { number, title: visible(&title(found)), text });
     }
     (passages, context_tokens - left)
+}
+
+/// Cuts a text of so many tokens to about `left`, behind a word: another model counts otherwise anyhow, and the budget has room for that.
+fn cut(text: &mut String, left: usize, tokens: usize) {
+    let share = text.floor_char_boundary(text.len() * left / tokens);
+    let word = text[..share].rfind(char::is_whitespace).filter(|at| *at > 0);
+    text.truncate(word.unwrap_or(share));
 }
 
 /// Where a passage comes from, for people and models.
@@ -162,12 +162,23 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_is_known_is_taken_and_what_crosses_the_budget_is_counted() {
+    fn a_count_that_is_known_is_taken() {
         let long = "word ".repeat(60);
         let known = |tokens| Match { tokens: Some(tokens), ..found(&long) };
-        let prompt = assemble("{context}{question}", "q", &[known(30), known(30), known(90)], 100, &Spaces);
+        let prompt = assemble("{context}{question}", "q", &[known(30), known(30), known(80)], 100, &Spaces);
         let counts: Vec<usize> = prompt.passages.iter().map(|p| Spaces.count(&p.text)).collect();
-        assert_eq!((counts, prompt.tokens), (vec![60, 60, 40], 100));
+        assert_eq!((counts, prompt.tokens), (vec![60, 60, 30], 100));
+    }
+
+    #[test]
+    fn a_text_is_cut_behind_a_word_and_never_within_a_character() {
+        for (text, left, tokens, expected) in
+            [("one two three four", 3, 4, "one two"), ("xxxxxxxxxx", 1, 2, "xxxxx"), ("üüüüü", 1, 2, "üü"), (" abc", 1, 2, " a")]
+        {
+            let mut cut_text = text.to_owned();
+            cut(&mut cut_text, left, tokens);
+            assert_eq!(cut_text, expected, "{text}");
+        }
     }
 
     #[test]

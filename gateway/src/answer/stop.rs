@@ -1,4 +1,4 @@
-//! Where the caller wants an answer to end: before the first of its texts, wherever the pieces of the model part it. Pure.
+//! Where the caller wants an answer to end: before the text that is complete first, wherever the pieces of the model part it. Pure.
 
 /// Looks out for texts in what is written piece by piece.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl Stops {
             return Shown { text: piece.to_owned(), ended: false };
         }
         self.held.push_str(piece);
-        if let Some(at) = self.texts.iter().filter_map(|text| self.held.find(text.as_str())).min() {
+        if let Some(at) = first(&self.held, self.texts.iter().map(String::as_str)) {
             let mut text = std::mem::take(&mut self.held);
             text.truncate(at);
             return Shown { text, ended: true };
@@ -42,6 +42,12 @@ impl Stops {
     pub(super) fn rest(&mut self) -> String {
         std::mem::take(&mut self.held)
     }
+}
+
+/// Where the text begins that is complete first; of those that end together, the longest.
+fn first<'a>(written: &str, texts: impl Iterator<Item = &'a str>) -> Option<usize> {
+    let found = texts.filter_map(|text| written.find(text).map(|at| (at + text.len(), at)));
+    found.min().map(|(_, at)| at)
 }
 
 /// The bytes at the end of `written` that `text` begins with.
@@ -78,6 +84,9 @@ mod tests {
             (&["END"], &["one EN"], "one EN", false),
             (&["aab"], &["aa", "ab"], "a", true),
             (&["x", "two"], &["one two x"], "one ", true),
+            (&["aüü", "ü"], &["aü", "ü"], "a", true),
+            (&["aüü", "ü"], &["aüü"], "a", true),
+            (&["bü", "ü"], &["abü"], "a", true),
             (&["ü\n"], &["f", "ü", "\nr"], "f", true),
             (&[], &["a", "b"], "ab", false),
             (&[""], &["a", "b"], "ab", false),
@@ -99,7 +108,9 @@ mod tests {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
             let whole = pieces.concat();
-            let first = texts.iter().filter_map(|text| whole.find(text)).min();
+            // As if the model wrote one character at a time.
+            let ends = (0..=whole.len()).filter(|&end| whole.is_char_boundary(end));
+            let first = ends.filter_map(|end| texts.iter().filter_map(|text| whole[..end].strip_suffix(text)).map(str::len).min()).next();
             let expected = (whole[..first.unwrap_or(whole.len())].to_owned(), first.is_some());
             prop_assert_eq!(shown(&texts, &pieces), expected);
         }

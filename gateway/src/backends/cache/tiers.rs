@@ -75,6 +75,10 @@ impl TieredCache {
         if namespace != Namespace::VectorSearch {
             return self.valkey.store_many(namespace, entries).await;
         }
+        // Packing what is not sent would be for nothing.
+        if self.valkey.rests() {
+            return;
+        }
         let mut stored = Vec::new();
         for (key, value) in entries {
             let Folded { value, pieces } = pieces::fold(&value);

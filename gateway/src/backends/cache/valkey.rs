@@ -176,7 +176,8 @@ impl ValkeyCache {
         None
     }
 
-    fn rests(&self) -> bool {
+    /// Whether it failed so lately that it is not asked.
+    pub(super) fn rests(&self) -> bool {
         self.rests_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
     }
 
