@@ -42,7 +42,7 @@ bench: ## Measure against the raw parts in one run; writes target/bench/results.
 	tests/bench/bench.sh
 
 .PHONY: bench-1m
-bench-1m: ## Measure a million rows: index build, memory, time per query. Takes an hour; writes target/bench-1m/results.json.
+bench-1m: ## Measure a million rows: index build, memory, time per query; writes target/bench-1m/results.json.
 	tests/bench/bench.sh 1m
 
 .PHONY: soak

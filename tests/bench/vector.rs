@@ -45,7 +45,8 @@ impl Work for Nearest {
 }
 
 pub(crate) async fn measure(around: &Surroundings, rows: &Rows) -> anyhow::Result<()> {
-    let vectors = rows.sentences.question_vectors(rows.dimensions);
+    let mut vectors = rows.sentences.question_vectors(rows.dimensions);
+    vectors.truncate(pgbench::VECTORS);
     let first = NearestQuery { workspace: rows.workspace, vector: vectors[0].clone(), limit: RESULTS, filter: None };
     let explained = rows.store.explain(&first).await?;
     let group = format!("Vector search alone, {}, {}", rows.name(), explained.plan.label());

@@ -9,7 +9,7 @@
 #
 # DIR/env holds DATABASE_BOOTSTRAP_URL (superuser), DATABASE_OWNER_URL, DATABASE_URL (application role), VALKEY_HOST,
 # VALKEY_PORT and VALKEY_PASSWORD. The schema and the two roles are made by `ragline-gateway migrate`, not here.
-# The data survive a crash of the servers, not a crash of the machine.
+# The data survive a crash of the servers, not a crash of the machine. RAGLINE_SHARED_BUFFERS (128MB) is PostgreSQL's shared_buffers.
 set -euo pipefail
 
 command=${1:-} folder=${2:-} number=${3:-} followed=${4:-}
@@ -81,7 +81,7 @@ postgres_init() {
 postgres_start() {
   daemon "$state/postgres.pid" "$state/log/postgres.log" "${as_server[@]}" "$pg/bin/postgres" -D "$state/postgres/data" \
     -c listen_addresses=127.0.0.1 -c port="$postgres_port" -c unix_socket_directories='' -c max_connections=200 \
-    -c shared_buffers=128MB -c fsync=off -c full_page_writes=off -c max_wal_size=2GB -c log_min_messages=warning \
+    -c "shared_buffers=${RAGLINE_SHARED_BUFFERS:-128MB}" -c fsync=off -c full_page_writes=off -c max_wal_size=2GB -c log_min_messages=warning \
     -c log_line_prefix='%m %u@%d '
 }
 

@@ -44,7 +44,7 @@ mod writing_tests;
 use std::{sync::Arc, time::Instant};
 
 use futures::StreamExt;
-use ragline_config::{Generation, Logging, Search};
+use ragline_config::Logging;
 use tracing::{Instrument, Span, field::Empty};
 use uuid::Uuid;
 
@@ -106,8 +106,6 @@ struct Fitted {
 pub struct Answerer {
     pub retriever: Retriever,
     pub generator: Arc<dyn Generator>,
-    pub search: Search,
-    pub generation: Generation,
     pub logging: Logging,
     /// Of what every prompt has.
     frame_tokens: usize,
@@ -116,9 +114,8 @@ pub struct Answerer {
 impl Answerer {
     /// Searches and writes as the retriever is set.
     pub fn new(retriever: Retriever, generator: Arc<dyn Generator>, logging: Logging) -> Self {
-        let (search, generation) = (retriever.search.clone(), retriever.generation.clone());
-        let frame_tokens = prompt::frame_tokens(&generation.prompt_template, retriever.embedder.tokenizer());
-        Self { retriever, generator, search, generation, logging, frame_tokens }
+        let frame_tokens = prompt::frame_tokens(&retriever.generation.prompt_template, retriever.embedder.tokenizer());
+        Self { retriever, generator, logging, frame_tokens }
     }
 
     /// The passages that are nearest to a text.
@@ -128,7 +125,7 @@ impl Answerer {
     pub async fn search(&self, principal: &Principal, request: &SearchRequest) -> Result<SearchOutcome, AnswerError> {
         subject::query(Uuid::now_v7);
         let span = tracing::debug_span!("retrieve", stage = "retrieve");
-        let searching = self.retriever.search(principal, request, request.limit.unwrap_or(self.search.limit));
+        let searching = self.retriever.search(principal, request, request.limit.unwrap_or(self.retriever.search.limit));
         stage::run(span, searching).await
     }
 
@@ -217,8 +214,8 @@ impl Answerer {
     fn query(&self, request: &AnswerRequest, question: String) -> Query {
         Query {
             text: question,
-            limit: request.limit.unwrap_or(self.search.answer_limit),
-            mode: request.mode.unwrap_or(self.search.mode),
+            limit: request.limit.unwrap_or(self.retriever.search.answer_limit),
+            mode: request.mode.unwrap_or(self.retriever.search.mode),
             filter: Filter::within(&request.collections, request.filter.clone()),
             threshold: request.threshold,
             preference: request.preference,
@@ -227,12 +224,11 @@ impl Answerer {
 
     /// What the model is given in any case, and what is left for conversation, passages and answer.
     fn fixed(&self, request: &AnswerRequest) -> Fixed {
-        let settings = &self.generation;
+        let settings = &self.retriever.generation;
         let tokenizer = self.retriever.embedder.tokenizer();
-        let instructions = request.instructions.as_deref();
-        let system = prompt::system(instructions);
-        let asked = prompt::instructions_tokens(instructions, tokenizer) + tokenizer.count(request.question.trim());
-        let tokens = self.frame_tokens + asked;
+        let system = prompt::system(request.instructions.as_deref());
+        let asked = [prompt::beyond_the_rules(&system), request.question.trim()];
+        let tokens = self.frame_tokens + asked.map(|text| tokenizer.count(text)).iter().sum::<usize>();
         let means = Means {
             window: settings.window_tokens(self.generator.model_name()),
             context: settings.context_tokens,
@@ -246,7 +242,7 @@ impl Answerer {
     fn fit(&self, matches: &[Match], request: &AnswerRequest) -> Fitted {
         let Fixed { system, tokens: fixed, budget } = self.fixed(request);
         let Budget { history, history_tokens, history_bound: _, context_tokens, max_tokens } = budget;
-        let (template, asked) = (&self.generation.prompt_template, request.question.trim());
+        let (template, asked) = (&self.retriever.generation.prompt_template, request.question.trim());
         let filled = tracing::debug_span!("prompt", stage = "prompt")
             .in_scope(|| prompt::assemble(template, asked, matches, context_tokens, self.retriever.embedder.tokenizer()));
         let tokens = (fixed + history_tokens + filled.tokens) as u64;
@@ -262,7 +258,7 @@ impl Answerer {
         request: &AnswerRequest,
         mut tally: Tally,
     ) -> Result<Writing, AnswerError> {
-        let settings = &self.generation;
+        let settings = &self.retriever.generation;
         let Fitted { system, history, filled, max_tokens, tokens } = self.fit(&context.matches, request);
         if filled.passages.is_empty() {
             return Ok(self.dont_know(tally, request));
@@ -340,7 +336,7 @@ impl Answerer {
             model: self.generator.model_name().to_owned(),
             confidence: 0.0,
             cache_hit: false,
-            mode: self.search.mode,
+            mode: self.retriever.search.mode,
             num_results: 0,
             avg_similarity: 0.0,
             begun,
@@ -349,7 +345,7 @@ impl Answerer {
             prompt_tokens: None,
             condensing,
             expansion: Expense { model: self.retriever.rephraser.model_name().to_owned(), usage: Usage::default() },
-            generation: self.generation.clone(),
+            generation: self.retriever.generation.clone(),
             told: false,
             metrics: self.retriever.metrics.clone(),
             span: Span::current(),

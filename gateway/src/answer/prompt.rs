@@ -21,7 +21,7 @@ pub struct Prompt {
     pub text: String,
     /// The passages that found room, numbered from 1 in the order of `matches`.
     pub passages: Vec<NumberedPassage>,
-    /// Of the passages.
+    /// Of the passages, about: the last may be cut by its share of them.
     pub tokens: usize,
 }
 
@@ -37,9 +37,9 @@ pub(super) fn frame_tokens(template: &str, tokenizer: &dyn Tokenizer) -> usize {
     tokenizer.count(SYSTEM) + tokenizer.count(template)
 }
 
-/// Tokens of the caller's instructions.
-pub(super) fn instructions_tokens(instructions: Option<&str>, tokenizer: &dyn Tokenizer) -> usize {
-    instructions.map_or(0, |_| tokenizer.count(&system(instructions)[SYSTEM.len()..]))
+/// What the caller's instructions add to the rules, of what [`system`] gives.
+pub(super) fn beyond_the_rules(system: &str) -> &str {
+    system.strip_prefix(SYSTEM).unwrap_or_default()
 }
 
 /// What the model is told before the prompt.
@@ -74,7 +74,8 @@ fn within_budget(matches: &[Match], context_tokens: usize, tokenizer: &dyn Token
 /// Cuts a text of so many tokens to about `left`, behind a word: another model counts otherwise anyhow, and the budget has room for that.
 fn cut(text: &mut String, left: usize, tokens: usize) {
     let share = text.floor_char_boundary(text.len() * left / tokens);
-    let word = text[..share].rfind(char::is_whitespace).filter(|at| *at > 0);
+    // Languages without spaces between words have one only where a line ends.
+    let word = text[..share].rfind(char::is_whitespace).filter(|at| *at > share / 2);
     text.truncate(word.unwrap_or(share));
 }
 
@@ -172,9 +173,13 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_behind_a_word_and_never_within_a_character() {
-        for (text, left, tokens, expected) in
-            [("one two three four", 3, 4, "one two"), ("xxxxxxxxxx", 1, 2, "xxxxx"), ("üüüüü", 1, 2, "üü"), (" abc", 1, 2, " a")]
-        {
+        for (text, left, tokens, expected) in [
+            ("one two three four", 3, 4, "one two"),
+            ("xxxxxxxxxx", 1, 2, "xxxxx"),
+            ("üüüüü", 1, 2, "üü"),
+            (" abc", 1, 2, " a"),
+            ("ä\nüüüüüüüüü", 1, 2, "ä\nüüü"),
+        ] {
             let mut cut_text = text.to_owned();
             cut(&mut cut_text, left, tokens);
             assert_eq!(cut_text, expected, "{text}");

@@ -178,7 +178,7 @@ fn conversation(condensed: Option<&'static str>) -> (Answerer, Arc<Script>, Answ
 async fn a_question_in_a_conversation_is_searched_as_the_model_puts_it_and_answered_as_it_was_asked() {
     let (mut answerer, script, request) = conversation(Some("Which shelf is the made-up one?"));
     let price = Price { prompt_usd_per_million: 1.0, completion_usd_per_million: 10.0 };
-    answerer.generation.prices.extend(["script", "stand-in"].map(|model| (model.into(), price)));
+    answerer.retriever.generation.prices.extend(["script", "stand-in"].map(|model| (model.into(), price)));
     let outcome = answerer.answer(&somebody(), &request).await.unwrap();
     let asked = script.asked.lock().unwrap();
     let [condensing, answering] = asked.as_slice() else { panic!("{} requests", asked.len()) };
@@ -202,7 +202,7 @@ async fn condensing_that_fails_is_counted_and_done_by_rule() {
 #[tokio::test]
 async fn a_context_too_small_for_any_passage_asks_no_model() {
     let (mut answerer, script, request) = conversation(Some("Which shelf is it?"));
-    answerer.generation.model_context_tokens = Some(60);
+    answerer.retriever.generation.model_context_tokens = Some(60);
     let outcome = answerer.answer(&somebody(), &request).await.unwrap();
     assert_eq!((outcome.answer.as_str(), script.asked.lock().unwrap().len()), (super::DONT_KNOW, 1));
 }
@@ -214,7 +214,7 @@ async fn a_conversation_that_must_be_whole_is_answered_whole_or_not_at_all() {
     answerer.answer(&somebody(), &request).await.unwrap();
     script.asked.lock().unwrap().clear();
     // A quarter of this is less than the conversation.
-    answerer.generation.context_tokens = 20;
+    answerer.retriever.generation.context_tokens = 20;
     for refused in [answerer.answer(&somebody(), &request).await.err(), answerer.count(&somebody(), &request).await.err()] {
         assert!(matches!(refused, Some(AnswerError::TooLong { room: 5 })), "{refused:?}");
     }
@@ -257,9 +257,8 @@ async fn what_was_spent_beside_an_answer_is_in_its_cost() {
     answerer.retriever.rephraser = Arc::new(Rewords { down: false });
     let price = |usd| Price { prompt_usd_per_million: usd, completion_usd_per_million: 0.0 };
     for (model, usd) in [("script", 1.0), ("stand-in", 10.0), ("rewords", 100.0)] {
-        answerer.generation.prices.insert(model.into(), price(usd));
+        answerer.retriever.generation.prices.insert(model.into(), price(usd));
     }
-    answerer.retriever.generation = answerer.generation.clone();
     let outcome = answerer.answer(&somebody(), &request).await.unwrap();
     assert_eq!((outcome.usage.prompt_tokens, outcome.usage.completion_tokens), (100 + 30 + 3, 20 + 6 + 4));
     let cost = (30.0 + 1_000.0 + 300.0) / 1e6;

@@ -26,9 +26,9 @@ pub(super) fn judge(error: &IngestError) -> Verdict {
         | IngestError::TooLarge { .. }
         | IngestError::NoText
         | IngestError::Panicked
-        | IngestError::TooSlow { .. }
+        | IngestError::Truncated { .. }
         | IngestError::Gone => fail(Fault::File),
-        IngestError::Truncated { .. } => fail(Fault::Server),
+        IngestError::TooSlow { .. } => fail(Fault::Server),
         IngestError::Crowded => Verdict::Wait { reason: error.to_string(), at_least: Duration::ZERO },
         IngestError::Embed(error) => judge_embedding(error),
         IngestError::Store(error) => judge_store(error),

@@ -1,5 +1,5 @@
-//! Tells which pipelines' Cluster of CloudNativePG has changed, and ends their rest. A cluster may lack the kind, and a watch of what is not there never
-//! comes to rest: nothing is watched before a pipeline wants such a Cluster.
+//! Tells which pipelines' Cluster of CloudNativePG has changed, and ends their rest. A cluster may lack the kind, and a watch of what is not
+//! there never comes to rest: nothing is watched before a pipeline wants such a Cluster.
 
 use std::sync::Arc;
 
@@ -67,6 +67,8 @@ fn pipeline(event: watcher::Result<Event<Cluster>>, rest: &Rest, errors: &IntCou
         }
         Err(error) => {
             errors.inc();
+            // Until it stands again nothing is heard of any Cluster.
+            rest.begin_anew();
             warn!("the watch of CloudNativePG's Clusters broke and is started again: {}", chain(&error));
             None
         }
@@ -130,9 +132,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_watch_that_has_listed_all_anew_ends_all_rest() {
+    fn a_watch_that_has_listed_all_anew_or_broke_ends_all_rest() {
         assert_eq!(after(Event::Init), (None, [true, true]));
         assert_eq!(after(Event::InitDone), (None, [false, false]));
+        let (rest, errors) = (resting(), IntCounter::new("errors", "Errors.").unwrap());
+        assert_eq!(pipeline(Err(watcher::Error::NoResourceVersion), &rest, &errors), None);
+        assert!(!rest.is_untouched(&Who::new("a").within("n")));
     }
 
     #[test]

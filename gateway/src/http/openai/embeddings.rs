@@ -5,11 +5,10 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::Table;
+use super::{Table, embedding_input::Input};
 use crate::{
     http::{
         body::JsonBody,
@@ -26,9 +25,6 @@ pub(super) fn table() -> Table {
     OpenApiRouter::new().routes(routes!(embed))
 }
 
-/// Texts of one request, as at OpenAI.
-const MOST_TEXTS: usize = 2_048;
-
 /// Texts to embed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +34,7 @@ pub(crate) struct EmbeddingsBody {
     model: String,
     /// One text, or up to 2,048. Instead of a text, its tokens by OpenAI's cl100k_base, as LangChain sends them.
     #[schema(value_type = EmbeddingInput)]
-    input: Value,
+    input: Input,
     /// `float`, or `base64`: the little-endian 32-bit floats.
     #[serde(default)]
     encoding_format: EncodingFormat,
@@ -115,7 +111,7 @@ pub(crate) async fn embed(
 ) -> Result<Json<EmbeddingsView>, ApiError> {
     let embedder = &state.parts.embedder;
     check_model(embedder.as_ref(), &body)?;
-    let texts = Arc::new(texts(body.input)?);
+    let texts = Arc::new(body.input.texts()?);
     let tokens = count_tokens(Arc::clone(embedder), Arc::clone(&texts)).await?;
     let span = tracing::debug_span!("embed", stage = "embed", count = texts.len());
     let embedding = async {
@@ -167,40 +163,6 @@ fn shortened(mut vector: Vector, wanted: usize) -> Vector {
         vector.iter_mut().for_each(|number| *number /= length);
     }
     vector
-}
-
-fn texts(input: Value) -> Result<Vec<String>, ApiError> {
-    let invalid = |message: &str| ApiError::invalid("input", message);
-    let values = match input {
-        Value::String(text) => vec![Value::String(text)],
-        Value::Array(tokens) if tokens.first().is_some_and(Value::is_number) => vec![Value::Array(tokens)],
-        Value::Array(values) => values,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
-            return Err(invalid("input must be a string or a list of strings"));
-        }
-    };
-    if values.is_empty() || values.len() > MOST_TEXTS {
-        return Err(invalid("input must have 1 to 2048 texts"));
-    }
-    let text = |value| match value {
-        Value::String(text) if text.trim().is_empty() => Err(invalid("input has an empty text")),
-        Value::String(text) => Ok(text),
-        Value::Array(tokens) => text_of(&tokens),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
-            Err(invalid("input must be a string or a list of strings"))
-        }
-    };
-    values.into_iter().map(text).collect()
-}
-
-/// The text of tokens. A token in which a text was cut may leave half a character, which is marked as such.
-fn text_of(tokens: &[Value]) -> Result<String, ApiError> {
-    let tokenizer = &bpe_openai::cl100k_base().bpe;
-    let known = |token: &Value| u32::try_from(token.as_u64()?).ok().filter(|token| (*token as usize) < tokenizer.num_tokens());
-    let known: Option<Vec<u32>> = tokens.iter().map(known).collect();
-    let unknown = || ApiError::invalid("input", "input has a token that cl100k_base does not know; send texts");
-    let text = String::from_utf8_lossy(&tokenizer.decode_tokens(&known.ok_or_else(unknown)?)).into_owned();
-    if text.trim().is_empty() { Err(ApiError::invalid("input", "input has an empty text")) } else { Ok(text) }
 }
 
 /// Counts off the request threads: a megabyte of text takes a while.

@@ -18,6 +18,7 @@ mod attributes;
 mod chat;
 mod chat_view;
 mod chunking;
+mod embedding_input;
 mod embeddings;
 mod file_batches;
 mod files;

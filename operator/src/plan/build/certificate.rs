@@ -40,20 +40,26 @@ pub struct CertificateCondition {
     pub message: String,
 }
 
+impl CertificateCondition {
+    /// What it says, without the full stop at its end.
+    fn words(&self) -> &str {
+        if self.message.is_empty() { &self.reason } else { self.message.trim_end_matches('.') }
+    }
+}
+
 /// The condition that holds while the certificate is issued, and is False once that has failed.
 const ISSUING: &str = "Issuing";
 /// The condition that the certificate can be used.
 const READY: &str = "Ready";
-/// Reasons for which it cannot be, although it is not merely being issued: what a CertificateRequest fails by, and a certificate that nothing
-/// has renewed in time.
+/// Reasons for which it cannot be, although it is not merely being issued: what a CertificateRequest fails by, and a certificate that
+/// nothing has renewed in time.
 const FAILURES: [&str; 4] = ["Denied", "Expired", "Failed", "InvalidRequest"];
 
 impl CertificateSeen {
     /// Why no certificate comes, in cert-manager's words. While one is being issued there is none to be ready either, which is no refusal.
     pub fn refusal(&self) -> Option<&str> {
         let failed = |condition: &&CertificateCondition| FAILURES.contains(&condition.reason.as_str());
-        let refusal = self.is_not(ISSUING).or_else(|| self.is_not(READY).filter(failed))?;
-        Some(if refusal.message.is_empty() { &refusal.reason } else { &refusal.message })
+        self.is_not(ISSUING).or_else(|| self.is_not(READY).filter(failed)).map(CertificateCondition::words)
     }
 
     /// Whether cert-manager is content with it.
@@ -63,7 +69,7 @@ impl CertificateSeen {
 
     /// What it says of a certificate that is not ready.
     pub fn progress(&self) -> Option<&str> {
-        self.is_not(READY).map(|condition| condition.message.as_str())
+        self.is_not(READY).map(CertificateCondition::words).filter(|words| !words.is_empty())
     }
 
     fn is_not(&self, type_: &str) -> Option<&CertificateCondition> {

@@ -16,7 +16,7 @@ pub(super) fn unissued(observed: &Observed) -> Option<Judgement> {
     let seen = |name: &String| observed.certificates.get(name);
     let refused = observed.unissued.iter().find_map(|name| Some((name, refusal(name, seen(name)?)?)));
     if let Some((name, words)) = refused {
-        let message = format!("Certificate {name} is not issued: {words} See kubectl describe certificate {name}.");
+        let message = format!("Certificate {name} is not issued: {words}. See kubectl describe certificate {name}.");
         return Some(Judgement::new(Truth::False, Reason::CertificateNotIssued, &message));
     }
     let words = seen(first).and_then(CertificateSeen::progress).unwrap_or("cert-manager has not looked at it yet");
@@ -27,7 +27,7 @@ pub(super) fn unissued(observed: &Observed) -> Option<Judgement> {
 /// Why waiting alone brings no certificate that can be used.
 fn refusal(name: &str, seen: &CertificateSeen) -> Option<String> {
     let incomplete =
-        || format!("Secret {name} lacks tls.crt, tls.key or ca.crt; the issuer must give the certificate of its authority.");
+        || format!("Secret {name} lacks tls.crt, tls.key or ca.crt; the issuer must give the certificate of its authority");
     seen.refusal().map(quoted).or_else(|| seen.is_ready().then(incomplete))
 }
 
@@ -36,7 +36,7 @@ pub(super) fn unrenewed(observed: &Observed) -> Option<Judgement> {
     let (name, words) = observed.certificates.iter().find_map(|(name, seen)| Some((name, seen.refusal()?)))?;
     let words = quoted(words);
     let message = format!(
-        "Certificate {name} is not renewed: {words} What it issued last serves until it ends. See kubectl describe certificate {name}."
+        "Certificate {name} is not renewed: {words}. What it issued last serves until it ends. See kubectl describe certificate {name}."
     );
     Some(Judgement::new(Truth::True, Reason::CertificateNotRenewed, &message))
 }

@@ -127,6 +127,9 @@ impl Store {
             .fetch_all(&mut *tx)
             .await
             .map_err(|error| failed("looking for documents without postings", error))?;
+        if documents.is_empty() {
+            return Ok(0);
+        }
         for document in &documents {
             index_document(&mut tx, workspace, *document, 0).await?;
         }

@@ -65,11 +65,11 @@ impl Probe {
 
     /// Asks on this connection, or on one that is made for it.
     fn on(&self, kept: Option<PgConnection>) -> Asking {
-        let (options, question) = (self.server.options().application_name(NAME), self.question);
+        let (server, question) = (Arc::clone(&self.server), self.question);
         Box::pin(async move {
             let mut connection = match kept {
                 Some(connection) => connection,
-                None => PgConnection::connect_with(&options).await?,
+                None => PgConnection::connect_with(&server.options().application_name(NAME)).await?,
             };
             let answer = sqlx::query_as(question).fetch_one(&mut connection).await?;
             Ok((connection, answer))
@@ -84,9 +84,9 @@ impl Probe {
     pub(super) async fn ask(&mut self) -> Result<Answer, Silence> {
         // Taken out, so that a connection which fails or hangs is dropped with its question.
         let (mut asking, waited) = match (self.connection.take(), self.connecting.take()) {
+            (kept @ Some(_), _) => (self.on(kept), LONGEST_CONNECT),
             (None, Some(connecting)) => connecting,
             (None, None) => (self.on(None), 0),
-            (kept, _) => (self.on(kept), LONGEST_CONNECT),
         };
         let Ok(answer) = timeout(PATIENCE, &mut asking).await else {
             // A server that is slow to take connections would otherwise never have one.

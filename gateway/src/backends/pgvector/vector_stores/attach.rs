@@ -35,7 +35,7 @@ const ITEMS: &str = "INSERT INTO job_item (job_id, workspace_id, collection_id, 
 const MEMBERS: &str = "INSERT INTO vector_store_file (vector_store_id, file_id, workspace_id, batch_id, attributes, chunking, job_item_id, status) \
     SELECT $1, i.file_id, i.workspace_id, $3, i.metadata, i.chunking, i.id, 'in_progress' FROM job_item i WHERE i.job_id = $2 \
     ON CONFLICT (vector_store_id, file_id) DO UPDATE SET batch_id = excluded.batch_id, attributes = excluded.attributes, \
-      chunking = excluded.chunking, job_item_id = excluded.job_item_id, status = 'in_progress', reason = NULL";
+      chunking = excluded.chunking, job_item_id = excluded.job_item_id, status = 'in_progress', reason = NULL, fault = NULL";
 
 impl Store {
     pub(super) async fn attach_files(

@@ -26,11 +26,13 @@ use crate::{
         observe,
         state::ApiState,
     },
-    traits::search::Principal,
+    traits::search::{Principal, StoreError},
 };
 
 /// How often it is looked whether somebody cancelled it, by whichever gateway.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Before each further try to keep what was written, which nobody writes again. All of them end before a response counts as given up.
+const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9)];
 
 /// Begins to write, and answers with the response as it is.
 pub(super) async fn begin(
@@ -79,10 +81,18 @@ async fn write(
         draft.fail(&error);
     }
     // One that was cancelled in the last moment stays so.
-    if let Err(error) = keeping.end(&draft).await {
+    let mut end = keeping.end(&draft).await;
+    drop(place);
+    for pause in PAUSES {
+        if !end.as_ref().is_err_and(StoreError::is_transient) {
+            break;
+        }
+        sleep(pause).await;
+        end = keeping.end(&draft).await;
+    }
+    if let Err(error) = end {
         observe::log_broken(&error.into());
     }
-    drop(place);
 }
 
 /// Resolves once nobody waits for the response any more. A store that does not answer is asked again.

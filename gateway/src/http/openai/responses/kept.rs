@@ -186,7 +186,7 @@ async fn kept(state: &ApiState, workspace: WorkspaceId, id: ResponseId) -> Resul
     if response.open && response.body["created_at"].as_i64().is_some_and(abandoned) {
         response.open = false;
         response.body["status"] = "failed".into();
-        response.body["error"] = json!({"code": "server_error", "message": "the gateway that wrote it ended; ask again"});
+        response.body["error"] = json!({"code": "server_error", "message": "its end was never written down, since a gateway or the database failed; ask again"});
     }
     Ok(response)
 }
