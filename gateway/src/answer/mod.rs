@@ -11,6 +11,7 @@ mod cost;
 mod event;
 pub mod evidence;
 mod expand;
+mod fit;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod flight;
@@ -61,10 +62,9 @@ pub use retrieve::Retriever;
 pub use rewrite::Rewritten;
 
 use self::{
-    budget::{Budget, Means, budget},
     condense::{Condensed, by_rule, condense},
     context::Context,
-    prompt::Prompt,
+    fit::Fitted,
     retrieve::Query,
     stop::Stops,
     support::Ground,
@@ -75,31 +75,13 @@ use crate::{
     telemetry::{stage, subject},
     traits::{
         filter::Filter,
-        generator::{Ending, GenerateError, Generated, GenerationRequest, Generator, Pieces, Turn, Usage},
-        search::{Match, Principal},
+        generator::{Ending, GenerateError, Generated, GenerationRequest, Generator, Pieces, Usage},
+        search::Principal,
     },
 };
 
 /// What is said when the context carries no answer.
 pub const DONT_KNOW: &str = "I don't know. The documents that were found do not answer this question.";
-
-/// What a model is given whatever is found.
-struct Fixed {
-    system: String,
-    /// Of the instructions, the template and the question.
-    tokens: usize,
-    budget: Budget,
-}
-
-/// What a model is given.
-struct Fitted {
-    system: String,
-    history: Vec<Turn>,
-    filled: Prompt,
-    max_tokens: u32,
-    /// Of all that it reads.
-    tokens: u64,
-}
 
 /// Answers questions of any workspace.
 #[derive(Clone, Debug)]
@@ -220,33 +202,6 @@ impl Answerer {
             threshold: request.threshold,
             preference: request.preference,
         }
-    }
-
-    /// What the model is given in any case, and what is left for conversation, passages and answer.
-    fn fixed(&self, request: &AnswerRequest) -> Fixed {
-        let settings = &self.retriever.generation;
-        let tokenizer = self.retriever.embedder.tokenizer();
-        let system = prompt::system(request.instructions.as_deref());
-        let asked = [prompt::beyond_the_rules(&system), request.question.trim()];
-        let tokens = self.frame_tokens + asked.map(|text| tokenizer.count(text)).iter().sum::<usize>();
-        let means = Means {
-            window: settings.window_tokens(self.generator.model_name()),
-            context: settings.context_tokens,
-            answer: request.max_tokens.unwrap_or(settings.max_tokens),
-            fixed: tokens,
-        };
-        Fixed { system, tokens, budget: budget(means, &request.history, tokenizer) }
-    }
-
-    /// What the model is given: as much of the conversation and of the passages as finds room.
-    fn fit(&self, matches: &[Match], request: &AnswerRequest) -> Fitted {
-        let Fixed { system, tokens: fixed, budget } = self.fixed(request);
-        let Budget { history, history_tokens, history_bound: _, context_tokens, max_tokens } = budget;
-        let (template, asked) = (&self.retriever.generation.prompt_template, request.question.trim());
-        let filled = tracing::debug_span!("prompt", stage = "prompt")
-            .in_scope(|| prompt::assemble(template, asked, matches, context_tokens, self.retriever.embedder.tokenizer()));
-        let tokens = (fixed + history_tokens + filled.tokens) as u64;
-        Fitted { system, history, filled, max_tokens, tokens }
     }
 
     /// Has the answer written from the passages that find room in the prompt. `question` stands alone; the model, which reads the

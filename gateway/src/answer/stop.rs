@@ -28,7 +28,7 @@ impl Stops {
             return Shown { text: piece.to_owned(), ended: false };
         }
         self.held.push_str(piece);
-        if let Some(at) = first(&self.held, self.texts.iter().map(String::as_str)) {
+        if let Some(at) = first(&self.held, &self.texts) {
             let mut text = std::mem::take(&mut self.held);
             text.truncate(at);
             return Shown { text, ended: true };
@@ -45,8 +45,8 @@ impl Stops {
 }
 
 /// Where the text begins that is complete first; of those that end together, the longest.
-fn first<'a>(written: &str, texts: impl Iterator<Item = &'a str>) -> Option<usize> {
-    let found = texts.filter_map(|text| written.find(text).map(|at| (at + text.len(), at)));
+fn first(written: &str, texts: &[String]) -> Option<usize> {
+    let found = texts.iter().filter_map(|text| written.find(text.as_str()).map(|at| (at + text.len(), at)));
     found.min().map(|(_, at)| at)
 }
 

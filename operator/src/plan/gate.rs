@@ -65,11 +65,12 @@ mod tests {
         },
         apimachinery::pkg::apis::meta::v1::Time,
     };
-    use ragline_config::{IndexReport, TierCounts, index::IndexKind};
+    use ragline_config::{IndexReport, index::IndexKind};
     use ragline_crds::{RagPipeline, RagPipelineSpec};
 
     use super::*;
     use crate::plan::{
+        observed::index_report,
         pipeline::{Defaults, Window},
         validate::validate,
     };
@@ -95,17 +96,9 @@ mod tests {
             postgres: Some(StatefulSet { status: Some(status), ..StatefulSet::default() }),
             schema_job: Some(ended(Job::default(), "Complete")),
             index: Some(IndexReport {
-                vectors: 20_000,
-                rows: 20_000,
-                active: IndexKind::Exact,
-                rows_at_build: 0,
-                desired: IndexKind::IvfFlat { lists: 100 },
                 due: true,
-                recall: None,
-                warning: None,
-                tiers: TierCounts::default(),
-                largest: Vec::new(),
-                build: None,
+                desired: IndexKind::IvfFlat { lists: 100 },
+                ..index_report(20_000, IndexKind::Exact)
             }),
             ..Observed::default()
         }

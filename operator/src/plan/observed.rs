@@ -114,3 +114,21 @@ pub fn secret_problem<'a>(pipeline: &'a Pipeline, observed: &Observed) -> Option
         value.is_none_or(|value| value.0.is_empty()).then_some(SecretProblem::KeyMissing(named))
     })
 }
+
+/// What a gateway tells of so many vectors, all in rows of one relation, whose index is the one that the policy wants.
+#[cfg(test)]
+pub(crate) fn index_report(vectors: u64, active: ragline_config::index::IndexKind) -> IndexReport {
+    IndexReport {
+        vectors,
+        rows: vectors,
+        active,
+        rows_at_build: 0,
+        desired: active,
+        due: false,
+        recall: None,
+        warning: None,
+        tiers: ragline_config::TierCounts::default(),
+        largest: Vec::new(),
+        build: None,
+    }
+}

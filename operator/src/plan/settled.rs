@@ -44,12 +44,12 @@ pub fn is_watched(checked: &Pipeline, seen: &Observed) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use ragline_config::{IndexReport, TierCounts, index::IndexKind};
+    use ragline_config::{IndexReport, index::IndexKind};
     use ragline_crds::RagPipeline;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::plan::{pipeline::Defaults, validate::validate};
+    use crate::plan::{observed::index_report, pipeline::Defaults, validate::validate};
 
     fn pipeline(spec: Value) -> Pipeline {
         validate(&RagPipeline::new("a", serde_json::from_value(spec).unwrap()), &Defaults::of_tests()).unwrap()
@@ -73,19 +73,7 @@ mod tests {
 
     #[test]
     fn an_index_that_is_due_is_looked_for() {
-        let report = IndexReport {
-            vectors: 1,
-            rows: 1,
-            active: IndexKind::Exact,
-            rows_at_build: 0,
-            desired: IndexKind::IvfFlat { lists: 100 },
-            due: true,
-            recall: None,
-            warning: None,
-            tiers: TierCounts::default(),
-            largest: Vec::new(),
-            build: None,
-        };
+        let report = IndexReport { due: true, desired: IndexKind::IvfFlat { lists: 100 }, ..index_report(1, IndexKind::Exact) };
         let due = Observed { index: Some(report), ..Observed::default() };
         assert!(!is_watched(&pipeline(json!({})), &due));
     }

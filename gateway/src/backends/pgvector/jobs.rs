@@ -269,7 +269,7 @@ pub(super) async fn close_item(tx: &mut Tx, claim: &Claim, end: End<'_>) -> Resu
     if ended.rows_affected() == 0 { Err(StoreError::Conflict { what: "lease" }) } else { Ok(()) }
 }
 
-/// The trigger that has just told the vector store of the end blames the server.
+/// Tells the vector store, which a trigger has just told of the end, whose fault it is.
 async fn blame(tx: &mut Tx, claim: &Claim, fault: Fault) -> Result<(), StoreError> {
     sqlx::query("UPDATE vector_store_file SET fault = $2 WHERE job_item_id = $1")
         .bind(claim.item_id)

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::{Facts, Outcome, find, status};
 use crate::plan::{
     objects::Step,
-    observed::Observed,
+    observed::{Observed, index_report},
     pipeline::{Defaults, Pipeline},
     stage,
     validate::{Problem, Refusal, validate},
@@ -69,7 +69,7 @@ fn running() -> Observed {
             "metadata": {"name": "docs-gateway", "generation": 1}, "spec": {"replicas": 2, "selector": {}, "template": {}}, "status": ready(2),
         }))),
         schema_job: Some(job("Complete", "")),
-        index: Some(report(500, IndexKind::Exact)),
+        index: Some(index_report(500, IndexKind::Exact)),
         ..Observed::default()
     }
 }
@@ -79,22 +79,6 @@ fn job(condition: &str, message: &str) -> k8s_openapi::api::batch::v1::Job {
         "metadata": {"name": "docs-schema-1"},
         "status": {"conditions": [{"type": condition, "status": "True", "message": message}]},
     }))
-}
-
-fn report(vectors: u64, active: IndexKind) -> IndexReport {
-    IndexReport {
-        vectors,
-        rows: vectors,
-        active,
-        rows_at_build: 0,
-        desired: active,
-        due: false,
-        recall: None,
-        warning: None,
-        tiers: TierCounts::default(),
-        largest: Vec::new(),
-        build: None,
-    }
 }
 
 fn pod(component: &str, status: Value) -> Pod {
@@ -242,7 +226,7 @@ fn the_cache_and_the_index_never_take_readiness() {
     check("no cache", json!({}), &observed, &wanted, &[]);
     check("off", json!({"cache": {"disabled": {}}}), &running(), &[(CacheReady, "True", Reason::Disabled)], &[]);
     let mut observed = running();
-    let due = IndexReport { due: true, desired: IndexKind::IvfFlat { lists: 100 }, ..report(20_000, IndexKind::Exact) };
+    let due = IndexReport { due: true, desired: IndexKind::IvfFlat { lists: 100 }, ..index_report(20_000, IndexKind::Exact) };
     observed.index = Some(due);
     check(
         "due",

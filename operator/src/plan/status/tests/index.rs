@@ -5,10 +5,10 @@ use super::*;
 #[test]
 fn data_that_outgrew_what_was_expected_is_warned_of() {
     let mut observed = running();
-    observed.index = Some(report(2_000_000, IndexKind::Hnsw { m: 16, ef_construction: 64 }));
+    observed.index = Some(index_report(2_000_000, IndexKind::Hnsw { m: 16, ef_construction: 64 }));
     let wanted = [(ConfigurationWarning, "True", Reason::IndexTierMismatch)];
     check("outgrown", json!({"dataset": {"expectedVectors": 5_000}}), &observed, &wanted, &[]);
-    observed.index = Some(report(5, IndexKind::Exact));
+    observed.index = Some(index_report(5, IndexKind::Exact));
     let wanted = [(ConfigurationWarning, "False", Reason::NothingToWarnOf)];
     check("not yet filled", json!({"dataset": {"expectedVectors": 2_000_000}}), &observed, &wanted, &[]);
 }
@@ -17,7 +17,7 @@ fn data_that_outgrew_what_was_expected_is_warned_of() {
 fn an_index_that_finds_too_little_is_warned_of_and_its_recall_is_shown() {
     let mut observed = running();
     let warning = Some("searches by the index find 90.0 % of the true neighbours".to_owned());
-    let ivfflat = report(20_000, IndexKind::IvfFlat { lists: 100 });
+    let ivfflat = index_report(20_000, IndexKind::IvfFlat { lists: 100 });
     observed.index = Some(IndexReport { recall: Some(0.901), warning, ..ivfflat });
     check("too little", json!({}), &observed, &[(ConfigurationWarning, "True", Reason::RecallBelowTarget)], &[]);
     let pipeline = pipeline(json!({}));
@@ -29,7 +29,7 @@ fn an_index_that_finds_too_little_is_warned_of_and_its_recall_is_shown() {
 fn a_count_is_written_when_it_has_moved_enough() {
     let pipeline = pipeline(json!({}));
     let seen = |vectors: u64, second: i64, before: &RagPipelineStatus| {
-        let observed = Observed { index: Some(report(vectors, IndexKind::Exact)), ..running() };
+        let observed = Observed { index: Some(index_report(vectors, IndexKind::Exact)), ..running() };
         status(&facts(second), Outcome::Seen(&pipeline, &observed), before)
     };
     let count = |status: &RagPipelineStatus| status.vectors.as_ref().unwrap().count;
@@ -63,7 +63,7 @@ fn relations_are_counted_by_their_index_and_the_largest_are_named() {
         let indexed = u32::from(active == ivfflat);
         let tiers = TierCounts { exact: 2 - indexed, ivf_flat: indexed, hnsw: 0 };
         let largest = vec![relation(Some("sales"), large, active), relation(None, 400, IndexKind::Exact)];
-        let index = IndexReport { tiers, largest, ..report(large + 400, active) };
+        let index = IndexReport { tiers, largest, ..index_report(large + 400, active) };
         status(&facts(second), Outcome::Seen(&pipeline, &Observed { index: Some(index), ..running() }), before)
     };
     let relations = |status: &RagPipelineStatus| serde_json::to_value(status.index.as_ref().unwrap().relations.as_ref()).unwrap();
@@ -85,7 +85,7 @@ fn relations_are_counted_by_their_index_and_the_largest_are_named() {
 fn a_gateway_that_tells_of_no_relations_is_taken_as_it_is_and_one_that_tells_of_many_is_cut_short() {
     let pipeline = pipeline(json!({}));
     let said = |largest: Vec<RelationReport>| {
-        let index = Some(IndexReport { largest, ..report(500, IndexKind::Exact) });
+        let index = Some(IndexReport { largest, ..index_report(500, IndexKind::Exact) });
         let seen = Observed { index, ..running() };
         status(&facts(0), Outcome::Seen(&pipeline, &seen), &RagPipelineStatus::default()).index.unwrap().relations
     };
