@@ -17,6 +17,7 @@ pub mod workspaces;
 
 mod auth;
 mod body;
+mod connections;
 mod filter;
 mod form;
 mod guard;

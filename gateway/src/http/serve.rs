@@ -2,25 +2,32 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{Router, extract::Request, response::Response};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    net::TcpListener,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::tls::Tls;
+use super::{
+    connections::{Answer, Connections, Place, Watched},
+    tls::Tls,
+};
 
-/// Connections at once; one more waits in the kernel's queue.
-const MOST_CONNECTIONS: usize = 4_096;
+/// Connections at once. One more takes the place of the one that has kept us waiting longest.
+pub const MOST_CONNECTIONS: usize = 4_096;
 /// A TLS handshake must have ended by then.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// The head of a request must have come by then.
@@ -35,13 +42,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// # Errors
 /// None that ends the service; what a single connection suffers is its own.
 pub async fn serve(listener: TcpListener, tls: Option<Arc<Tls>>, router: Router, shutdown: CancellationToken) -> io::Result<()> {
-    let connections = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    raise_open_files();
+    let connections = Connections::new(MOST_CONNECTIONS);
     let graceful = GracefulShutdown::new();
     loop {
-        let permit = tokio::select! {
-            permit = Arc::clone(&connections).acquire_owned() => permit.expect("the semaphore is never closed"),
-            () = shutdown.cancelled() => break,
-        };
         let stream = tokio::select! {
             accepted = listener.accept() => accepted,
             () = shutdown.cancelled() => break,
@@ -50,14 +54,23 @@ pub async fn serve(listener: TcpListener, tls: Option<Arc<Tls>>, router: Router,
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(error.cause = %error, "a connection could not be accepted");
+                connections.send_one_away();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let (tls, router, watcher) = (tls.clone(), router.clone(), graceful.watcher());
+        let place = tokio::select! {
+            place = connections.place() => place,
+            () = shutdown.cancelled() => break,
+        };
+        // Small answers must not wait for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        let (stream, tls, router, watcher) = (place.watch(stream), tls.clone(), router.clone(), graceful.watcher());
         tokio::spawn(async move {
-            converse(stream, tls.as_deref(), router, watcher).await;
-            drop(permit);
+            tokio::select! {
+                () = converse(stream, tls.as_deref(), router, watcher, &place) => {}
+                () = place.taken_away() => tracing::debug!("a connection that said nothing, or was not read, made room"),
+            }
         });
     }
     drop(listener);
@@ -67,23 +80,38 @@ pub async fn serve(listener: TcpListener, tls: Option<Arc<Tls>>, router: Router,
     Ok(())
 }
 
-async fn converse(stream: TcpStream, tls: Option<&Tls>, router: Router, watcher: Watcher) {
-    // Small answers must not wait for the acknowledgement of the one before.
-    let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return answer(stream, router, watcher).await };
+/// Each connection is an open file, and many a runtime starts its processes with 1,024 of them where they may have more.
+fn raise_open_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(error.cause = %error, "the process keeps its limit of {current:?} open files");
+    }
+}
+
+async fn converse(stream: Watched, tls: Option<&Tls>, router: Router, watcher: Watcher, place: &Place) {
+    let Some(tls) = tls else { return answer(stream, router, watcher, place).await };
     let handshake = TlsAcceptor::from(tls.config()).accept(stream);
     match tokio::time::timeout(HANDSHAKE_WITHIN, handshake).await {
-        Ok(Ok(stream)) => answer(stream, router, watcher).await,
+        Ok(Ok(stream)) => answer(stream, router, watcher, place).await,
         Ok(Err(error)) => tracing::debug!(error.cause = %error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took longer than {} s", HANDSHAKE_WITHIN.as_secs()),
     }
 }
 
-async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, watcher: Watcher) {
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, router: Router, watcher: Watcher, place: &Place) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|request: Request<Incoming>| {
+        let under_way = place.request();
+        let answering = router.call(request);
+        async move {
+            let response: Response = answering.await?;
+            Ok::<_, std::convert::Infallible>(response.map(|body| Answer { body, _request: under_way }))
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(error.cause = %error, "a connection ended early");
     }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use futures::future::join_all;
 use ragline_config::{Limits, Seconds};
-use ragline_gateway::http::serve::serve;
+use ragline_gateway::http::serve::{MOST_CONNECTIONS, serve};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -163,6 +163,27 @@ async fn callers_that_say_half_or_read_nothing_hold_no_place() {
     }
     assert_eq!(probe(served.address, "/livez").await, 200);
     drop(held);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_silent_callers_than_there_are_places_keep_nobody_out() {
+    let served = served().await;
+    let waiting = full(&served).await;
+    let mut held = Vec::new();
+    for n in 0..MOST_CONNECTIONS + 500 {
+        let mut caller = TcpStream::connect(served.address).await.unwrap();
+        caller.write_all(["", "GET /livez HTT"][n % 2].as_bytes()).await.unwrap();
+        held.push(caller);
+    }
+    assert_eq!(probe(served.address, "/livez").await, 200);
+    let first = timeout(PATIENCE, held[0].read(&mut [0; 1])).await.expect("the first to be silent kept its place");
+    assert!(matches!(first, Ok(0) | Err(_)), "{first:?}");
+    served.api.answering.go.notify_waiters();
+    for mut caller in waiting {
+        let mut reply = String::new();
+        timeout(PATIENCE, caller.read_to_string(&mut reply)).await.unwrap().unwrap();
+        assert_eq!(status(&reply), 200, "a caller who was being answered had to leave: {reply}");
+    }
 }
 
 #[tokio::test]
