@@ -2,8 +2,6 @@
 //! that are kept alive. And the bare route that shows what the generator itself can do.
 
 use std::{
-    io::Read,
-    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,14 +10,9 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use axum::{Router, body::Bytes, routing::post};
+use axum::body::Bytes;
 use reqwest::Client;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::TcpListener,
-    process::{Child, Command},
-    task::JoinSet,
-};
+use tokio::task::JoinSet;
 
 /// A request that has not been answered after this fails the measurement.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -109,45 +102,6 @@ impl Target {
 
 pub(crate) fn client() -> anyhow::Result<Client> {
     Ok(Client::builder().timeout(PATIENCE).no_proxy().build()?)
-}
-
-/// A process with a route that reads the body and answers these bytes, and no more; a process of its own, as the gateway is. It ends when
-/// it is dropped.
-#[derive(Debug)]
-pub(crate) struct BareRoute {
-    pub(crate) url: String,
-    _process: Child,
-}
-
-impl BareRoute {
-    pub(crate) async fn start(answer: &[u8]) -> anyhow::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["bare", &answer.len().to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut process = command.spawn()?;
-        process.stdin.as_mut().context("no input")?.write_all(answer).await?;
-        let mut said = BufReader::new(process.stdout.take().context("no output")?).lines();
-        let url = said.next_line().await?.context("the bare route ended early")?;
-        Ok(Self { url, _process: process })
-    }
-}
-
-/// What the process of [`BareRoute`] does: reads so many bytes, says its address, and answers them until its input ends.
-pub(crate) async fn serve_bare_route(bytes: usize) -> anyhow::Result<()> {
-    let mut answer = vec![0; bytes];
-    std::io::stdin().read_exact(&mut answer)?;
-    // It comes to an end with whoever started it.
-    let _: std::thread::JoinHandle<()> = std::thread::spawn(|| {
-        std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).ok();
-        std::process::exit(0)
-    });
-    let answer = Bytes::from(answer);
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("http://{}", listener.local_addr()?);
-    let handler = move |_: Bytes| {
-        let answer = answer.clone();
-        async move { ([("content-type", "application/json")], answer) }
-    };
-    Ok(axum::serve(listener, Router::new().route("/v1/search", post(handler))).await?)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! file at once; `report` prints them all. Sends requests to loopback alone, for a bounded time.
 #![expect(clippy::print_stdout, reason = "a command that prints a table")]
 
+mod bare;
 mod clients;
 mod described;
 mod figure;
@@ -30,11 +31,14 @@ use self::{rows::Rows, sentences::Sentences, surroundings::Surroundings};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let ["bare", bytes] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        return load::serve_bare_route(bytes.parse()?).await;
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["bare", "answer", bytes] => return bare::answer(bytes.parse()?).await,
+        ["bare", "relay", to] => return bare::relay(to).await,
+        _ => {}
     }
     let around = Surroundings::from_environment()?;
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    match arguments[..] {
         ["measure", "api"] => measure_api(&around).await,
         ["measure", "rows"] => measure_rows(&around).await,
         ["measure", "million"] => measure_million(&around).await,

@@ -11,6 +11,7 @@ use std::{
 
 use axum::{
     Router,
+    body::Bytes,
     response::{
         IntoResponse,
         sse::{Event, Sse},
@@ -28,12 +29,28 @@ pub(crate) const STAMP: &str = "Sent at";
 
 /// How fast the provider writes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pace(Arc<AtomicU64>);
+pub(crate) struct Pace(Arc<Numbers>);
+
+#[derive(Debug, Default)]
+struct Numbers {
+    every_ms: AtomicU64,
+    asked_bytes: AtomicU64,
+}
 
 impl Pace {
     /// So long between two sentences of every answer that is asked for from now on.
     pub(crate) fn set(&self, every: Duration) {
-        self.0.store(u64::try_from(every.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.every_ms.store(u64::try_from(every.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Bytes of the last question.
+    pub(crate) fn asked_bytes(&self) -> usize {
+        self.0.asked_bytes.load(Ordering::Relaxed) as usize
+    }
+
+    fn begin(&self, asked: &Bytes) -> Duration {
+        self.0.asked_bytes.store(asked.len() as u64, Ordering::Relaxed);
+        Duration::from_millis(self.0.every_ms.load(Ordering::Relaxed))
     }
 }
 
@@ -42,8 +59,7 @@ pub(crate) async fn serve(port: u16) -> anyhow::Result<Pace> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let pace = Pace::default();
     let asked = pace.clone();
-    let routes =
-        Router::new().route("/v1/chat/completions", post(move || answer(Duration::from_millis(asked.0.load(Ordering::Relaxed)))));
+    let routes = Router::new().route("/v1/chat/completions", post(move |body: Bytes| answer(asked.begin(&body))));
     tokio::spawn(async move { axum::serve(listener, routes).await });
     Ok(pace)
 }

@@ -16,6 +16,7 @@ use ragline_gateway::{
 };
 
 use crate::{
+    bare::Bare,
     described::{self, goal},
     figure::Figure,
     load::{self, Target},
@@ -62,7 +63,7 @@ pub(crate) async fn measure_api(around: &Surroundings, parts: &Parts) -> anyhow:
     cached.warm_up().await?;
     uncached.warm_up().await?;
     let answer = cached.ask(&load::client()?, &cached.bodies[0]).await?;
-    let route = load::BareRoute::start(&answer).await?;
+    let route = Bare::answering(&answer).await?;
     let bare = Target::search(&route.url, &around.api_key, &questions);
     for clients in CLIENTS {
         let group = format!("POST /v1/search, {}", described_clients(clients));

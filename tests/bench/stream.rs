@@ -9,6 +9,7 @@ use reqwest::{Client, Response};
 use serde_json::{Value, json};
 
 use crate::{
+    bare::Bare,
     figure::{Bound, Figure},
     load, provider,
     search::Parts,
@@ -44,21 +45,26 @@ pub(crate) async fn measure(around: &Surroundings) -> anyhow::Result<()> {
     let client = load::client()?;
     let question = grounded(around, &client).await?;
     pace.set(EVERY);
-    let (mut direct, mut through) = (Vec::new(), Vec::new());
+    let provider = format!("http://127.0.0.1:{}", around.provider_port);
+    let relay = Bare::relaying(&provider).await?;
+    let (mut direct, mut relayed, mut through) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ANSWERS {
-        direct.push(hear(Instant::now(), ask_provider(around, &client).await?).await?);
         through.push(hear(Instant::now(), ask_gateway(around, &client, &question).await?).await?);
+        for (url, heard) in [(&provider, &mut direct), (&relay.url, &mut relayed)] {
+            heard.push(hear(Instant::now(), ask_provider(url, &client, pace.asked_bytes()).await?).await?);
+        }
     }
     let first = |heard: &[Heard]| median(heard.iter().map(|one| one.first_ms - one.retrieval_ms).collect());
     let each = |heard: &[Heard]| median(heard.iter().flat_map(|one| one.delays_ms.iter().copied()).collect());
     let overheads = [
-        ("to the first token, retrieval excluded", first(&through) - first(&direct)),
-        ("per token", each(&through) - each(&direct)),
+        ("to the first token, retrieval excluded", first(&through) - first(&direct), first(&relayed) - first(&direct)),
+        ("per token", each(&through) - each(&direct), each(&relayed) - each(&direct)),
     ];
-    for (name, overhead) in overheads {
+    for (name, overhead, bare) in overheads {
         Figure::new(GROUP, format!("overhead {name}, p50"), overhead, "ms")
             .described(Bound::AtMost(OVERHEAD_MS))
             .keep(&around.folder)?;
+        Figure::new(GROUP, format!("the same of a bare relay: {name}"), bare, "ms").keep(&around.folder)?;
     }
     pace.set(SLOWLY);
     held(around, &client, &question).await
@@ -94,31 +100,39 @@ async fn ask_gateway(around: &Surroundings, client: &Client, question: &str) -> 
     Ok(request.send().await?.error_for_status()?)
 }
 
-async fn ask_provider(around: &Surroundings, client: &Client) -> anyhow::Result<Response> {
-    let body = json!({"model": "bench", "stream": true, "messages": [{"role": "user", "content": "x".repeat(8_000)}]});
-    let url = format!("http://127.0.0.1:{}/v1/chat/completions", around.provider_port);
-    Ok(client.post(url).json(&body).send().await?.error_for_status()?)
+/// As many bytes as the gateway has sent.
+async fn ask_provider(url: &str, client: &Client, bytes: usize) -> anyhow::Result<Response> {
+    let body = json!({"model": "bench", "stream": true, "messages": [{"role": "user", "content": "x".repeat(bytes)}]});
+    Ok(client.post(format!("{url}/v1/chat/completions")).json(&body).send().await?.error_for_status()?)
 }
 
-/// Reads a stream of events, which was asked for at `begin`, to its end.
+/// Reads a stream of events, which was asked for at `begin`, to its end, and only then what it says: reading JSON is not the gateway's
+/// time.
 async fn hear(begin: Instant, response: Response) -> anyhow::Result<Heard> {
     let mut stream = response.bytes_stream();
-    let (mut pending, mut heard) = (String::new(), Heard { first_ms: -1.0, delays_ms: Vec::new(), retrieval_ms: 0.0 });
+    let mut pieces = Vec::new();
     while let Some(bytes) = stream.next().await {
-        let arrived = provider::now();
-        pending.push_str(std::str::from_utf8(&bytes?).context("an event is no UTF-8")?);
+        pieces.push((provider::now(), begin.elapsed().as_secs_f64() * 1_000.0, bytes?));
+    }
+    let (mut pending, mut events) = (String::new(), Vec::new());
+    for (arrived, after_ms, bytes) in pieces {
+        pending.push_str(std::str::from_utf8(&bytes).context("an event is no UTF-8")?);
         while let Some((event, rest)) = pending.split_once("\n\n") {
-            let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or_default();
-            let value: Value = serde_json::from_str(data).unwrap_or_default();
-            if let Some(milliseconds) = value["timing"]["retrieval_ms"].as_f64() {
-                heard.retrieval_ms = milliseconds;
-            }
-            match (said(&value).and_then(provider::stamp), heard.first_ms < 0.0) {
-                (Some(_), true) => heard.first_ms = begin.elapsed().as_secs_f64() * 1_000.0,
-                (Some(sent), false) => heard.delays_ms.push(arrived.saturating_sub(sent) as f64 / 1_000.0),
-                (None, _) => {}
-            }
+            events.push((arrived, after_ms, event.to_owned()));
             pending = rest.to_owned();
+        }
+    }
+    let mut heard = Heard { first_ms: -1.0, delays_ms: Vec::new(), retrieval_ms: 0.0 };
+    for (arrived, after_ms, event) in events {
+        let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or_default();
+        let value: Value = serde_json::from_str(data).unwrap_or_default();
+        if let Some(milliseconds) = value["timing"]["retrieval_ms"].as_f64() {
+            heard.retrieval_ms = milliseconds;
+        }
+        match (said(&value).and_then(provider::stamp), heard.first_ms < 0.0) {
+            (Some(_), true) => heard.first_ms = after_ms,
+            (Some(sent), false) => heard.delays_ms.push(arrived.saturating_sub(sent) as f64 / 1_000.0),
+            (None, _) => {}
         }
     }
     ensure!(heard.first_ms >= 0.0, "the provider was not asked");
