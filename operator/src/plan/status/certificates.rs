@@ -20,7 +20,10 @@ pub(super) fn unissued(observed: &Observed) -> Option<Judgement> {
         return Some(Judgement::new(Truth::False, Reason::CertificateNotIssued, &message));
     }
     let words = seen(first).and_then(CertificateSeen::progress).unwrap_or("cert-manager has not looked at it yet");
-    let message = format!("Certificate {first} is waited for: {}. See kubectl describe certificate {first}, and whether its issuer exists.", quoted(words));
+    let message = format!(
+        "Certificate {first} is waited for: {}. See kubectl describe certificate {first}, and whether its issuer exists.",
+        quoted(words)
+    );
     Some(Judgement::new(Truth::False, Reason::CertificatePending, &message))
 }
 

@@ -7,11 +7,16 @@ use ragline_config::ports;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use super::{forward::Forward, world::World};
+use super::{
+    forward::Forward,
+    trust::{Trusted, trusted},
+    world::World,
+};
 
 /// One way to one pipeline.
 pub(crate) struct Gateway {
-    forward: Forward,
+    _forward: Forward,
+    url: String,
     http: reqwest::Client,
     key: String,
 }
@@ -22,17 +27,18 @@ impl Gateway {
         let key = String::from_utf8(secret.data.unwrap()["api-key"].0.clone()).unwrap();
         let (namespace, service) = (world.namespace.clone(), format!("service/{pipeline}-gateway"));
         let forward = tokio::task::spawn_blocking(move || Forward::to(&namespace, &service, ports::GATEWAY_HTTP)).await.unwrap();
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
-        Self { forward, http, key }
+        let Trusted { url, client } = trusted(world, pipeline, forward.address.parse().unwrap()).await;
+        let http = client.timeout(Duration::from_secs(60)).build().unwrap();
+        Self { _forward: forward, url, http, key }
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
-        let request = self.http.post(format!("{}{path}", self.forward.url)).bearer_auth(&self.key).json(body);
+        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.key).json(body);
         checked(request.send().await.unwrap()).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {
-        let request = self.http.get(format!("{}{path}", self.forward.url)).bearer_auth(&self.key);
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.key);
         checked(request.send().await.unwrap()).await
     }
 
@@ -41,7 +47,7 @@ impl Gateway {
         let form = files.iter().fold(Form::new(), |form, (name, text)| {
             form.part("file", Part::text((*text).to_owned()).file_name((*name).to_owned()))
         });
-        let request = self.http.post(format!("{}/v1/documents", self.forward.url)).bearer_auth(&self.key).multipart(form);
+        let request = self.http.post(format!("{}/v1/documents", self.url)).bearer_auth(&self.key).multipart(form);
         let reply = checked(request.send().await.unwrap()).await;
         let id = reply["job"]["id"].as_str().unwrap().to_owned();
         let begun = Instant::now();

@@ -13,7 +13,8 @@ use super::programs::program;
 #[derive(Debug)]
 pub(crate) struct Forward {
     child: Child,
-    pub(crate) url: String,
+    /// Of the port on this side, as in `127.0.0.1:40000`.
+    pub(crate) address: String,
 }
 
 impl Forward {
@@ -35,7 +36,7 @@ impl Forward {
         let address = line.trim_start_matches("Forwarding from ").split(' ').next().unwrap().to_owned();
         // Keeps the pipe open and empty for as long as kubectl lives.
         std::thread::spawn(move || while receiver.recv().is_ok() {});
-        Self { child, url: format!("http://{address}") }
+        Self { child, address }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Searches at a steady pace from outside the cluster, each on a connection of its own, and what became of them.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -10,10 +11,14 @@ use std::{
 
 use k8s_openapi::api::core::v1::{Secret, Service};
 use ragline_config::ports;
+use reqwest::{Client, ClientBuilder};
 use serde_json::json;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::world::World;
+use super::{
+    trust::{Trusted, trusted},
+    world::World,
+};
 
 /// A request that was not answered as it should be.
 #[derive(Debug)]
@@ -45,16 +50,25 @@ impl Outcome {
 
 /// The way to the pipeline `a` from outside the cluster's network: the address of its gateways' Service, and a key.
 pub(crate) async fn way_in(world: &World) -> (String, String) {
+    let (address, key) = address_and_key(world).await;
+    (format!("http://{address}"), key)
+}
+
+pub(crate) async fn address_and_key(world: &World) -> (SocketAddr, String) {
     let address = world.api::<Service>().get("a-gateway").await.unwrap().spec.unwrap().cluster_ip.unwrap();
     let secret = world.api::<Secret>().get("a-api-key").await.unwrap();
     let key = String::from_utf8(secret.data.unwrap()["api-key"].0.clone()).unwrap();
-    (format!("http://{address}:{}", ports::GATEWAY_HTTP), key)
+    (SocketAddr::new(address.parse().unwrap(), ports::GATEWAY_HTTP), key)
 }
 
 /// Requests each on a connection of its own, which has to be made in five seconds.
-pub(crate) fn client(timeout: Duration) -> reqwest::Client {
-    let builder = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).timeout(timeout);
-    builder.pool_max_idle_per_host(0).build().unwrap()
+pub(crate) fn client(timeout: Duration) -> Client {
+    unpooled(Client::builder(), timeout)
+}
+
+/// The same of a client that is made already as far as it goes.
+pub(crate) fn unpooled(client: ClientBuilder, timeout: Duration) -> Client {
+    client.connect_timeout(Duration::from_secs(5)).timeout(timeout).pool_max_idle_per_host(0).build().unwrap()
 }
 
 /// A load under way.
@@ -67,9 +81,11 @@ impl Load {
     /// Begins to search the pipeline `a`. With `fresh` each question is another, so that none is answered from the cache. The
     /// pipeline must let in what is not of its network.
     pub(crate) async fn begin(world: &World, pace: Duration, fresh: bool) -> Self {
-        let (url, key) = way_in(world).await;
+        let (address, key) = address_and_key(world).await;
+        let Trusted { url, client } = trusted(world, "a", address).await;
+        let http = unpooled(client, Duration::from_secs(30));
         let stop = Arc::new(AtomicBool::new(false));
-        let running = tokio::spawn(run(format!("{url}/v1/search"), key, pace, fresh, stop.clone()));
+        let running = tokio::spawn(run(http, format!("{url}/v1/search"), key, pace, fresh, stop.clone()));
         Self { stop, running }
     }
 
@@ -80,8 +96,7 @@ impl Load {
     }
 }
 
-async fn run(url: String, key: String, pace: Duration, fresh: bool, stop: Arc<AtomicBool>) -> Outcome {
-    let http = client(Duration::from_secs(30));
+async fn run(http: Client, url: String, key: String, pace: Duration, fresh: bool, stop: Arc<AtomicBool>) -> Outcome {
     let (begun, number) = (Instant::now(), AtomicUsize::new(0));
     let mut pace = tokio::time::interval(pace);
     let mut requests = JoinSet::new();

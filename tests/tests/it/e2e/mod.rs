@@ -7,6 +7,7 @@ mod api;
 mod forward;
 mod load;
 mod programs;
+mod trust;
 mod world;
 
 mod class;

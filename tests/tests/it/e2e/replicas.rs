@@ -12,6 +12,7 @@ use super::{
     api::Gateway,
     faults::under_load,
     load::{Load, Outcome},
+    rotation::in_postgres,
     world::World,
 };
 
@@ -21,7 +22,7 @@ const PACE: Duration = Duration::from_millis(50);
 fn spec(replicas: u32, network_policy: bool) -> Value {
     let small = json!({"requests": {"cpu": "20m", "memory": "256Mi"}});
     json!({
-        "postgres": {"managed": {"storage": {"size": "1Gi"}, "resources": small, "replicas": replicas}},
+        "postgres": {"managed": {"storage": {"size": "1Gi"}, "resources": small, "replicas": replicas, "tls": {"enabled": true}}},
         "cache": {"disabled": {}},
         "gateway": {"replicas": 1, "resources": small},
         "logging": {"queries": false},
@@ -78,6 +79,8 @@ async fn searches_go_on_while_the_primary_or_a_replica_is_killed() {
     replicated(&world, 1).await;
     searched(&world, 1).await;
     assert_eq!(primary(&world).await, before, "a replica must not restart the primary");
+    let encrypted = "SELECT count(*) = 1 AND bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_replication USING (pid)";
+    assert_eq!(in_postgres(&world, &["psql", "-U", "postgres", "-Atc", encrypted]).trim(), "t", "the replica follows over TLS");
     let urls = world.api::<Secret>().get("a-postgres-app").await.unwrap().data.unwrap()["DATABASE_REPLICA_URLS"].0.clone();
     assert!(String::from_utf8(urls).unwrap().contains("@a-replica-0.a-replica."), "each replica has an address of its own");
     let gateway = Gateway::of(&world, "a").await;

@@ -1,4 +1,4 @@
-//! The application's password and PostgreSQL's certificate are changed under load, and no request fails.
+//! The application's password and the certificates of PostgreSQL and of the gateways are changed under load, and no request fails.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,11 @@ use serde_json::json;
 
 use super::{
     api::Gateway,
-    load::{Load, Outcome},
+    load::{Load, Outcome, address_and_key, unpooled},
     programs::kubectl,
     replicas::primary,
     rollout,
+    trust::{Trusted, came_with, trusted},
     world::World,
 };
 
@@ -20,6 +21,8 @@ use super::{
 const PACE: Duration = Duration::from_millis(5);
 /// The load lasts for so long at least.
 const LOAD: Duration = Duration::from_secs(60);
+/// So many in a row do not all come to the same one of two gateways.
+const CONNECTIONS: usize = 20;
 /// A certificate reaches the pod when its kubelet looks again, and the probe has it read.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -40,10 +43,24 @@ async fn wait<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
     }
 }
 
-fn in_postgres(world: &World, command: &[&str]) -> String {
+pub(super) fn in_postgres(world: &World, command: &[&str]) -> String {
     let mut arguments = vec!["-n", &world.namespace, "exec", "a-postgres-0", "--"];
     arguments.extend(command);
     kubectl(&arguments)
+}
+
+/// Whether each of a row of connections to the gateways, whichever of them it came to, has the certificate.
+async fn serve(world: &World, certificate: &str) -> bool {
+    let (address, _) = address_and_key(world).await;
+    let Trusted { url, client } = trusted(world, "a", address).await;
+    let http = unpooled(client, Duration::from_secs(5));
+    for _ in 0..CONNECTIONS {
+        let reply = http.get(format!("{url}/livez")).send().await.unwrap();
+        if !came_with(&reply, certificate) {
+            return false;
+        }
+    }
+    true
 }
 
 /// What a rotation of the password must have come to: the other role is used, and the one of before is locked out.
@@ -74,40 +91,46 @@ async fn rotated(world: &World, from: &str, to: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn password_and_certificate_change_under_load_and_no_request_fails() {
+async fn password_and_certificates_change_under_load_and_no_request_fails() {
     // Alone, since the load takes what the other tests need.
     let world = World::alone("rotation").await;
     let mut spec = rollout::spec("info");
     spec["postgres"]["managed"]["tls"] = json!({"enabled": true});
+    spec["gateway"]["tls"] = json!({"enabled": true});
     // The load is one key's, and what it may spend by default lasts for just under a minute of it.
     spec["limits"]["rate"]["perKey"]["requestsPerMinute"] = json!(30_000);
     spec["limits"]["rate"]["perWorkspace"]["requestsPerMinute"] = json!(30_000);
     rollout::start_with(&world, spec).await;
     let encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_addr IS NOT NULL";
     assert_eq!(in_postgres(&world, &["psql", "-U", "postgres", "-Atc", encrypted]).trim(), "t", "gateways speak TLS");
-    let (before, certificate) = (primary(&world).await, held(&world, "a-postgres-tls", "tls.crt").await);
+    let before = primary(&world).await;
+    let certificates = [held(&world, "a-postgres-tls", "tls.crt").await, held(&world, "a-gateway-tls", "tls.crt").await];
 
     let load = Load::begin(&world, PACE, false).await;
     let begun = Instant::now();
-    // As if the certificate were about to end; the annotation has the operator look at once.
-    world.api::<Secret>().delete("a-postgres-tls", &DeleteParams::default()).await.unwrap();
+    // As if the certificates were about to end; the annotation has the operator look at once.
+    for secret in ["a-postgres-tls", "a-gateway-tls"] {
+        world.api::<Secret>().delete(secret, &DeleteParams::default()).await.unwrap();
+    }
     let annotated = json!({"metadata": {"annotations": {ROTATE_PASSWORD_ANNOTATION: "1"}}});
     world.pipelines().patch("a", &PatchParams::default(), &Patch::Merge(annotated)).await.unwrap();
     rotated(&world, "ragline_app", "ragline_app_2").await;
-    let renewed = held(&world, "a-postgres-tls", "tls.crt").await;
-    assert_ne!(renewed, certificate);
+    let [renewed, of_gateways] =
+        [held(&world, "a-postgres-tls", "tls.crt").await, held(&world, "a-gateway-tls", "tls.crt").await];
+    assert!(renewed != certificates[0] && of_gateways != certificates[1], "a certificate is that of before");
     wait("PostgreSQL has read the renewed certificate", async || {
         let served = in_postgres(&world, &["cat", "/tmp/served.crt"]);
         (served.trim() == renewed.trim()).then_some(())
     })
     .await;
-    // Connections that are made now are made with it.
+    wait("both gateways serve the renewed certificate", async || serve(&world, &of_gateways).await.then_some(())).await;
+    // Connections to PostgreSQL that are made now are made with it.
     kubectl(&["-n", &world.namespace, "rollout", "restart", "deployment/a-gateway"]);
     kubectl(&["-n", &world.namespace, "rollout", "status", "deployment/a-gateway", "--timeout=120s"]);
     // The load has its own clock, which began a moment later.
     tokio::time::sleep((LOAD + Duration::from_secs(1)).saturating_sub(begun.elapsed())).await;
     let Outcome { sent, seconds, failures, .. } = load.end().await;
-    println!("{sent} requests in {seconds:.1} s of a rotation of password and certificate, {} failed", failures.len());
+    println!("{sent} requests in {seconds:.1} s of a rotation of password and certificates, {} failed", failures.len());
     assert!(failures.is_empty(), "{} failed, such as {:?}", failures.len(), &failures[..failures.len().min(3)]);
     assert!(seconds >= LOAD.as_secs_f64() && sent as f64 / seconds > 100.0, "{sent} requests in {seconds:.0} s were sent");
     assert_eq!(primary(&world).await, before, "PostgreSQL was started anew");

@@ -202,7 +202,7 @@ pub(crate) fn condition(pipeline: &RagPipeline, type_: ConditionType) -> Option<
 /// The operator's metrics, as name with labels and value.
 pub(crate) async fn operator_metrics() -> BTreeMap<String, f64> {
     let forward = Forward::to(OPERATOR_NAMESPACE, &format!("deployment/{RELEASE}"), 8081);
-    let text = reqwest::get(format!("{}/metrics", forward.url)).await.unwrap().text().await.unwrap();
+    let text = reqwest::get(format!("http://{}/metrics", forward.address)).await.unwrap().text().await.unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
         .filter_map(|line| line.rsplit_once(' '))
