@@ -39,8 +39,8 @@ const TOKEN_TYPES: usize = 2;
 
 /// Tokens that the model was made to see, the two special ones included.
 const MAX_SEQUENCE_TOKENS: usize = 256;
-/// Tokens of the short texts that the model is best at: windows of this size found more than any other (see the README).
-const WINDOW_TOKENS: usize = 160;
+/// Tokens of the texts that the model was trained on: windows of this size find more than those of 160 (see RETRIEVAL.md).
+const WINDOW_TOKENS: usize = 128;
 /// Padded tokens in one run: what a question may have to wait for.
 const STEP_TOKENS: usize = 1_024;
 /// Texts that are tokenized and sorted by length together.
