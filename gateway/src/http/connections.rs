@@ -11,7 +11,6 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Instant,
 };
 
 use axum::{
@@ -32,15 +31,15 @@ const NEVER: u64 = 0;
 /// The places, of which there are so many.
 #[derive(Debug)]
 pub(super) struct Connections {
-    begun: Instant,
     free: Arc<Semaphore>,
     taken: Mutex<HashMap<u64, Arc<Peer>>>,
-    numbers: AtomicU64,
+    /// A clock that counts what happens, so that no two things happen at once.
+    moments: AtomicU64,
     /// Somebody began to keep us waiting.
     waits: Notify,
 }
 
-/// Who a connection leads to. Moments are microseconds since the service began, and 1 at least.
+/// Who a connection leads to.
 #[derive(Debug, Default)]
 struct Peer {
     /// A request of theirs is under way, its answer included.
@@ -56,7 +55,7 @@ struct Peer {
 #[derive(Debug)]
 pub(super) struct Place {
     connections: Arc<Connections>,
-    number: u64,
+    since: u64,
     peer: Arc<Peer>,
     _permit: OwnedSemaphorePermit,
 }
@@ -64,10 +63,9 @@ pub(super) struct Place {
 impl Connections {
     pub(super) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
-            begun: Instant::now(),
             free: Arc::new(Semaphore::new(most)),
             taken: Mutex::default(),
-            numbers: AtomicU64::new(0),
+            moments: AtomicU64::new(NEVER),
             waits: Notify::new(),
         })
     }
@@ -82,11 +80,11 @@ impl Connections {
                 permit = async { self.make_room().await; free().acquire_owned().await } => permit,
             },
         };
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let peer = Arc::new(Peer { silent_since: AtomicU64::new(self.now()), ..Peer::default() });
-        self.taken().insert(number, Arc::clone(&peer));
+        let now = self.now();
+        let peer = Arc::new(Peer { silent_since: AtomicU64::new(now), ..Peer::default() });
+        self.taken().insert(now, Arc::clone(&peer));
         let permit = permit.expect("the semaphore is never closed");
-        Place { connections: Arc::clone(self), number, peer, _permit: permit }
+        Place { connections: Arc::clone(self), since: now, peer, _permit: permit }
     }
 
     /// Sends the one away who has kept us waiting longest, as soon as there is one.
@@ -104,8 +102,8 @@ impl Connections {
     /// Sends the one away who has kept us waiting longest. Says whether there was one.
     pub(super) fn send_one_away(&self) -> bool {
         let mut taken = self.taken();
-        let longest = taken.iter().filter_map(|(number, peer)| Some((peer.keeps_waiting_since()?, *number))).min();
-        let peer = longest.and_then(|(_, number)| taken.remove(&number));
+        let longest = taken.iter().filter_map(|(place, peer)| Some((peer.keeps_waiting_since()?, *place))).min();
+        let peer = longest.and_then(|(_, place)| taken.remove(&place));
         drop(taken);
         peer.as_ref().inspect(|peer| peer.leave.cancel()).is_some()
     }
@@ -115,7 +113,7 @@ impl Connections {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX).max(1)
+        self.moments.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 
@@ -148,7 +146,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.connections.taken().remove(&self.number);
+        self.connections.taken().remove(&self.since);
     }
 }
 

@@ -56,8 +56,8 @@ pub(crate) async fn upload(gateway: &Gateway, documents: &[(String, String)]) ->
 
 /// The job once it has ended, whatever it is answered meanwhile.
 pub(crate) async fn ended(gateway: &Gateway, job: &str) -> Value {
-    let begun = Instant::now();
-    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    let (mut done, mut moved) = (Value::Null, Instant::now());
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
     loop {
         ticks.tick().await;
         let response = gateway.request(Method::GET, job).send().await.unwrap();
@@ -65,7 +65,10 @@ pub(crate) async fn ended(gateway: &Gateway, job: &str) -> Value {
         if matches!(body["status"].as_str(), Some("completed" | "failed" | "cancelled")) {
             return body;
         }
-        assert!(begun.elapsed() < PATIENCE, "in vain: {body}\n{}", gateway.log());
+        if body["done"] != done {
+            (done, moved) = (body["done"].clone(), Instant::now());
+        }
+        assert!(moved.elapsed() < PATIENCE, "in vain: {body}\n{}", gateway.log());
     }
 }
 
