@@ -35,13 +35,16 @@ pub(super) struct Connections {
     taken: Mutex<HashMap<u64, Arc<Peer>>>,
     /// A clock that counts what happens, so that no two things happen at once.
     moments: AtomicU64,
-    /// Somebody began to keep us waiting.
+    /// Somebody new looks for a place in vain.
+    wanted: AtomicBool,
+    /// While that is so: somebody began to keep us waiting.
     waits: Notify,
 }
 
 /// Who a connection leads to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Peer {
+    connections: Arc<Connections>,
     /// A request of theirs is under way, its answer included.
     answered: AtomicBool,
     /// Since when no request is.
@@ -54,7 +57,6 @@ struct Peer {
 /// A place that is taken, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
-    connections: Arc<Connections>,
     since: u64,
     peer: Arc<Peer>,
     _permit: OwnedSemaphorePermit,
@@ -66,6 +68,7 @@ impl Connections {
             free: Arc::new(Semaphore::new(most)),
             taken: Mutex::default(),
             moments: AtomicU64::new(NEVER),
+            wanted: AtomicBool::new(false),
             waits: Notify::new(),
         })
     }
@@ -81,14 +84,22 @@ impl Connections {
             },
         };
         let now = self.now();
-        let peer = Arc::new(Peer { silent_since: AtomicU64::new(now), ..Peer::default() });
+        let peer = Arc::new(Peer {
+            connections: Arc::clone(self),
+            answered: AtomicBool::new(false),
+            silent_since: AtomicU64::new(now),
+            full_since: AtomicU64::new(NEVER),
+            leave: CancellationToken::new(),
+        });
         self.taken().insert(now, Arc::clone(&peer));
         let permit = permit.expect("the semaphore is never closed");
-        Place { connections: Arc::clone(self), since: now, peer, _permit: permit }
+        self.wanted.store(false, Ordering::SeqCst);
+        Place { since: now, peer, _permit: permit }
     }
 
     /// Sends the one away who has kept us waiting longest, as soon as there is one.
     async fn make_room(&self) {
+        self.wanted.store(true, Ordering::SeqCst);
         loop {
             let mut begins = std::pin::pin!(self.waits.notified());
             begins.as_mut().enable();
@@ -96,6 +107,13 @@ impl Connections {
                 return;
             }
             begins.await;
+        }
+    }
+
+    /// Somebody keeps us waiting from now on.
+    fn waits(&self) {
+        if self.wanted.load(Ordering::SeqCst) {
+            self.waits.notify_waiters();
         }
     }
 
@@ -119,8 +137,8 @@ impl Connections {
 
 impl Peer {
     fn keeps_waiting_since(&self) -> Option<u64> {
-        match self.full_since.load(Ordering::Relaxed) {
-            NEVER => (!self.answered.load(Ordering::Relaxed)).then(|| self.silent_since.load(Ordering::Relaxed)),
+        match self.full_since.load(Ordering::SeqCst) {
+            NEVER => (!self.answered.load(Ordering::SeqCst)).then(|| self.silent_since.load(Ordering::SeqCst)),
             since => Some(since),
         }
     }
@@ -134,34 +152,34 @@ impl Place {
 
     /// The stream, watched for who does not read.
     pub(super) fn watch(&self, stream: TcpStream) -> Watched {
-        Watched { stream, connections: Arc::clone(&self.connections), peer: Arc::clone(&self.peer) }
+        Watched { stream, peer: Arc::clone(&self.peer) }
     }
 
     /// A request began. It lasts until what is returned is dropped.
     pub(super) fn request(&self) -> UnderWay {
-        self.peer.answered.store(true, Ordering::Relaxed);
-        UnderWay { connections: Arc::clone(&self.connections), peer: Arc::clone(&self.peer) }
+        self.peer.answered.store(true, Ordering::SeqCst);
+        UnderWay { peer: Arc::clone(&self.peer) }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.connections.taken().remove(&self.since);
+        self.peer.connections.taken().remove(&self.since);
     }
 }
 
 /// A request from its head to the last byte of its answer.
 #[derive(Debug)]
 pub(super) struct UnderWay {
-    connections: Arc<Connections>,
     peer: Arc<Peer>,
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.peer.silent_since.store(self.connections.now(), Ordering::Relaxed);
-        self.peer.answered.store(false, Ordering::Relaxed);
-        self.connections.waits.notify_waiters();
+        let Peer { connections, answered, silent_since, .. } = self.peer.as_ref();
+        silent_since.store(connections.now(), Ordering::SeqCst);
+        answered.store(false, Ordering::SeqCst);
+        connections.waits();
     }
 }
 
@@ -192,17 +210,16 @@ impl HttpBody for Answer {
 #[derive(Debug)]
 pub(super) struct Watched {
     stream: TcpStream,
-    connections: Arc<Connections>,
     peer: Arc<Peer>,
 }
 
 impl Watched {
     fn note<T>(&self, written: Poll<T>) -> Poll<T> {
-        let full = self.peer.full_since.load(Ordering::Relaxed) != NEVER;
+        let full = self.peer.full_since.load(Ordering::SeqCst) != NEVER;
         if written.is_pending() != full {
-            let since = if full { NEVER } else { self.connections.now() };
-            self.peer.full_since.store(since, Ordering::Relaxed);
-            self.connections.waits.notify_waiters();
+            let Peer { connections, full_since, .. } = self.peer.as_ref();
+            full_since.store(if full { NEVER } else { connections.now() }, Ordering::SeqCst);
+            connections.waits();
         }
         written
     }

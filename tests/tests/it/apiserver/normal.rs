@@ -8,6 +8,10 @@ use serde_json::{Map, Value, json};
 /// Objects by kind and name.
 pub(super) type Snapshot = BTreeMap<String, Value>;
 
+/// What stands before the hash in the name of a schema Job, and the characters of that.
+const SCHEMA_JOB: &str = "-schema-";
+const HASH_CHARS: usize = 10;
+
 /// How exactly objects are told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Exactness {
@@ -39,7 +43,21 @@ pub(super) fn normal(kind: &str, object: &DynamicObject, namespace: &str, exactn
     addresses(&mut value);
     hashes(&mut value);
     let text = uids.iter().fold(value.to_string(), |text, uid| text.replace(uid, "<uid>"));
-    serde_json::from_str(&text.replace(namespace, "<namespace>")).unwrap()
+    serde_json::from_str(&words(&text, namespace)).unwrap()
+}
+
+/// A text in the common words: the namespace has a drawn name, and so has the schema Job, by the password that was drawn first.
+pub(super) fn words(text: &str, namespace: &str) -> String {
+    let text = text.replace(namespace, "<namespace>");
+    let mut pieces = text.split(SCHEMA_JOB);
+    let mut told = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let hash = piece.bytes().take_while(u8::is_ascii_hexdigit).count();
+        told.push_str(SCHEMA_JOB);
+        told.push_str(if hash == HASH_CHARS { "<hash>" } else { &piece[..hash] });
+        told.push_str(&piece[hash..]);
+    }
+    told
 }
 
 /// Field managers of ours with what they own; those of controllers write as often as they like.
@@ -96,7 +114,7 @@ pub(super) fn status(mut status: Value, namespace: &str, exactness: Exactness) -
     if exactness == Exactness::State {
         remove(&mut status, &["observedGeneration"]);
     }
-    serde_json::from_str(&status.to_string().replace(namespace, "<namespace>")).unwrap()
+    serde_json::from_str(&words(&status.to_string(), namespace)).unwrap()
 }
 
 fn remove(value: &mut Value, keys: &[&str]) {

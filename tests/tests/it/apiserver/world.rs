@@ -196,7 +196,10 @@ impl World {
         });
         for (kind, objects) in try_join_all(lists).await.unwrap() {
             for object in objects {
-                let key = format!("{kind} {}", object.name_any());
+                let mut key = normal::words(&format!("{kind} {}", object.name_any()), &self.namespace);
+                while found.contains_key(&key) {
+                    key.push_str(", another");
+                }
                 found.insert(key, normal::normal(kind, &object, &self.namespace, exactness));
             }
         }
@@ -232,6 +235,6 @@ impl World {
         told.retain(|event| event.regarding.as_ref().is_some_and(|of| of.name.as_deref() == Some(name)));
         told.sort_by_key(|event| event.metadata.name.clone());
         let words = |event: Event| format!("{} {}", event.reason.unwrap_or_default(), event.note.unwrap_or_default());
-        told.into_iter().map(words).map(|text| text.replace(&self.namespace, "<namespace>")).collect()
+        told.into_iter().map(words).map(|text| normal::words(&text, &self.namespace)).collect()
     }
 }
