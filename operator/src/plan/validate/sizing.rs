@@ -49,8 +49,10 @@ pub(super) fn sizing(field: &str, resources: Option<Resources>, standard: &Stand
     let (requests, limits) = (requests.unwrap_or_default(), limits.unwrap_or_default());
     let mut memory = |quantity: &Option<Quantity>, path: &str| {
         let bytes = quantity.as_ref().map(quantity::bytes);
+        // Thousandths of a byte are a typing error for Mi.
+        let is_milli = quantity.as_ref().is_some_and(|quantity| quantity.0.ends_with('m'));
         problems.require(
-            !matches!(bytes, Some(None | Some(0))),
+            !is_milli && !matches!(bytes, Some(None | Some(0))),
             &format!("{field}.{path}.memory"),
             "must be an amount of memory, as in 2Gi",
         );
@@ -87,8 +89,42 @@ pub(super) fn sizing(field: &str, resources: Option<Resources>, standard: &Stand
     Sizing {
         cpu_request: requests.cpu.unwrap_or(fitting),
         cpu_limit: limits.cpu,
-        memory_request: requests.memory.unwrap_or_else(|| from_bytes(request_bytes)),
+        // The limit as it is named may be less than the whole bytes that it was counted as.
+        memory_request: requests
+            .memory
+            .or_else(|| limits.memory.clone().filter(|_| request_bytes == limit_bytes))
+            .unwrap_or_else(|| from_bytes(request_bytes)),
         memory_limit: limits.memory.unwrap_or_else(|| from_bytes(limit_bytes)),
         memory_bytes: limit_bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SMALL: Standard = Standard { cpu_request: "100m", memory_request_bytes: 384 * MIB, memory_limit_bytes: 1_024 * MIB };
+
+    /// Request and limit of memory for these limits, and how many problems they have.
+    fn memory(limit: &str) -> (String, String, usize) {
+        let resources = serde_json::from_value(json!({"limits": {"memory": limit}})).unwrap();
+        let mut problems = Problems::default();
+        let Sizing { memory_request, memory_limit, .. } = sizing("r", Some(resources), &SMALL, &mut problems);
+        (memory_request.0, memory_limit.0, problems.0.len())
+    }
+
+    #[test]
+    fn a_request_that_is_not_named_is_never_above_the_limit() {
+        let told = |request: &str, limit: &str| (request.to_owned(), limit.to_owned(), 0);
+        assert_eq!(memory("2Gi"), told("384Mi", "2Gi"));
+        assert_eq!(memory("256Mi"), told("256Mi", "256Mi"));
+        assert_eq!(memory("0.3Gi"), told("0.3Gi", "0.3Gi"), "which is no whole number of bytes");
+    }
+
+    #[test]
+    fn thousandths_of_a_byte_are_no_memory() {
+        assert_eq!(memory("250m").2, 1);
     }
 }
