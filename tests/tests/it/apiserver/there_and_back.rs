@@ -40,10 +40,16 @@ fn modest(mut spec: Value) -> Value {
             *number = json!(most);
         }
     }
-    // Until there is a class of encrypted volumes, nothing at all would be made.
-    for path in ["/postgres/managed/storage", "/postgres/cloudNativePg/storage"] {
-        if let Some(storage) = spec.pointer_mut(path).and_then(Value::as_object_mut) {
-            storage.remove("encryption");
+    // Until there is a class of encrypted volumes, or somebody who issues certificates, nothing at all would be made.
+    for (path, key) in [
+        ("/postgres/managed/storage", "encryption"),
+        ("/postgres/cloudNativePg/storage", "encryption"),
+        ("/postgres/managed/tls", "issuerRef"),
+        ("/cache/managed/tls", "issuerRef"),
+        ("/gateway/tls", "issuerRef"),
+    ] {
+        if let Some(part) = spec.pointer_mut(path).and_then(Value::as_object_mut) {
+            part.remove(key);
         }
     }
     spec
