@@ -13,11 +13,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{
-    Error,
-    body::{Body, Bytes, HttpBody},
-};
-use hyper::body::{Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -180,29 +175,6 @@ impl Drop for UnderWay {
         silent_since.store(connections.now(), Ordering::SeqCst);
         answered.store(false, Ordering::SeqCst);
         connections.waits();
-    }
-}
-
-/// The body of an answer, whose request is under way until it is dropped.
-pub(super) struct Answer {
-    pub(super) body: Body,
-    pub(super) _request: UnderWay,
-}
-
-impl HttpBody for Answer {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

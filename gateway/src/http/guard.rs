@@ -1,22 +1,15 @@
 //! Bounds on requests as such: how many at once and how long. A full house is told at once; nothing queues. An answer whose body is
 //! written bit by bit counts until its body ends.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Error,
-    body::{Body, Bytes, HttpBody},
+    body::{Body, HttpBody},
     extract::{FromRequestParts, MatchedPath, Request, State},
     http::request::Parts,
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use hyper::body::{Frame, SizeHint};
 use prometheus::IntGauge;
 use tokio::{
     sync::oneshot,
@@ -25,6 +18,7 @@ use tokio::{
 
 use super::{
     error::{ApiError, ErrorCode},
+    held::Held,
     scopes,
     state::ApiState,
 };
@@ -57,33 +51,6 @@ impl FromRequestParts<Arc<ApiState>> for Deadline {
     }
 }
 
-/// A body that tells of its end by dropping the sender.
-struct Told {
-    body: Body,
-    ended: Option<oneshot::Sender<()>>,
-}
-
-impl HttpBody for Told {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        if frame.is_none() {
-            self.ended = None;
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 /// Lets a request in while there is room. A body that is still to be written keeps its place, but no longer than a request may take:
 /// a caller who stops reading must not keep others out.
 pub(super) async fn permit(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
@@ -103,7 +70,7 @@ pub(super) async fn permit(State(state): State<Arc<ApiState>>, request: Request,
         let _ = timeout(limit, end).await;
         drop((permit, under_way));
     });
-    response.map(|body| Body::new(Told { body, ended: Some(ended) }))
+    response.map(|body| Body::new(Held::new(body, ended)))
 }
 
 /// Ends a request that takes too long. Dropping it cancels what it waits for. What is written after the head ends itself by the

@@ -22,6 +22,7 @@ mod filter;
 mod form;
 mod guard;
 mod health;
+mod held;
 mod index;
 mod jobs;
 mod limits;

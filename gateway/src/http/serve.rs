@@ -22,7 +22,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    connections::{Answer, Connections, Place, Watched},
+    connections::{Connections, Place, Watched},
+    held::Held,
     tls::Tls,
 };
 
@@ -105,7 +106,7 @@ async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, router: R
         let answering = router.call(request);
         async move {
             let response: Response = answering.await?;
-            Ok::<_, std::convert::Infallible>(response.map(|body| Answer { body, _request: under_way }))
+            Ok::<_, std::convert::Infallible>(response.map(|body| Held::new(body, under_way)))
         }
     });
     let connection = http1::Builder::new()
