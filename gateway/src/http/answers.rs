@@ -1,6 +1,6 @@
 //! `POST /v1/answers`: a question answered from the stored passages, with citations, or "I don't know"; whole, or as it is written.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -181,7 +181,7 @@ pub(super) async fn answer(
     let (stream, request) = (body.stream, checked(body)?);
     if stream {
         let events = state.parts.answering.stream(&principal, request).await?;
-        let limit = Duration::from(state.parts.limits.request_timeout_seconds);
+        let limit = state.request_timeout();
         return Ok(answers_stream::response(events, limit).into_response());
     }
     let outcome = state.parts.answering.answer(&principal, request).await?;

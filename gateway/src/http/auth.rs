@@ -1,14 +1,9 @@
-//! Who asks: the holder of the bearer's key or token, and whether it may do what the route does. A key is compared and looked up by its
+//! Who asks: the holder of the bearer's key or token. A key is compared and looked up by its
 //! SHA-256 alone; neither is ever logged.
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{MatchedPath, Request, State},
-    http::{HeaderMap, header},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::http::{HeaderMap, header};
 use moka::future::Cache;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
@@ -16,17 +11,13 @@ use subtle::ConstantTimeEq;
 
 use super::{
     error::{ApiError, ErrorCode},
-    scopes,
     state::ApiState,
     tokens,
 };
-use crate::{
-    telemetry::subject,
-    traits::{
-        ingest::Hash,
-        search::{Directory, KeyPrint, Principal, StoreError},
-        workspaces::{FIRST_WORKSPACE, KeyHolder, Scope},
-    },
+use crate::traits::{
+    ingest::Hash,
+    search::{Directory, KeyPrint, Principal, StoreError},
+    workspaces::{FIRST_WORKSPACE, KeyHolder, Scope},
 };
 
 /// Holders by the hash of their key and the state of all keys that it was looked up in; `None`: a key that nobody holds.
@@ -37,26 +28,11 @@ const MOST_KEY_BYTES: usize = 512;
 /// Tokens carry claims.
 const MOST_TOKEN_BYTES: usize = 8 << 10;
 
-/// Lets a request through when its key has a holder who may do what the route does; the principal goes along as an extension.
-pub(super) async fn authenticate(State(state): State<Arc<ApiState>>, mut request: Request, next: Next) -> Response {
-    let found = holder(&state, request.headers()).await;
-    match found.and_then(|holder| admitted(&holder, &request)) {
-        Ok(principal) => {
-            subject::workspace(principal.workspace);
-            request.extensions_mut().insert(principal);
-            next.run(request).await
-        }
-        Err(error) => error.into_response(),
-    }
-}
-
-fn admitted(holder: &KeyHolder, request: &Request) -> Result<Arc<Principal>, ApiError> {
-    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    scopes::check(holder.scope, request.method(), route)?;
-    Ok(Arc::new(holder.principal.clone()))
-}
-
-async fn holder(state: &ApiState, headers: &HeaderMap) -> Result<Arc<KeyHolder>, ApiError> {
+/// Whose key or token the request bears.
+///
+/// # Errors
+/// Nobody's; or it could not be looked up.
+pub(super) async fn holder(state: &ApiState, headers: &HeaderMap) -> Result<Arc<KeyHolder>, ApiError> {
     let key = bearer(headers)?;
     let is_token = state.parts.tokens.takes(key);
     if key.len() > if is_token { MOST_TOKEN_BYTES } else { MOST_KEY_BYTES } {

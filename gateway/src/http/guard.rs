@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, HttpBody},
-    extract::{FromRequestParts, MatchedPath, Request, State},
+    extract::{FromRequestParts, Request},
     http::request::Parts,
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use prometheus::IntGauge;
 use tokio::{
-    sync::oneshot,
+    sync::{OwnedSemaphorePermit, oneshot},
     time::{Instant, timeout, timeout_at},
 };
 
@@ -24,10 +24,11 @@ use super::{
 };
 
 /// Counts the requests under way, also one that is dropped because its caller went away.
-pub(super) struct UnderWay(IntGauge);
+#[derive(Debug)]
+struct UnderWay(IntGauge);
 
 impl UnderWay {
-    pub(super) fn begin(gauge: &IntGauge) -> Self {
+    fn begin(gauge: &IntGauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
@@ -51,32 +52,46 @@ impl FromRequestParts<Arc<ApiState>> for Deadline {
     }
 }
 
-/// Lets a request in while there is room. A body that is still to be written keeps its place, but no longer than a request may take:
-/// a caller who stops reading must not keep others out.
-pub(super) async fn permit(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
-    let Ok(permit) = Arc::clone(&state.permits).try_acquire_owned() else {
-        let message = "as many requests as limits.concurrentRequests allows are under way; try again shortly";
-        return ApiError::new(ErrorCode::TooManyRequests, message).after(Duration::from_secs(1)).into_response();
-    };
-    let under_way = UnderWay::begin(&state.parts.metrics.http_requests_in_flight);
-    let response = next.run(request).await;
-    if response.body().size_hint().exact().is_some() {
-        return response;
+/// A place among the requests under way.
+#[derive(Debug)]
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+    _under_way: UnderWay,
+}
+
+impl Place {
+    /// Lets a request in while there is room.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn take(state: &ApiState) -> Result<Self, ApiError> {
+        let Ok(permit) = Arc::clone(&state.permits).try_acquire_owned() else {
+            let message = "as many requests as limits.concurrentRequests allows are under way; try again shortly";
+            return Err(ApiError::new(ErrorCode::TooManyRequests, message).after(Duration::from_secs(1)));
+        };
+        Ok(Self { _permit: permit, _under_way: UnderWay::begin(&state.parts.metrics.http_requests_in_flight) })
     }
-    let limit = Duration::from(state.parts.limits.request_timeout_seconds);
-    let (ended, end) = oneshot::channel::<()>();
-    tokio::spawn(async move {
-        // Resolves with an error once the body is dropped, which is all that is waited for.
-        let _ = timeout(limit, end).await;
-        drop((permit, under_way));
-    });
-    response.map(|body| Body::new(Held::new(body, ended)))
+
+    /// A body that is still to be written keeps its place, but no longer than a request may take: a caller who stops reading must not
+    /// keep others out.
+    pub(super) fn keep_for(self, response: Response, limit: Duration) -> Response {
+        if response.body().size_hint().exact().is_some() {
+            return response;
+        }
+        let (ended, end) = oneshot::channel::<()>();
+        tokio::spawn(async move {
+            // Resolves with an error once the body is dropped, which is all that is waited for.
+            let _ = timeout(limit, end).await;
+            drop(self);
+        });
+        response.map(|body| Body::new(Held::new(body, ended)))
+    }
 }
 
 /// Ends a request that takes too long. Dropping it cancels what it waits for. What is written after the head ends itself by the
 /// [`Deadline`].
-pub(super) async fn deadline(State(state): State<Arc<ApiState>>, mut request: Request, next: Next) -> Response {
-    let limit = Duration::from(state.parts.limits.request_timeout_seconds);
+pub(super) async fn in_time(state: &ApiState, mut request: Request, next: Next) -> Response {
+    let limit = state.request_timeout();
     let until = Instant::now() + limit;
     request.extensions_mut().insert(Deadline(until));
     match timeout_at(until, next.run(request)).await {
@@ -87,14 +102,13 @@ pub(super) async fn deadline(State(state): State<Arc<ApiState>>, mut request: Re
 
 /// Ends a request that waits for a database which has gone silent, as when its node is cut off: the connection stands, and nothing would
 /// end it. Routes that search bound what they wait for themselves, since replicas or a model may go on with them.
-pub(super) async fn unless_given_up(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+pub(super) async fn unless_given_up(state: &ApiState, route: &str, answering: impl Future<Output = Response>) -> Response {
     if scopes::searches(route) {
-        return next.run(request).await;
+        return answering.await;
     }
     tokio::select! {
         biased;
-        response = next.run(request) => response,
+        response = answering => response,
         error = state.parts.directory.given_up() => ApiError::from(error).into_response(),
     }
 }

@@ -4,12 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use ragline_config::{Rate, RateLimit};
 
 use super::{
@@ -61,20 +56,36 @@ impl Shares {
     }
 }
 
-/// Lets a request through while its key and workspace have something left, and tells on every answer how much that is.
-pub(super) async fn limit(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let principal = request.extensions().get::<Arc<Principal>>().filter(|_| !route.starts_with(UNCOUNTED));
-    let Some(budgets) = principal.map(|principal| state.shares.budgets(principal)).filter(|budgets| !budgets.is_empty()) else {
-        return next.run(request).await;
-    };
-    let verdict = state.shares.limiter.admit(&budgets).await;
-    let standings: Vec<_> = budgets.into_iter().zip(verdict.debts).collect();
-    let mut response = if verdict.admitted { next.run(request).await } else { refusal(&state, &standings).into_response() };
-    for measure in Measure::ALL {
-        tell(response.headers_mut(), measure, &standings);
+/// How the shares of a caller stand, this request included.
+#[derive(Debug)]
+pub(super) struct Standings {
+    /// Each share, and what it owes.
+    shares: Vec<(Budget, u64)>,
+    admitted: bool,
+}
+
+impl Standings {
+    /// Takes a request from the caller's shares, if there is something left.
+    pub(super) async fn admit(state: &ApiState, principal: &Principal, route: &str) -> Self {
+        let budgets = if route.starts_with(UNCOUNTED) { Vec::new() } else { state.shares.budgets(principal) };
+        if budgets.is_empty() {
+            return Self { shares: Vec::new(), admitted: true };
+        }
+        let verdict = state.shares.limiter.admit(&budgets).await;
+        Self { shares: budgets.into_iter().zip(verdict.debts).collect(), admitted: verdict.admitted }
     }
-    response
+
+    /// What the caller is told whose key or workspace has nothing left.
+    pub(super) fn refusal(&self, state: &ApiState) -> Option<ApiError> {
+        (!self.admitted).then(|| refusal(state, &self.shares))
+    }
+
+    /// Writes to an answer how much is left.
+    pub(super) fn tell(&self, headers: &mut HeaderMap) {
+        for measure in Measure::ALL {
+            tell(headers, measure, &self.shares);
+        }
+    }
 }
 
 /// The share that takes longest to have something again is the one that is told of.

@@ -20,6 +20,7 @@ mod body;
 mod connections;
 mod filter;
 mod form;
+mod gate;
 mod guard;
 mod health;
 mod held;

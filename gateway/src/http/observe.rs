@@ -1,7 +1,7 @@
 //! The outermost layer: a request id on every answer, one log line for each error, one count for each request. A panic in a
-//! handler ends here as an answer like any other.
+//! handler ends here as an answer like any other, and the rest of a refused body is read.
 
-use std::{any::Any, sync::Arc, time::Instant};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -9,6 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures::FutureExt;
 use tracing::{
     Instrument, Span,
     field::{Empty, display},
@@ -16,7 +17,7 @@ use tracing::{
 
 use super::{
     error::{ApiError, Cause},
-    ids,
+    ids, remains,
     state::ApiState,
 };
 use crate::telemetry::{propagation::Trace, stage, traces::UNTRACED};
@@ -38,7 +39,8 @@ pub(super) async fn observe(State(state): State<Arc<ApiState>>, request: Request
     let span = span(&id, &method, &route);
     let trace = Trace::begin(&span, Some(request.headers()));
     let begun = Instant::now();
-    let mut response = next.run(request).instrument(span).await;
+    let answering = remains::read(request, |request| caught(next.run(request)));
+    let mut response = answering.instrument(span).await;
     let status = response.status();
     let milliseconds = begun.elapsed().as_secs_f64() * 1_000.0;
     state.parts.metrics.http_requests.with_label_values(&[route.as_str(), status.as_str()]).inc();
@@ -68,8 +70,12 @@ fn span(id: &str, method: &Method, route: &str) -> Span {
     tracing::info_span!("request", request.id = %id, http.request.method = %method, http.route = %route, trace_id = Empty)
 }
 
-/// Turns the panic of a handler into an answer.
-pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+/// Turns the panic of a handler into an answer. Nothing that the handler touched is used again by this request.
+async fn caught(answering: impl Future<Output = Response>) -> Response {
+    AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(panicked)
+}
+
+fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     #[derive(Debug, thiserror::Error)]
     #[error("a handler panicked: {0}")]
     struct Panicked(String);

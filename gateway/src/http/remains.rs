@@ -11,7 +11,6 @@ use axum::{
     body::{Body, BodyDataStream, HttpBody},
     extract::Request,
     http::header,
-    middleware::Next,
     response::Response,
 };
 use futures::{StreamExt, stream};
@@ -24,16 +23,16 @@ const WITHIN: Duration = Duration::from_secs(20);
 const NEXT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Answers, and reads what is left of the body where the answer is a refusal.
-pub(super) async fn read(request: Request, next: Next) -> Response {
+pub(super) async fn read<F: Future<Output = Response>>(request: Request, next: impl FnOnce(Request) -> F) -> Response {
     // A client that waits for a word before it sends is told by the answer itself.
     if request.body().is_end_stream() || request.headers().contains_key(header::EXPECT) {
-        return next.run(request).await;
+        return next(request).await;
     }
     let (head, body) = request.into_parts();
     let body = Arc::new(Mutex::new(body.into_data_stream()));
     let lent = Arc::clone(&body);
     let lent = Body::from_stream(stream::poll_fn(move |context| locked(&lent, |body| body.poll_next_unpin(context))));
-    let response = next.run(Request::from_parts(head, lent)).await;
+    let response = next(Request::from_parts(head, lent)).await;
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         // There are no more of these than connections, and each ends by itself.

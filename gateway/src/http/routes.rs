@@ -3,21 +3,14 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    http::Method,
-    http::Uri,
-    middleware::{from_fn, from_fn_with_state},
-};
-use tower_http::catch_panic::CatchPanicLayer;
+use axum::{Router, extract::DefaultBodyLimit, http::Method, http::Uri, middleware::from_fn_with_state};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    answers, auth, documents,
+    answers, documents,
     error::{ApiError, ErrorCode},
-    guard, health, index, jobs, keys, limits, mcp, observe, openai, openapi, remains, rerank, scopes, search,
+    gate, health, index, jobs, keys, mcp, observe, openai, openapi, rerank, scopes, search,
     state::ApiState,
     workspaces,
 };
@@ -67,11 +60,8 @@ fn streamed() -> Table {
 pub fn router(state: Arc<ApiState>) -> Router {
     let guarded = streamed()
         .route_layer(DefaultBodyLimit::disable())
-        .merge(timed().route_layer(from_fn_with_state(Arc::clone(&state), guard::deadline)))
-        .route_layer(from_fn_with_state(Arc::clone(&state), guard::unless_given_up))
-        .route_layer(from_fn_with_state(Arc::clone(&state), limits::limit))
-        .route_layer(from_fn_with_state(Arc::clone(&state), auth::authenticate))
-        .route_layer(from_fn_with_state(Arc::clone(&state), guard::permit));
+        .route_layer(from_fn_with_state(Arc::clone(&state), gate::streamed))
+        .merge(timed().route_layer(from_fn_with_state(Arc::clone(&state), gate::timed)));
     finished(open().merge(guarded), state)
 }
 
@@ -85,8 +75,6 @@ fn finished(table: Table, state: Arc<ApiState>) -> Router {
     router
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(CatchPanicLayer::custom(observe::panicked))
-        .layer(from_fn(remains::read))
         .layer(from_fn_with_state(Arc::clone(&state), observe::observe))
         .with_state(state)
 }

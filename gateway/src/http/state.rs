@@ -144,6 +144,11 @@ impl ApiState {
         })
     }
 
+    /// How long a request may take.
+    pub(super) fn request_timeout(&self) -> Duration {
+        self.parts.limits.request_timeout_seconds.into()
+    }
+
     /// Waits, once a shutdown was asked for, until what is written in the background has ended; what has not `within` that
     /// time is told of as failed.
     pub async fn drain(&self, within: Duration) {

@@ -62,7 +62,7 @@ struct Writing<W> {
 /// Answers with events.
 pub(super) fn respond(state: &Arc<ApiState>, deadline: Deadline, parts: AnswerEvents, mut writer: impl Writer) -> Response {
     let events = writer.begin().into();
-    let limit = Duration::from(state.parts.limits.request_timeout_seconds);
+    let limit = state.request_timeout();
     let writing = Writing { writer, parts: Some(parts), events, deadline, limit, span: Span::current() };
     let body = stream::unfold(writing, |mut writing| async move {
         let span = writing.span.clone();

@@ -7,10 +7,7 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 
 use super::{
@@ -21,7 +18,7 @@ use crate::{
     answer::AnswerRequest,
     http::{
         error::{ApiError, ErrorCode},
-        guard::{self, UnderWay},
+        guard::{self, Place},
         ids::ResponseId,
         observe,
         state::ApiState,
@@ -45,11 +42,7 @@ pub(super) async fn begin(
     if state.parts.shutdown.is_cancelled() {
         return Err(ApiError::new(ErrorCode::ShuttingDown, "the gateway is ending; ask again"));
     }
-    let Ok(permit) = Arc::clone(&state.permits).try_acquire_owned() else {
-        let message = "as many requests as limits.concurrentRequests allows are under way; try again shortly";
-        return Err(ApiError::new(ErrorCode::TooManyRequests, message).after(Duration::from_secs(1)));
-    };
-    let place = (permit, UnderWay::begin(&state.parts.metrics.http_requests_in_flight));
+    let place = Place::take(&state)?;
     keeping.keep(&draft).await?;
     let response = Json(&draft.view).into_response();
     let tasks = state.background.tasks.clone();
@@ -63,9 +56,9 @@ async fn write(
     request: AnswerRequest,
     mut draft: Draft,
     keeping: Keeping,
-    place: (OwnedSemaphorePermit, UnderWay),
+    place: Place,
 ) {
-    let limit = Duration::from(state.parts.limits.request_timeout_seconds);
+    let limit = state.request_timeout();
     let (id, kept) = (draft.view.id, keeping.clone());
     let written = async {
         let parts = state.parts.answering.stream(&principal, request).await?;
