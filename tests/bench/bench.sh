@@ -27,8 +27,10 @@ case $what in
   '' | 1m | soak) ;;
   *) fail "usage: bench.sh [1m | soak]" ;;
 esac
-# As the operator sets it for a million vectors.
-[ "$what" != 1m ] || export RAGLINE_SHARED_BUFFERS=4GB
+# PostgreSQL's memory in MiB, as the operator gives it for 100,000 vectors and for a million.
+memory=4096
+[ "$what" != 1m ] || memory=16384
+export RAGLINE_SHARED_BUFFERS=$((memory / 4))MB
 rm -rf "$folder/work" "$folder/results.json"
 mkdir -p "$folder/work"
 
@@ -53,6 +55,7 @@ set -a
 . "$folder/servers/env"
 set +a
 postgres_programs
+postgres_settings "$memory"
 
 export RAGLINE_BENCH_FOLDER=$folder RAGLINE_BENCH_IMAGES=$repository/target/images RAGLINE_BENCH_PGBENCH=$pg/bin/pgbench
 export RAGLINE_BENCH_TEXTS=$repository/gateway/tests/it/data

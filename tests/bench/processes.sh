@@ -83,6 +83,16 @@ postgres_programs() {
   fail "the wheels of tests/servers hold no pgbench"
 }
 
+# postgres_settings MIB: what else the operator derives from so much memory (operator/src/plan/build/postgres_settings.rs).
+postgres_settings() {
+  local setting statements=()
+  for setting in "work_mem = '$(($1 / 256))MB'" "effective_cache_size = '$(($1 / 2))MB'" "random_page_cost = 1.1" "jit = off"; do
+    statements+=(-c "ALTER SYSTEM SET $setting")
+  done
+  "$pg/bin/psql" --quiet --no-psqlrc -v ON_ERROR_STOP=1 "${statements[@]}" -c 'SELECT pg_reload_conf()' "$DATABASE_BOOTSTRAP_URL" \
+    >"$folder/work/settings.log" 2>&1 || fail "PostgreSQL cannot be set up" "$folder/work/settings.log"
+}
+
 # large_builds: lets the owner's index builds have the memory that a million vectors of 384 dimensions want.
 large_builds() {
   "$compiled/ragline-gateway" migrate 2>"$folder/work/migrate.log" || fail "migrate failed" "$folder/work/migrate.log"

@@ -1,7 +1,7 @@
 //! The version of the database's schema: the number of the newest file in `migrations/`.
 
 /// Newest migration. The operator runs the schema Job again when it rises.
-pub const SCHEMA_VERSION: u32 = 20;
+pub const SCHEMA_VERSION: u32 = 23;
 
 #[cfg(test)]
 mod tests {

@@ -40,9 +40,12 @@ pub(super) async fn build(
     if valid != Some(true) {
         return Err(IndexError::Invalid { index: definition.name.clone() });
     }
-    // Rows have come in numbers; until the statistics know of them, a filtered search takes ten times as long.
-    if let Err(error) = sqlx::raw_sql("ANALYZE chunk; ANALYZE attribute").execute(&mut *connection).await {
-        tracing::warn!(error = %error, "the statistics could not be renewed; autovacuum does it by and by");
+    // Rows have come in numbers; until the statistics know of them, a filtered search takes ten times as long. And an index alone tells
+    // what passes once it is known which rows everybody sees.
+    for upkeep in ["ANALYZE chunk", "VACUUM (ANALYZE) attribute"] {
+        if let Err(error) = sqlx::raw_sql(upkeep).execute(&mut *connection).await {
+            tracing::warn!(error = %error, "the statistics could not be renewed; autovacuum does it by and by");
+        }
     }
     Ok(())
 }

@@ -39,6 +39,26 @@ async fn pipelines_that_share_a_server_are_made_at_the_same_time() {
 }
 
 #[tokio::test]
+async fn an_index_whose_building_was_cut_short_is_built_anew() {
+    let database = fresh().await;
+    let store = database.store();
+    stored(&store, default_workspace(&store).await, "a.txt", vec![chunk(0, "one", 0)]).await;
+    let owner = database.owner();
+    let run = async |sql: &'static str| sqlx::raw_sql(sql).execute(&owner).await;
+    run("DROP INDEX attribute_number_own").await.unwrap();
+    run("DELETE FROM _sqlx_migrations WHERE version = 21").await.unwrap();
+    // A document has several attributes, so that this fails as late as a build can.
+    let failed = run("CREATE UNIQUE INDEX CONCURRENTLY attribute_number_own ON attribute (workspace_id)").await;
+    assert!(failed.is_err());
+    assert_eq!(migrate_database(&database.name, &database.space).await.applied, 1);
+    let valid: bool = sqlx::query_scalar("SELECT indisvalid FROM pg_index WHERE indexrelid = 'attribute_number_own'::regclass")
+        .fetch_one(&owner)
+        .await
+        .unwrap();
+    assert!(valid);
+}
+
+#[tokio::test]
 async fn another_model_is_refused_once_there_are_documents() {
     let database = fresh().await;
     let [bootstrap, owner, application] = urls(servers(), &database.name);

@@ -103,7 +103,7 @@ async fn by_the_indexes(database: &TestDatabase, workspace: WorkspaceId, questio
         ("attribute_text", compare("cluster", Comparison::Eq(Scalar::Text("c7".into())))),
         ("attribute_text", compare("source", Comparison::In(vec![Scalar::Text("s7".into()), Scalar::Text("s9".into())]))),
         ("attribute_text", object(serde_json::json!({ "cluster": "c7" })).into()),
-        ("attribute_number", compare("rank", Comparison::Lt(Scalar::Number(20.0)))),
+        ("attribute_number_document", compare("rank", Comparison::Lt(Scalar::Number(20.0)))),
     ];
     for (index, filter) in cases {
         let before = scans(&store, index).await;

@@ -90,6 +90,11 @@ pub enum MigrateError {
         #[source]
         source: sqlx::Error,
     },
+    #[error("dropping an index that an earlier run did not finish failed")]
+    Unfinished {
+        #[source]
+        source: sqlx::Error,
+    },
     #[error("a migration failed; nothing of it was kept")]
     Migration {
         #[source]
@@ -158,6 +163,7 @@ async fn apply(connection: &mut PgConnection, application: &str, space: &SpaceWa
     // A newer program may have migrated further already; its migrations only expand.
     let mut migrator = Migrator::with_migrations(MIGRATOR.iter().cloned().collect());
     migrator.set_ignore_missing(true);
+    drop_unfinished(connection).await.map_err(|source| MigrateError::Unfinished { source })?;
     migrator.run(&mut *connection).await.map_err(|source| MigrateError::Migration { source })?;
     sqlx::query("SELECT set_config('ragline.application_role', $1, false)")
         .bind(application)
@@ -169,6 +175,22 @@ async fn apply(connection: &mut PgConnection, application: &str, space: &SpaceWa
     calibrations::write(connection, &space.model, space.dimensions).await.map_err(|source| MigrateError::Space { source })?;
     let after = applied(connection).await;
     Ok(Migrated { schema_version: wanted_version(), applied: after.saturating_sub(before) })
+}
+
+/// An index whose building was cut short is there and serves nothing; the migration that makes it would take it for its own. Those on
+/// vectors are the index run's.
+async fn drop_unfinished(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let names: Vec<String> = sqlx::query_scalar(
+        "SELECT quote_ident(c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid \
+         WHERE NOT i.indisvalid AND c.relnamespace = current_schema()::regnamespace AND t.relname !~ '^embeddings'",
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    for name in names {
+        tracing::info!(index = name, "an index that was not finished is built anew");
+        sqlx::raw_sql(AssertSqlSafe(format!("DROP INDEX CONCURRENTLY IF EXISTS {name}"))).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// Migrations applied so far; none where the table is not there yet.

@@ -1,10 +1,11 @@
 //! The search by vector. One snapshot holds the workspace's version, the plan and the matches.
 
+mod filtered;
 mod opened;
 mod rehearse;
 mod rows;
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::{
@@ -16,7 +17,7 @@ pub(super) use self::opened::{Opened, open, windows};
 use self::rows::matches;
 use super::{
     Store, failed,
-    filter::{Builder, push_in_set, push_one_by_one, push_set},
+    filter::{Builder, push_in_set, push_one_by_one},
     lexical::matching_on,
     replicas::Reading,
     search_sql::Statements,
@@ -30,18 +31,10 @@ use crate::traits::{
     },
 };
 
-/// Times as many under a filter: the first that pass need not be the nearest where most of what is near does not pass.
-const WINDOWS_FILTERED: u32 = 2;
-/// Chunks that a filter may leave to be compared one by one: as many as cost what walking the index would. Comparing costs by the
-/// chunks that pass; walking costs the more, the smaller their share of the rows, so both meet at a root of the rows.
-const WINDOWS_WALKED: f64 = 40.0;
-const FEW: RangeInclusive<u32> = 3_000..=10_000;
 /// Times that an index is asked for four times as much, before every row is compared.
 const WIDENINGS: u32 = 2;
 
 const PLANNER_DECIDES: &str = "SET LOCAL enable_seqscan = on; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on";
-/// What passes is looked up: where few are wanted of many, the planner would read all chunks until it has found them.
-const FEW_BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on";
 
 #[async_trait]
 impl Searcher for Store {
@@ -166,34 +159,13 @@ struct Search<'a> {
 impl Search<'_> {
     async fn run(&mut self) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
         let query = self.query;
-        let Some(filter) = query.filter.as_ref().filter(|filter| !filter.is_empty()) else {
-            return match self.opened.plan {
+        match query.filter.as_ref().filter(|filter| !filter.is_empty()) {
+            Some(filter) => self.filtered(filter).await,
+            None => match self.opened.plan {
                 SearchPlan::Exact => self.exact(None).await,
                 SearchPlan::IvfFlat | SearchPlan::Hnsw | SearchPlan::Lexical => self.indexed_or_exact(None).await,
-            };
-        };
-        let few = self.few();
-        self.set(FEW_BY_INDEX).await?;
-        if let Some(rows) = self.exact_of_few(filter, few).await? {
-            return Ok((rows, SearchPlan::Exact));
+            },
         }
-        match self.opened.plan {
-            SearchPlan::Exact => {
-                self.set(PLANNER_DECIDES).await?;
-                self.exact(Some(filter)).await
-            }
-            SearchPlan::IvfFlat | SearchPlan::Hnsw | SearchPlan::Lexical => {
-                self.index_decides().await?;
-                self.indexed_or_exact(Some(filter)).await
-            }
-        }
-    }
-
-    fn few(&self) -> u32 {
-        self.few_allowed.unwrap_or_else(|| match self.opened.plan {
-            SearchPlan::Exact => *FEW.end(),
-            SearchPlan::IvfFlat | SearchPlan::Hnsw | SearchPlan::Lexical => few_of(self.opened.rows),
-        })
     }
 
     async fn indexed_or_exact(&mut self, filter: Option<&Filter>) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
@@ -217,32 +189,10 @@ impl Search<'_> {
         exactly(rows)
     }
 
-    /// `None`: more chunks pass than `few`.
-    async fn exact_of_few(&mut self, filter: &Filter, few: u32) -> Result<Option<Vec<PgRow>>, StoreError> {
-        let error = |error| failed("searching what passes", error);
-        let [before, after] = &self.sql.few_around;
-        let mut arguments = self.arguments()?;
-        add(&mut arguments, i64::from(few))?;
-        let mut sql = Builder::with_arguments(before.as_str(), arguments);
-        push_set(&mut sql, filter);
-        let mut rows = sql.push(after).build().persistent(false).fetch_all(&mut *self.tx).await.map_err(error)?;
-        let Some(first) = rows.first() else { return Ok(Some(rows)) };
-        if first.try_get("many").map_err(error)? {
-            return Ok(None);
-        }
-        if first.try_get::<Option<i64>, _>("chunk_id").map_err(error)?.is_none() {
-            rows.clear();
-        }
-        Ok(Some(rows))
-    }
-
     /// `None`: the index gave fewer chunks than were asked for and cannot give more.
     async fn indexed(&mut self, filter: Option<&Filter>) -> Result<Option<Vec<PgRow>>, StoreError> {
         let wanted = self.query.limit as usize;
         let mut asked = windows(self.query.limit);
-        if filter.is_some() {
-            asked = asked.saturating_mul(WINDOWS_FILTERED);
-        }
         for _ in 0..=WIDENINGS {
             let rows = match filter {
                 None => self.bind(&self.sql.indexed)?.bind(i64::from(asked)).fetch_all(&mut *self.tx).await,
@@ -279,17 +229,6 @@ impl Search<'_> {
         self.set(PLANNER_DECIDES).await
     }
 
-    /// Forbids again what `open_search` forbade, and has more of the index looked at: what passes may lie far from the question, where
-    /// the parts of the index that are nearest hold little of it.
-    async fn index_decides(&mut self) -> Result<(), StoreError> {
-        self.set(
-            "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off; \
-             SELECT set_config('ivfflat.probes', least(3 * current_setting('ivfflat.probes')::int, 32768)::text, true), \
-               set_config('hnsw.ef_search', least(2 * current_setting('hnsw.ef_search')::int, 1000)::text, true)",
-        )
-        .await
-    }
-
     async fn set(&mut self, settings: &'static str) -> Result<(), StoreError> {
         sqlx::raw_sql(settings).execute(&mut *self.tx).await.map_err(|error| failed("searching", error))?;
         Ok(())
@@ -310,11 +249,6 @@ impl Search<'_> {
         add(&mut arguments, i64::from(self.query.limit))?;
         Ok(arguments)
     }
-}
-
-fn few_of(rows: u64) -> u32 {
-    let root = (WINDOWS_WALKED * rows as f64).sqrt();
-    (root as u32).clamp(*FEW.start(), *FEW.end())
 }
 
 fn add<'a, T>(arguments: &mut PgArguments, value: T) -> Result<(), StoreError>

@@ -18,9 +18,10 @@ pub(super) struct SearchSql {
 pub(super) struct Statements {
     /// Compares every row of the workspace; exact for any number of windows a chunk.
     pub(super) exact: String,
-    /// As `exact`, among the chunks whose ids stand between the two parts, where they are at most $6. In one statement, since thousands
-    /// of ids take longer to send than to compare. `many` in the first row: there are more. A row without a chunk: nothing was found.
-    pub(super) few_around: [String; 2],
+    /// Among the chunks whose ids stand between the two parts. Where they are at most $6, as `exact`; where at most $7, as `indexed` with
+    /// $8 for $6. In one statement, since thousands of ids take longer to send than to compare. `passing` is their number, counted up to
+    /// one more than $7. A row without a chunk: nothing was found, or they are more.
+    pub(super) set_around: [String; 2],
     /// As `exact`, with a condition on `chunk_id` between the two parts.
     pub(super) exact_around: [String; 2],
     /// Takes the $6 nearest windows from the index, or that many times [`Space::candidates_per_row`].
@@ -82,12 +83,23 @@ impl Statements {
         );
         let grouped = " OFFSET 0) compared GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5)";
         let exact_around = [format!("WITH {compared}"), format!("{grouped} {tail}")];
-        let few_around = [
+        // An IN that is true is looked up in a hash; alone it would become a join over all that pass.
+        let set_around = [
             "WITH allowed(id) AS MATERIALIZED (".to_owned(),
             format!(
-                " LIMIT $6 + 1), {compared} AND chunk_id = ANY(ARRAY(SELECT id FROM allowed)) \
-                   AND (SELECT count(*) FROM allowed) <= $6 {grouped} \
-                 SELECT (SELECT count(*) FROM allowed) > $6 AS many, found.* FROM (SELECT) one LEFT JOIN ({tail}) found ON true \
+                " LIMIT $7 + 1), counted(n) AS MATERIALIZED (SELECT count(*) FROM allowed), \
+                 near AS MATERIALIZED ( \
+                   (SELECT e.chunk_id, e.embedding {operator} $1::vector::{element} AS distance FROM embeddings e \
+                    WHERE e.relation_id = $2 AND e.workspace_id = $3 AND e.space_id = $4 \
+                      AND (e.chunk_id IN (SELECT id FROM allowed)) IS TRUE AND (SELECT n FROM counted) BETWEEN $6 + 1 AND $7 \
+                    ORDER BY {indexed} {indexed_operator} {question} LIMIT $8 * {candidates}) \
+                   UNION ALL \
+                   SELECT chunk_id, (embedding {operator} $1::vector::{element}) + 0 FROM embeddings \
+                   WHERE relation_id = $2 AND workspace_id = $3 AND space_id = $4 \
+                     AND chunk_id = ANY(ARRAY(SELECT id FROM allowed)) AND (SELECT n FROM counted) <= $6), \
+                 best AS MATERIALIZED ( \
+                   SELECT chunk_id, min(distance) AS distance, 0::bigint AS windows FROM near GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) \
+                 SELECT (SELECT n FROM counted) AS passing, found.* FROM (SELECT) one LEFT JOIN ({tail}) found ON true \
                  ORDER BY found.distance, found.chunk_id"
             ),
         ];
@@ -104,6 +116,6 @@ impl Statements {
                    GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) {tail}"
             ),
         ];
-        Self { exact: exact_around.concat(), few_around, exact_around, indexed: indexed_around.concat(), indexed_around }
+        Self { exact: exact_around.concat(), set_around, exact_around, indexed: indexed_around.concat(), indexed_around }
     }
 }
