@@ -33,6 +33,12 @@ impl Written {
         let moments = self.accepted.windows(2).map(|pair| pair[1].1.duration_since(pair[0].1));
         moments.max().unwrap_or_default().as_secs_f64()
     }
+
+    /// From a moment to the first upload that was accepted after it, in seconds.
+    pub(crate) fn first_after(&self, moment: Instant) -> f64 {
+        let after = self.accepted.iter().map(|(_, accepted)| accepted.saturating_duration_since(moment));
+        after.filter(|after| !after.is_zero()).min().unwrap_or(Duration::MAX).as_secs_f64()
+    }
 }
 
 /// Uploads under way.
