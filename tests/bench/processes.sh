@@ -83,7 +83,7 @@ postgres_programs() {
   fail "the wheels of tests/servers hold no pgbench"
 }
 
-# postgres_settings MIB: what else the operator derives from so much memory (operator/src/plan/build/postgres_settings.rs).
+# postgres_settings MIB: what else a search goes by, as the operator derives it from so much memory (postgres_settings.rs there).
 postgres_settings() {
   local setting statements=()
   for setting in "work_mem = '$(($1 / 256))MB'" "effective_cache_size = '$(($1 / 2))MB'" "random_page_cost = 1.1" "jit = off"; do

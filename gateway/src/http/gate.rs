@@ -50,7 +50,7 @@ async fn admit<F: Future<Output = Response>>(
     scopes::check(holder.scope, request.method(), route)?;
     let principal = Arc::new(holder.principal.clone());
     subject::workspace(principal.workspace);
-    let standings = Standings::admit(state, &principal, route).await;
+    let standings = Standings::take(state, &principal, route).await;
     request.extensions_mut().insert(principal);
     let mut response = match standings.refusal(state) {
         Some(refusal) => refusal.into_response(),

@@ -66,7 +66,7 @@ pub(super) struct Standings {
 
 impl Standings {
     /// Takes a request from the caller's shares, if there is something left.
-    pub(super) async fn admit(state: &ApiState, principal: &Principal, route: &str) -> Self {
+    pub(super) async fn take(state: &ApiState, principal: &Principal, route: &str) -> Self {
         let budgets = if route.starts_with(UNCOUNTED) { Vec::new() } else { state.shares.budgets(principal) };
         if budgets.is_empty() {
             return Self { shares: Vec::new(), admitted: true };
@@ -75,50 +75,44 @@ impl Standings {
         Self { shares: budgets.into_iter().zip(verdict.debts).collect(), admitted: verdict.admitted }
     }
 
-    /// What the caller is told whose key or workspace has nothing left.
+    /// What the caller is told whose key or workspace has nothing left: of the share that takes longest to have something again.
     pub(super) fn refusal(&self, state: &ApiState) -> Option<ApiError> {
-        (!self.admitted).then(|| refusal(state, &self.shares))
+        if self.admitted {
+            return None;
+        }
+        let (budget, debt) = self.shares.iter().max_by_key(|(budget, debt)| budget.wait(*debt))?;
+        let (kind, wait) = (budget.id.measure.label(), budget.wait(*debt));
+        state.parts.metrics.rate_limited.with_label_values(&[kind]).inc();
+        let (whose, section) = match budget.id.payer {
+            Payer::Key(..) => ("this API key", "perKey"),
+            Payer::Workspace(_) => ("this workspace", "perWorkspace"),
+        };
+        let message = format!(
+            "{whose} has used up its {} {kind} a minute (limits.rate.{section}.{kind}PerMinute); try again in {:.1} s",
+            budget.per_minute,
+            wait.as_secs_f64(),
+        );
+        Some(ApiError::new(ErrorCode::RateLimitExceeded, message).after(wait.max(Duration::from_millis(1))))
     }
 
-    /// Writes to an answer how much is left.
+    /// Writes to an answer how much is left, in OpenAI's headers: of each measure, that of the share that has least left.
     pub(super) fn tell(&self, headers: &mut HeaderMap) {
         for measure in Measure::ALL {
-            tell(headers, measure, &self.shares);
-        }
-    }
-}
-
-/// The share that takes longest to have something again is the one that is told of.
-fn refusal(state: &ApiState, standings: &[(Budget, u64)]) -> ApiError {
-    let longest = standings.iter().max_by_key(|(budget, debt)| budget.wait(*debt));
-    let Some((budget, debt)) = longest else { return ApiError::internal() };
-    let (kind, wait) = (budget.id.measure.label(), budget.wait(*debt));
-    state.parts.metrics.rate_limited.with_label_values(&[kind]).inc();
-    let (whose, section) = match budget.id.payer {
-        Payer::Key(..) => ("this API key", "perKey"),
-        Payer::Workspace(_) => ("this workspace", "perWorkspace"),
-    };
-    let message = format!(
-        "{whose} has used up its {} {kind} a minute (limits.rate.{section}.{kind}PerMinute); try again in {:.1} s",
-        budget.per_minute,
-        wait.as_secs_f64(),
-    );
-    ApiError::new(ErrorCode::RateLimitExceeded, message).after(wait.max(Duration::from_millis(1)))
-}
-
-/// OpenAI's headers, of the share that has least left.
-fn tell(headers: &mut HeaderMap, measure: Measure, standings: &[(Budget, u64)]) {
-    let of_measure = standings.iter().filter(|(budget, _)| budget.id.measure == measure);
-    let Some((budget, debt)) = of_measure.min_by_key(|(budget, debt)| budget.remaining(*debt)) else { return };
-    let names = match measure {
-        Measure::Requests => ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
-        Measure::Tokens => ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
-    };
-    let reset = HeaderValue::try_from(format!("{}ms", debt.div_ceil(1_000)));
-    let values = [Ok(budget.per_minute.into()), Ok(budget.remaining(*debt).into()), reset];
-    for (name, value) in names.into_iter().zip(values) {
-        if let Ok(value) = value {
-            headers.insert(HeaderName::from_static(name), value);
+            let of_measure = self.shares.iter().filter(|(budget, _)| budget.id.measure == measure);
+            let Some((budget, debt)) = of_measure.min_by_key(|(budget, debt)| budget.remaining(*debt)) else { continue };
+            let names = match measure {
+                Measure::Requests => {
+                    ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"]
+                }
+                Measure::Tokens => ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
+            };
+            let reset = HeaderValue::try_from(format!("{}ms", debt.div_ceil(1_000)));
+            let values = [Ok(budget.per_minute.into()), Ok(budget.remaining(*debt).into()), reset];
+            for (name, value) in names.into_iter().zip(values) {
+                if let Ok(value) = value {
+                    headers.insert(HeaderName::from_static(name), value);
+                }
+            }
         }
     }
 }

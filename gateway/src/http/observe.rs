@@ -70,7 +70,7 @@ fn span(id: &str, method: &Method, route: &str) -> Span {
     tracing::info_span!("request", request.id = %id, http.request.method = %method, http.route = %route, trace_id = Empty)
 }
 
-/// Turns the panic of a handler into an answer. Nothing that the handler touched is used again by this request.
+/// Turns the panic of a handler into an answer. What is read of its body afterwards stands behind a lock that may be poisoned.
 async fn caught(answering: impl Future<Output = Response>) -> Response {
     AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(panicked)
 }

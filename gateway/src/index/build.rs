@@ -42,7 +42,7 @@ pub(super) async fn build(
     }
     // Rows have come in numbers; until the statistics know of them, a filtered search takes ten times as long. And an index alone tells
     // what passes once it is known which rows everybody sees.
-    for upkeep in ["ANALYZE chunk", "VACUUM (ANALYZE) attribute"] {
+    for upkeep in ["ANALYZE (SKIP_LOCKED) chunk", "VACUUM (ANALYZE, SKIP_LOCKED) attribute"] {
         if let Err(error) = sqlx::raw_sql(upkeep).execute(&mut *connection).await {
             tracing::warn!(error = %error, "the statistics could not be renewed; autovacuum does it by and by");
         }

@@ -38,24 +38,43 @@ async fn pipelines_that_share_a_server_are_made_at_the_same_time() {
     }
 }
 
+/// An index that one of them builds waits for every statement that is under way in the database.
+#[tokio::test]
+async fn schemas_of_one_database_are_made_at_the_same_time() {
+    let (name, space) = (unused_name("schemas"), space("test-model", 16));
+    migrate_database(&name, &space).await;
+    let [bootstrap, owner, application] = urls(servers(), &name);
+    let urls = Urls { bootstrap: Some(&bootstrap), owner: &owner, application: &application };
+    let databases = ["one", "two", "three"].map(|schema| Database { schema: schema.to_owned(), ..Database::default() });
+    for made in join_all(databases.iter().map(|database| migrate(database, &urls, &space, Duration::from_secs(60)))).await {
+        assert!(made.unwrap().applied > 0);
+    }
+}
+
 #[tokio::test]
 async fn an_index_whose_building_was_cut_short_is_built_anew() {
     let database = fresh().await;
-    let store = database.store();
-    stored(&store, default_workspace(&store).await, "a.txt", vec![chunk(0, "one", 0)]).await;
     let owner = database.owner();
-    let run = async |sql: &'static str| sqlx::raw_sql(sql).execute(&owner).await;
-    run("DROP INDEX attribute_number_own").await.unwrap();
-    run("DELETE FROM _sqlx_migrations WHERE version = 21").await.unwrap();
-    // A document has several attributes, so that this fails as late as a build can.
-    let failed = run("CREATE UNIQUE INDEX CONCURRENTLY attribute_number_own ON attribute (workspace_id)").await;
-    assert!(failed.is_err());
-    assert_eq!(migrate_database(&database.name, &database.space).await.applied, 1);
-    let valid: bool = sqlx::query_scalar("SELECT indisvalid FROM pg_index WHERE indexrelid = 'attribute_number_own'::regclass")
-        .fetch_one(&owner)
+    sqlx::raw_sql("DROP INDEX attribute_number_own; DELETE FROM _sqlx_migrations WHERE version = 21")
+        .execute(&owner)
         .await
         .unwrap();
-    assert!(valid);
+    let mut writing = owner.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE attribute IN ROW EXCLUSIVE MODE").execute(&mut *writing).await.unwrap();
+    let mut building = owner.acquire().await.unwrap();
+    sqlx::raw_sql("SET statement_timeout = '1s'").execute(&mut *building).await.unwrap();
+    let build = include_str!("../../../migrations/0021_attribute_number_own.sql");
+    assert!(sqlx::raw_sql(build).execute(&mut *building).await.is_err(), "it waits for the writer");
+    sqlx::raw_sql("RESET statement_timeout").execute(&mut *building).await.unwrap();
+    writing.rollback().await.unwrap();
+    drop(building);
+    let valid = async || {
+        let found = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'attribute_number_own'::regclass";
+        sqlx::query_scalar::<_, bool>(found).fetch_one(&owner).await.unwrap()
+    };
+    assert!(!valid().await);
+    assert_eq!(migrate_database(&database.name, &database.space).await.applied, 1);
+    assert!(valid().await);
 }
 
 #[tokio::test]

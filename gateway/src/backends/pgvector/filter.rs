@@ -1,6 +1,6 @@
 //! How a filter is applied. Conditions are asked of the table `attribute` in one of two forms: the set of the chunks that pass, found
-//! through its indexes, and whether one chunk passes, found by the chunk. Few that pass are then compared one by one, which is exact;
-//! where many pass, the vector index is walked and each chunk asked.
+//! through its indexes, and whether one chunk passes, found by the chunk. Few that pass are then compared one by one, which is exact; more
+//! are looked up in the set while the vector index is walked; of still more each is asked.
 
 mod condition;
 mod sql;
@@ -8,7 +8,7 @@ mod sql;
 use sqlx::{Postgres, QueryBuilder};
 
 use self::sql::push_holds;
-pub(super) use self::sql::push_set;
+pub(super) use self::sql::{is_found, push_set};
 use super::{failed, session::Tx};
 use crate::traits::{filter::Filter, search::StoreError};
 

@@ -18,6 +18,9 @@ use super::{
 use crate::traits::search::StoreError;
 
 static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
+/// Another run in the same database may take this long.
+const LOCK_WITHIN: Duration = Duration::from_secs(300);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 const GRANTS: &str = include_str!("../../../../migrations/grants.sql");
 
 /// The URLs of the three roles.
@@ -90,12 +93,16 @@ pub enum MigrateError {
         #[source]
         source: sqlx::Error,
     },
-    #[error("dropping an index that an earlier run did not finish failed")]
+    #[error(
+        "another run has been migrating this database for 300 s, building an index perhaps; run it again once that has ended"
+    )]
+    Locked,
+    #[error("building an index that an earlier run did not finish failed; run it again")]
     Unfinished {
         #[source]
         source: sqlx::Error,
     },
-    #[error("a migration failed; nothing of it was kept")]
+    #[error("a migration failed; once the cause is mended, run it again")]
     Migration {
         #[source]
         source: sqlx::migrate::MigrateError,
@@ -143,18 +150,28 @@ pub async fn migrate(
     let mut connection = connect_until(&options, "DATABASE_OWNER_URL", deadline).await?;
     check_server(&mut connection).await?;
     check_extension(&mut connection).await?;
-    // The migrator's own lock is held by session and waits without an end; this one has a deadline.
     lock(&mut connection).await?;
     let migrated = apply(&mut connection, &application.name, space).await?;
     connection.close().await.ok();
     Ok(migrated)
 }
 
+/// Keeps two runs in one database apart, and lets go once this process is gone, whatever the server is doing for it. Asks again and again:
+/// a statement that waited would be waited for by an index that the other run builds concurrently.
 async fn lock(connection: &mut PgConnection) -> Result<(), MigrateError> {
-    sqlx::raw_sql("SET lock_timeout = '300s'; SELECT pg_advisory_lock(hashtext('ragline migrate')); SET lock_timeout = 0")
-        .execute(connection)
+    let deadline = Instant::now() + LOCK_WITHIN;
+    let failed = |source| MigrateError::Inspect { source };
+    sqlx::raw_sql("SET client_connection_check_interval = '2s'").execute(&mut *connection).await.map_err(failed)?;
+    while !sqlx::query_scalar::<_, bool>("SELECT pg_try_advisory_lock(hashtext('ragline migrate'))")
+        .fetch_one(&mut *connection)
         .await
-        .map_err(|source| MigrateError::Inspect { source })?;
+        .map_err(failed)?
+    {
+        if Instant::now() > deadline {
+            return Err(MigrateError::Locked);
+        }
+        sleep(LOOK_EVERY).await;
+    }
     Ok(())
 }
 
@@ -163,7 +180,7 @@ async fn apply(connection: &mut PgConnection, application: &str, space: &SpaceWa
     // A newer program may have migrated further already; its migrations only expand.
     let mut migrator = Migrator::with_migrations(MIGRATOR.iter().cloned().collect());
     migrator.set_ignore_missing(true);
-    drop_unfinished(connection).await.map_err(|source| MigrateError::Unfinished { source })?;
+    rebuild_unfinished(connection).await.map_err(|source| MigrateError::Unfinished { source })?;
     migrator.run(&mut *connection).await.map_err(|source| MigrateError::Migration { source })?;
     sqlx::query("SELECT set_config('ragline.application_role', $1, false)")
         .bind(application)
@@ -177,26 +194,33 @@ async fn apply(connection: &mut PgConnection, application: &str, space: &SpaceWa
     Ok(Migrated { schema_version: wanted_version(), applied: after.saturating_sub(before) })
 }
 
-/// An index whose building was cut short is there and serves nothing; the migration that makes it would take it for its own. Those on
-/// vectors are the index run's.
-async fn drop_unfinished(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// An index whose building was cut short is there and serves nothing; the migration that makes it takes it for its own. So it is dropped
+/// and made once more.
+async fn rebuild_unfinished(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let names: Vec<String> = sqlx::query_scalar(
-        "SELECT quote_ident(c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid \
-         WHERE NOT i.indisvalid AND c.relnamespace = current_schema()::regnamespace AND t.relname !~ '^embeddings'",
+        "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+         WHERE NOT i.indisvalid AND c.relkind = 'i' AND c.relnamespace = current_schema()::regnamespace AND c.relowner = current_user::regrole",
     )
     .fetch_all(&mut *connection)
     .await?;
     for name in names {
+        let makes_it = |sql: &str| sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name);
+        let Some(migration) = MIGRATOR.iter().find(|migration| migration.no_tx && makes_it(migration.sql.as_str())) else {
+            continue;
+        };
         tracing::info!(index = name, "an index that was not finished is built anew");
-        sqlx::raw_sql(AssertSqlSafe(format!("DROP INDEX CONCURRENTLY IF EXISTS {name}"))).execute(&mut *connection).await?;
+        let drop = AssertSqlSafe(format!("DROP INDEX CONCURRENTLY IF EXISTS {name}"));
+        sqlx::raw_sql(drop).execute(&mut *connection).await?;
+        sqlx::raw_sql(migration.sql.clone()).execute(&mut *connection).await?;
     }
     Ok(())
 }
 
-/// Migrations applied so far; none where the table is not there yet.
+/// Migrations applied so far; none where the table is not there yet, though the schema of the extension may have one of another pipeline.
 async fn applied(connection: &mut PgConnection) -> usize {
-    let count: Result<i64, _> =
-        sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success").fetch_one(connection).await;
+    let applied = "SELECT count(*) FROM _sqlx_migrations \
+        WHERE success AND tableoid = to_regclass(format('%I._sqlx_migrations', current_schema()))";
+    let count: Result<i64, _> = sqlx::query_scalar(applied).fetch_one(connection).await;
     count.map_or(0, |count| usize::try_from(count).unwrap_or(0))
 }
 

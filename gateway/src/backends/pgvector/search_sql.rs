@@ -94,7 +94,7 @@ impl Statements {
                       AND (e.chunk_id IN (SELECT id FROM allowed)) IS TRUE AND (SELECT n FROM counted) BETWEEN $6 + 1 AND $7 \
                     ORDER BY {indexed} {indexed_operator} {question} LIMIT $8 * {candidates}) \
                    UNION ALL \
-                   SELECT chunk_id, (embedding {operator} $1::vector::{element}) + 0 FROM embeddings \
+                   SELECT chunk_id, embedding {operator} $1::vector::{element} FROM embeddings \
                    WHERE relation_id = $2 AND workspace_id = $3 AND space_id = $4 \
                      AND chunk_id = ANY(ARRAY(SELECT id FROM allowed)) AND (SELECT n FROM counted) <= $6), \
                  best AS MATERIALIZED ( \

@@ -133,7 +133,7 @@ fn push_contains(sql: &mut Builder, object: &Metadata) {
 }
 
 /// Whether the chunks that pass can be found without looking at all chunks.
-fn is_found(filter: &Filter) -> bool {
+pub(in crate::backends::pgvector) fn is_found(filter: &Filter) -> bool {
     match filter {
         Filter::Contains(object) => !scalars(object).is_empty(),
         Filter::Compare { key, comparison } => rows(key, comparison).1,

@@ -9,7 +9,7 @@ use super::{PLANNER_DECIDES, Search, add, windows};
 use crate::{
     backends::pgvector::{
         failed,
-        filter::{Builder, push_set},
+        filter::{Builder, is_found, push_set},
     },
     traits::{
         filter::Filter,
@@ -38,7 +38,8 @@ const BY_VECTOR_INDEX: &str = "SET LOCAL enable_bitmapscan = off";
 impl Search<'_> {
     pub(super) async fn filtered(&mut self, filter: &Filter) -> Result<(Vec<PgRow>, SearchPlan), StoreError> {
         let (few, is_exact) = (self.few(), self.opened.plan == SearchPlan::Exact);
-        let most = if is_exact { few } else { few.saturating_mul(TIMES_IN_A_SET) };
+        // What each chunk must be asked for is not counted further than it must be.
+        let most = if is_exact || !is_found(filter) { few } else { few.saturating_mul(TIMES_IN_A_SET) };
         self.set(if is_exact { BY_INDEX } else { BY_BOTH_INDEXES }).await?;
         let (passing, rows) = self.of_set(filter, few, most).await?;
         if passing <= i64::from(few) {
