@@ -1,5 +1,4 @@
-//! Who asks: the holder of the bearer's key or token. A key is compared and looked up by its
-//! SHA-256 alone; neither is ever logged.
+//! Who asks: the holder of the bearer's key or token. A key is compared and looked up by its SHA-256 alone; neither is ever logged.
 
 use std::sync::Arc;
 

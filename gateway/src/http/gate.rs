@@ -12,7 +12,7 @@ use axum::{
 use super::{
     auth,
     error::ApiError,
-    guard::{self, Place},
+    guard::{self, Permit},
     limits::Standings,
     scopes,
     state::ApiState,
@@ -30,12 +30,12 @@ pub(super) async fn streamed(State(state): State<Arc<ApiState>>, request: Reques
 }
 
 async fn pass<F: Future<Output = Response>>(state: &ApiState, request: Request, next: impl FnOnce(Request) -> F) -> Response {
-    let place = match Place::take(state) {
-        Ok(place) => place,
+    let permit = match Permit::take(state) {
+        Ok(permit) => permit,
         Err(refusal) => return refusal.into_response(),
     };
     let response = admit(state, request, next).await.unwrap_or_else(ApiError::into_response);
-    place.keep_for(response, state.request_timeout())
+    permit.keep_for(response, state.request_timeout())
 }
 
 /// The principal goes along as an extension.

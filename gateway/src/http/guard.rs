@@ -54,12 +54,12 @@ impl FromRequestParts<Arc<ApiState>> for Deadline {
 
 /// A place among the requests under way.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Permit {
     _permit: OwnedSemaphorePermit,
     _under_way: UnderWay,
 }
 
-impl Place {
+impl Permit {
     /// Lets a request in while there is room.
     ///
     /// # Errors

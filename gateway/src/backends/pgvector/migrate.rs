@@ -94,7 +94,8 @@ pub enum MigrateError {
         source: sqlx::Error,
     },
     #[error(
-        "another run has been migrating this database for 300 s, building an index perhaps; run it again once that has ended"
+        "another run has been migrating this database for {} s, building an index perhaps; run it again once that has ended",
+        LOCK_WITHIN.as_secs()
     )]
     Locked,
     #[error("building an index that an earlier run did not finish failed; run it again")]

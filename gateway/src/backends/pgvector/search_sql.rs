@@ -83,20 +83,21 @@ impl Statements {
         );
         let grouped = " OFFSET 0) compared GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5)";
         let exact_around = [format!("WITH {compared}"), format!("{grouped} {tail}")];
+        let rows = format!(
+            "SELECT e.chunk_id, e.embedding {operator} $1::vector::{element} AS distance FROM embeddings e \
+             WHERE e.relation_id = $2 AND e.workspace_id = $3 AND e.space_id = $4"
+        );
+        let nearest = format!("ORDER BY {indexed} {indexed_operator} {question}");
         // An IN that is true is looked up in a hash; alone it would become a join over all that pass.
         let set_around = [
             "WITH allowed(id) AS MATERIALIZED (".to_owned(),
             format!(
                 " LIMIT $7 + 1), counted(n) AS MATERIALIZED (SELECT count(*) FROM allowed), \
                  near AS MATERIALIZED ( \
-                   (SELECT e.chunk_id, e.embedding {operator} $1::vector::{element} AS distance FROM embeddings e \
-                    WHERE e.relation_id = $2 AND e.workspace_id = $3 AND e.space_id = $4 \
-                      AND (e.chunk_id IN (SELECT id FROM allowed)) IS TRUE AND (SELECT n FROM counted) BETWEEN $6 + 1 AND $7 \
-                    ORDER BY {indexed} {indexed_operator} {question} LIMIT $8 * {candidates}) \
+                   ({rows} AND (e.chunk_id IN (SELECT id FROM allowed)) IS TRUE AND (SELECT n FROM counted) BETWEEN $6 + 1 AND $7 \
+                    {nearest} LIMIT $8 * {candidates}) \
                    UNION ALL \
-                   SELECT chunk_id, embedding {operator} $1::vector::{element} FROM embeddings \
-                   WHERE relation_id = $2 AND workspace_id = $3 AND space_id = $4 \
-                     AND chunk_id = ANY(ARRAY(SELECT id FROM allowed)) AND (SELECT n FROM counted) <= $6), \
+                   {rows} AND e.chunk_id = ANY(ARRAY(SELECT id FROM allowed)) AND (SELECT n FROM counted) <= $6), \
                  best AS MATERIALIZED ( \
                    SELECT chunk_id, min(distance) AS distance, 0::bigint AS windows FROM near GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) \
                  SELECT (SELECT n FROM counted) AS passing, found.* FROM (SELECT) one LEFT JOIN ({tail}) found ON true \
@@ -104,13 +105,9 @@ impl Statements {
             ),
         ];
         let indexed_around = [
+            format!("WITH near AS MATERIALIZED ({rows}"),
             format!(
-                "WITH near AS MATERIALIZED ( \
-                   SELECT e.chunk_id, e.embedding {operator} $1::vector::{element} AS distance FROM embeddings e \
-                   WHERE e.relation_id = $2 AND e.workspace_id = $3 AND e.space_id = $4"
-            ),
-            format!(
-                " ORDER BY {indexed} {indexed_operator} {question} LIMIT $6 * {candidates}), \
+                " {nearest} LIMIT $6 * {candidates}), \
                  best AS MATERIALIZED ( \
                    SELECT chunk_id, min(distance) AS distance, (SELECT count(*) FROM near) AS windows FROM near \
                    GROUP BY chunk_id ORDER BY 2, 1 LIMIT $5) {tail}"

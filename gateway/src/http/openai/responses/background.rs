@@ -18,7 +18,7 @@ use crate::{
     answer::AnswerRequest,
     http::{
         error::{ApiError, ErrorCode},
-        guard::{self, Place},
+        guard::{self, Permit},
         ids::ResponseId,
         observe,
         state::ApiState,
@@ -42,11 +42,11 @@ pub(super) async fn begin(
     if state.parts.shutdown.is_cancelled() {
         return Err(ApiError::new(ErrorCode::ShuttingDown, "the gateway is ending; ask again"));
     }
-    let place = Place::take(&state)?;
+    let permit = Permit::take(&state)?;
     keeping.keep(&draft).await?;
     let response = Json(&draft.view).into_response();
     let tasks = state.background.tasks.clone();
-    tasks.spawn(write(state, principal, request, draft, keeping, place).in_current_span());
+    tasks.spawn(write(state, principal, request, draft, keeping, permit).in_current_span());
     Ok(response)
 }
 
@@ -56,7 +56,7 @@ async fn write(
     request: AnswerRequest,
     mut draft: Draft,
     keeping: Keeping,
-    place: Place,
+    permit: Permit,
 ) {
     let limit = state.request_timeout();
     let (id, kept) = (draft.view.id, keeping.clone());
@@ -75,7 +75,7 @@ async fn write(
     }
     // One that was cancelled in the last moment stays so.
     let mut end = keeping.end(&draft).await;
-    drop(place);
+    drop(permit);
     for pause in PAUSES {
         if !end.as_ref().is_err_and(StoreError::is_transient) {
             break;
