@@ -10,7 +10,7 @@ use kube::{
     Api,
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
-use ragline_crds::ConditionType;
+use ragline_crds::{ConditionType, RagPipeline};
 use serde_json::{Value, json};
 
 use super::{
@@ -41,6 +41,9 @@ fn small() -> Value {
         "gateway": {"replicas": 1, "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}}},
     })
 }
+
+/// The operator asks a gateway of its vectors every 15 seconds, and waits up to 5 for each answer.
+const READING: Duration = Duration::from_secs(20);
 
 fn cites(answer: &Value, file: &str) -> bool {
     answer["citations"].as_array().unwrap().iter().any(|citation| citation["filename"] == file)
@@ -146,14 +149,33 @@ async fn heals(world: &World) {
 /// A pipeline at rest costs no write. RAGLINE_E2E_REST_SECONDS makes it longer than a minute.
 async fn rests(world: &World) {
     let seconds: u64 = super::programs::setting("RAGLINE_E2E_REST_SECONDS", "60").parse().unwrap();
-    tokio::time::sleep(Duration::from_secs(15)).await;
-    let version = |pipeline: ragline_crds::RagPipeline| pipeline.metadata.resource_version.unwrap();
-    let before = version(world.pipelines().get("a").await.unwrap());
+    let before = settled(world).await;
     tokio::time::sleep(Duration::from_secs(seconds)).await;
-    assert_eq!(version(world.pipelines().get("a").await.unwrap()), before, "the pipeline was written at rest");
+    let after = world.pipelines().get("a").await.unwrap();
+    let version = |pipeline: &RagPipeline| pipeline.metadata.resource_version.clone();
+    assert_eq!(version(&after), version(&before), "the pipeline was written at rest:\n{before:#?}\n{after:#?}");
     let log = kubectl(&["-n", OPERATOR_NAMESPACE, "logs", &format!("deployment/{RELEASE}"), &format!("--since={seconds}s")]);
     let written: Vec<_> =
         log.lines().filter(|line| line.contains("write to the API") && line.contains(&world.namespace)).collect();
     assert!(written.is_empty(), "writes at rest: {written:#?}");
     println!("0 writes in {seconds} s at rest");
+}
+
+/// Waits until the pipeline tells of the vectors that it was given, and has then not been written for one reading of its gateway.
+async fn settled(world: &World) -> RagPipeline {
+    let begun = Instant::now();
+    let (mut pipeline, mut since) = (world.pipelines().get("a").await.unwrap(), Instant::now());
+    loop {
+        let counted =
+            pipeline.status.as_ref().and_then(|status| status.vectors.as_ref()).is_some_and(|vectors| vectors.count > 0);
+        if counted && since.elapsed() > READING {
+            return pipeline;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(120), "no rest: {pipeline:#?}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let now = world.pipelines().get("a").await.unwrap();
+        if now.metadata.resource_version != pipeline.metadata.resource_version {
+            (pipeline, since) = (now, Instant::now());
+        }
+    }
 }
