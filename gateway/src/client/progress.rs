@@ -13,21 +13,22 @@ const TURNING: &str = "{spinner} {msg} {elapsed}";
 
 /// The bar of a command. Its clones are the same bar.
 #[derive(Clone, Debug)]
-pub(super) struct Progress(ProgressBar);
+pub(super) struct Progress {
+    /// Hidden until something begins.
+    bar: ProgressBar,
+    seen: bool,
+}
 
 impl Progress {
     /// A bar for a person who looks on; a quiet command has none.
     pub(super) fn new(quiet: bool) -> Self {
         // A terminal that cannot go back in a line would be filled with bars.
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        if quiet || is_dumb || !std::io::stderr().is_terminal() {
-            return Self::none();
-        }
-        Self(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()))
+        Self { seen: !quiet && !is_dumb && std::io::stderr().is_terminal(), ..Self::none() }
     }
 
     pub(super) fn none() -> Self {
-        Self(ProgressBar::hidden())
+        Self { bar: ProgressBar::hidden(), seen: false }
     }
 
     /// Begins something that has no measure.
@@ -46,42 +47,45 @@ impl Progress {
     }
 
     pub(super) fn advance(&self, by: u64) {
-        self.0.inc(by);
+        self.bar.inc(by);
     }
 
     pub(super) fn place(&self) -> u64 {
-        self.0.position()
+        self.bar.position()
     }
 
     pub(super) fn go_to(&self, place: u64) {
-        self.0.set_position(place);
+        self.bar.set_position(place);
     }
 
     /// Takes the bar away.
     pub(super) fn end(&self) {
-        self.0.disable_steady_tick();
-        self.0.finish_and_clear();
+        self.bar.disable_steady_tick();
+        self.bar.finish_and_clear();
     }
 
     /// Does something while no bar is on the screen.
     pub(super) fn aside<T>(&self, act: impl FnOnce() -> T) -> T {
-        self.0.suspend(act)
+        self.bar.suspend(act)
     }
 
     fn stage(&self, what: &'static str, total: Option<u64>, template: &str) {
-        if self.0.is_hidden() {
+        if !self.seen {
             return;
         }
         let style = ProgressStyle::with_template(template).expect("the templates are constants");
-        // The style comes first: what is set after it is drawn at once.
-        self.0.set_style(style.progress_chars("=> "));
-        self.0.reset();
-        self.0.set_message(what);
+        // What is set is drawn at once: a bar that is half set would be seen.
+        self.bar.finish_and_clear();
+        self.bar.set_draw_target(ProgressDrawTarget::hidden());
+        self.bar.set_style(style.progress_chars("=> "));
+        self.bar.reset();
+        self.bar.set_message(what);
         match total {
-            Some(total) => self.0.set_length(total),
-            None => self.0.unset_length(),
+            Some(total) => self.bar.set_length(total),
+            None => self.bar.unset_length(),
         }
-        self.0.enable_steady_tick(TURN);
+        self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        self.bar.enable_steady_tick(TURN);
     }
 }
 

@@ -46,6 +46,8 @@ pub struct StoredResponse {
 /// What one response adds to a conversation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Exchange {
+    /// The response that this one went on from, which may be gone.
+    pub previous: Option<Uuid>,
     pub input: Vec<Said>,
     pub answer: String,
 }

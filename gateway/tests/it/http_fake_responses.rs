@@ -39,7 +39,7 @@ impl ResponseStore for FakeStore {
         while let Some(id) = next.filter(|_| exchanges.len() < reach.exchanges as usize) {
             let Some(kept) = self.response(workspace, id).await?.filter(|kept| !kept.open) else { break };
             next = kept.previous;
-            exchanges.insert(0, Exchange { input: kept.input, answer: kept.answer });
+            exchanges.insert(0, Exchange { previous: kept.previous, input: kept.input, answer: kept.answer });
         }
         Ok(exchanges)
     }

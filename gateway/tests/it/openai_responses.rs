@@ -191,6 +191,17 @@ async fn a_conversation_that_finds_no_room_is_cut_or_refused_as_the_caller_says(
 }
 
 #[tokio::test]
+async fn a_conversation_whose_beginning_is_gone_is_not_taken_for_a_whole_one() {
+    let api = api();
+    let first = made(&api, json!({})).await;
+    let second = made(&api, json!({"previous_response_id": first["id"], "truncation": "disabled"})).await;
+    api.send(bare("DELETE", &path_of(&first))).await;
+    let on = |truncation: &str| post(PATH, ask(json!({"previous_response_id": second["id"], "truncation": truncation})));
+    refused(&api.send(on("disabled")).await, 400, "context_length_exceeded", Some("previous_response_id"));
+    assert_eq!(api.send(on("auto")).await.status, 200);
+}
+
+#[tokio::test]
 async fn what_is_not_to_be_kept_is_not() {
     let api = api();
     let body = made(&api, json!({"store": false})).await;

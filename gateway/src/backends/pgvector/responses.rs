@@ -30,7 +30,7 @@ const CONVERSATION: &str = "WITH RECURSIVE back AS ( \
       UNION ALL \
       SELECT r.previous_id, r.input, r.answer, back.depth + 1, back.bytes + octet_length(r.input::text) + octet_length(r.answer) \
         FROM back JOIN response r ON r.id = back.previous_id WHERE back.depth < $2 AND back.bytes < $3 \
-    ) SELECT input, answer FROM back ORDER BY depth DESC";
+    ) SELECT previous_id, input, answer FROM back ORDER BY depth DESC";
 
 #[async_trait]
 impl ResponseStore for Store {
@@ -87,7 +87,7 @@ impl ResponseStore for Store {
         commit(tx, "reading a conversation").await?;
         let exchange = |row: &PgRow| {
             let Json(input) = row.try_get::<Json<Vec<Said>>, _>("input")?;
-            Ok(Exchange { input, answer: row.try_get("answer")? })
+            Ok(Exchange { previous: row.try_get("previous_id")?, input, answer: row.try_get("answer")? })
         };
         rows.iter().map(exchange).collect::<Result<_, _>>().map_err(error)
     }

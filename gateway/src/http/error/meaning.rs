@@ -76,7 +76,7 @@ impl ErrorCode {
             Self::ResponseNotFound => "The workspace of the key keeps no such response; it may have been swept away.",
             Self::PreviousResponseNotFound => "The workspace keeps no ended response of `previous_response_id`.",
             Self::ContextLengthExceeded => {
-                "With `truncation: disabled`, the conversation finds no room beside the passages: send less, or `auto`."
+                "With `truncation: disabled`, the conversation finds no room beside the passages, or cannot be read back to its beginning: send less, or `auto`."
             }
         }
     }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     answer::AnswerRequest,
     http::{
-        error::ApiError,
+        error::{ApiError, ErrorCode},
         ids::ResponseId,
         openai::messages::{Conversation, Said, conversation},
         state::ApiState,
@@ -28,6 +28,8 @@ pub(super) async fn question(
     asked: Asked,
     draft: &Draft,
 ) -> Result<AnswerRequest, ApiError> {
+    let Asked { instructions, temperature, top_p, max_tokens, truncation } = asked;
+    let whole_history = truncation == Truncation::Disabled;
     let mut said = match draft.view.previous_response_id {
         None => Vec::new(),
         Some(ResponseId(previous)) => {
@@ -35,13 +37,15 @@ pub(super) async fn question(
             if exchanges.is_empty() {
                 return Err(unknown_previous());
             }
-            newest(exchanges)
+            let Newest { said, whole } = newest(exchanges);
+            if whole_history && !whole {
+                return Err(out_of_reach());
+            }
+            said
         }
     };
     said.extend(draft.input.iter().map(|message| Said { role: message.role, text: message.text.clone() }));
-    let Asked { instructions, temperature, top_p, max_tokens, truncation } = asked;
     let Conversation { question, history, instructions } = conversation("input", instructions, said)?;
-    let whole_history = truncation == Truncation::Disabled;
     let request = AnswerRequest {
         question,
         history,
@@ -55,10 +59,27 @@ pub(super) async fn question(
     Ok(request)
 }
 
+fn out_of_reach() -> ApiError {
+    let message = format!(
+        "the conversation goes further back than {} responses or {} KiB, or an earlier response of it is gone; send what it needs as \
+         input, or truncation: auto",
+        REACH.exchanges,
+        REACH.bytes >> 10
+    );
+    ApiError::new(ErrorCode::ContextLengthExceeded, message).of("previous_response_id")
+}
+
 /// What was said, oldest first, as far back as the bytes reach.
-fn newest(exchanges: Vec<Exchange>) -> Vec<Said> {
+struct Newest {
+    said: Vec<Said>,
+    /// Whether that is back to the conversation's beginning.
+    whole: bool,
+}
+
+fn newest(exchanges: Vec<Exchange>) -> Newest {
+    let begins = exchanges.first().is_none_or(|first| first.previous.is_none());
     let mut said = Vec::new();
-    for Exchange { input, answer } in exchanges {
+    for Exchange { previous: _, input, answer } in exchanges {
         said.extend(input.into_iter().map(|message| Said { role: message.role, text: message.text }));
         said.push(Said { role: Role::Assistant, text: answer });
     }
@@ -67,18 +88,32 @@ fn newest(exchanges: Vec<Exchange>) -> Vec<Said> {
         bytes += message.text.len();
         bytes <= REACH.bytes as usize
     });
-    let kept = kept.count();
-    said.split_off(said.len() - kept)
+    let left_out = said.len() - kept.count();
+    Newest { said: said.split_off(left_out), whole: begins && left_out == 0 }
 }
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+
+    fn exchange(previous: Option<Uuid>, answer: &str) -> Exchange {
+        Exchange { previous, input: Vec::new(), answer: answer.into() }
+    }
 
     #[test]
     fn what_is_too_long_ago_is_left_out() {
-        let exchange = |answer: &str| Exchange { input: Vec::new(), answer: answer.into() };
-        let said = newest(vec![exchange(&"a".repeat(REACH.bytes as usize)), exchange("b"), exchange("c")]);
+        let long = exchange(None, &"a".repeat(REACH.bytes as usize));
+        let Newest { said, whole } = newest(vec![long, exchange(Some(Uuid::nil()), "b"), exchange(Some(Uuid::nil()), "c")]);
         assert_eq!(said.iter().map(|said| said.text.as_str()).collect::<Vec<_>>(), ["b", "c"]);
+        assert!(!whole);
+    }
+
+    #[test]
+    fn a_conversation_is_whole_back_to_the_response_that_went_on_from_none() {
+        let last = || exchange(Some(Uuid::nil()), "b");
+        assert!(newest(vec![exchange(None, "a"), last()]).whole);
+        assert!(!newest(vec![last()]).whole);
     }
 }
