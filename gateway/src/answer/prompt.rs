@@ -149,12 +149,21 @@ fn fill(template: &str, context: &str, question: &str) -> String {
 
 /// The text without characters that a person does not see: controls, zero-width, direction marks, tags, variation selectors.
 pub fn visible(text: &str) -> String {
-    let Some(first) = text.find(is_hidden) else { return text.to_owned() };
-    let (before, rest) = text.split_at(first);
     let mut visible = String::with_capacity(text.len());
-    visible.push_str(before);
-    visible.extend(rest.chars().filter(|&c| !is_hidden(c)));
+    for line in text.split_inclusive('\n') {
+        // Nearly every line is plain, and to see that takes a tenth of looking at its characters one by one.
+        if line.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+            visible.push_str(line);
+        } else {
+            visible.extend(line.chars().filter(|&c| !is_hidden(c)));
+        }
+    }
     visible
+}
+
+/// Whether a byte is a character of ASCII that is seen.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~' | b'\n' | b'\t')
 }
 
 fn is_hidden(c: char) -> bool {
@@ -220,6 +229,13 @@ mod tests {
 
     #[test]
     fn hidden_characters_are_stripped() {
-        assert_eq!(visible("a\u{200b}b\u{202e}c\u{e0041}d\te\nf\u{7}"), "abcd\te\nf");
+        for (text, expected) in [
+            ("a\u{200b}b\u{202e}c\u{e0041}d\te\nf\u{7}", "abcd\te\nf"),
+            ("\u{feff}ä\u{ad}ß 本\u{85}文", "äß 本文"),
+            ("\r\n", "\n"),
+            ("", ""),
+        ] {
+            assert_eq!(visible(text), expected);
+        }
     }
 }

@@ -43,6 +43,9 @@ impl Tokenizer for WordPiece {
     }
 
     fn count(&self, text: &str) -> usize {
+        if text.is_empty() {
+            return 0;
+        }
         self.0.encode_fast(text, false).expect("WordPiece with an unknown token takes every text").len()
     }
 }
