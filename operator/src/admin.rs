@@ -9,8 +9,10 @@ use std::{
 };
 
 use axum::{Router, extract::State, http::StatusCode, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
-use prometheus::{Encoder, Registry, TextEncoder};
+use prometheus::TEXT_FORMAT;
 use tokio::net::TcpListener;
+
+use crate::metrics::Metrics;
 
 /// Why the server is not there.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +39,7 @@ impl Readiness {
 
 #[derive(Clone, Debug)]
 struct Shared {
-    registry: Registry,
+    metrics: Metrics,
     readiness: Readiness,
 }
 
@@ -47,20 +49,20 @@ struct Shared {
 /// The address is taken, or the server broke.
 pub async fn serve(
     address: SocketAddr,
-    registry: Registry,
+    metrics: Metrics,
     readiness: Readiness,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), AdminError> {
     let listener = TcpListener::bind(address).await.map_err(|source| AdminError::Listen { address, source })?;
-    axum::serve(listener, routes(registry, readiness)).with_graceful_shutdown(stop).await.map_err(AdminError::Serve)
+    axum::serve(listener, routes(metrics, readiness)).with_graceful_shutdown(stop).await.map_err(AdminError::Serve)
 }
 
-fn routes(registry: Registry, readiness: Readiness) -> Router {
+fn routes(metrics: Metrics, readiness: Readiness) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .with_state(Shared { registry, readiness })
+        .route("/metrics", get(text))
+        .with_state(Shared { metrics, readiness })
 }
 
 async fn readyz(State(shared): State<Shared>) -> (StatusCode, &'static str) {
@@ -71,11 +73,9 @@ async fn readyz(State(shared): State<Shared>) -> (StatusCode, &'static str) {
     }
 }
 
-async fn metrics(State(shared): State<Shared>) -> axum::response::Response {
-    let mut text = Vec::new();
-    let encoder = TextEncoder::new();
-    match encoder.encode(&shared.registry.gather(), &mut text) {
-        Ok(()) => ([(CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response(),
+async fn text(State(shared): State<Shared>) -> axum::response::Response {
+    match shared.metrics.text() {
+        Ok(text) => ([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
@@ -87,9 +87,9 @@ mod tests {
     async fn ask(readiness: &Readiness, path: &str) -> (StatusCode, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let registry = Registry::new();
-        crate::metrics::Metrics::register(&registry).unwrap().leader.set(1);
-        let server = tokio::spawn(axum::serve(listener, routes(registry, readiness.clone())).into_future());
+        let metrics = Metrics::new().unwrap();
+        metrics.leader.set(1);
+        let server = tokio::spawn(axum::serve(listener, routes(metrics, readiness.clone())).into_future());
         let reply = reqwest::get(format!("http://{address}{path}")).await.unwrap();
         let answer = (StatusCode::from_u16(reply.status().as_u16()).unwrap(), reply.text().await.unwrap());
         server.abort();

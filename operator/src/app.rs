@@ -4,7 +4,6 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use kube::Client;
-use prometheus::Registry;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -40,13 +39,12 @@ const SHUTDOWN: Duration = Duration::from_secs(20);
 pub async fn run(settings: Run) -> anyhow::Result<()> {
     telemetry::start(&settings.log_level)?;
     let listen: SocketAddr = settings.listen.parse().with_context(|| format!("not an address: {}", settings.listen))?;
-    let registry = Registry::new();
-    let metrics = Metrics::register(&registry)?;
+    let metrics = Metrics::new()?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
     let readiness = Readiness::default();
     // Probes are answered to the end, also while the last trips are finished and the Lease is given back.
-    let server = tokio::spawn(admin::serve(listen, registry, readiness.clone(), std::future::pending()));
+    let server = tokio::spawn(admin::serve(listen, metrics.clone(), readiness.clone(), std::future::pending()));
     let work = async {
         let client = Client::try_default().await.context("no way to the Kubernetes API is configured")?;
         tokio::select! {

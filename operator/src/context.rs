@@ -99,7 +99,7 @@ impl Context {
     /// Forgets a pipeline that is gone.
     pub fn forget(&self, who: &Who) {
         self.succeeded(who);
-        self.metrics.tell(who.namespace.as_deref().unwrap_or_default(), &who.name, &[]);
+        self.metrics.pipeline_conditions.tell(who.namespace.as_deref().unwrap_or_default(), &who.name, &[]);
         self.waits.succeeded(who);
         self.readings.forget(who);
         self.rest.forget(who);

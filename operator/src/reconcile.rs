@@ -314,7 +314,7 @@ async fn tell(context: &Context, cluster: &Cluster, pipeline: &RagPipeline, outc
     };
     let before = pipeline.status.clone().unwrap_or_default();
     let status = status::status(&facts, outcome, &before);
-    context.metrics.tell(&pipeline.namespace().unwrap_or_default(), &pipeline.name_any(), &status.conditions);
+    context.metrics.pipeline_conditions.tell(&pipeline.namespace().unwrap_or_default(), &pipeline.name_any(), &status.conditions);
     if report::report(cluster, pipeline, &status).await? {
         return Ok(Told::News);
     }

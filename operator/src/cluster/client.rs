@@ -273,7 +273,6 @@ impl Cluster {
 #[cfg(test)]
 mod tests {
     use axum::Router;
-    use prometheus::Registry;
     use serde_json::json;
 
     use super::*;
@@ -283,7 +282,7 @@ mod tests {
     fn cluster() -> Cluster {
         let said = ([("warning", r#"299 - "use another""#)], r#"{"metadata": {"name": "a"}}"#);
         let client = Client::new(Router::new().fallback(move || async move { said }), "n");
-        Cluster::new(client, Metrics::register(&Registry::new()).unwrap(), "n", REQUEST_TIMEOUT)
+        Cluster::new(client, Metrics::new().unwrap(), "n", REQUEST_TIMEOUT)
     }
 
     #[tokio::test]

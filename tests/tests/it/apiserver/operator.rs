@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use kube::core::DeserializeGuard;
-use prometheus::Registry;
 use ragline_crds::RagPipeline;
 use ragline_operator::{
     cluster::{index::Readings, shared::Classes},
@@ -40,7 +39,7 @@ impl Operator {
 
     /// One that waits so long for an answer.
     pub(super) fn patient(door: Arc<Door>, deadline: Duration) -> Self {
-        let metrics = Metrics::register(&Registry::new()).unwrap();
+        let metrics = Metrics::new().unwrap();
         let context = Context::new(door.client(), metrics, Readings::default(), defaults(), Some(Classes::default()));
         Self { context: Arc::new(context.with_deadline(deadline)), door }
     }
