@@ -151,7 +151,7 @@ fn fill(template: &str, context: &str, question: &str) -> String {
 pub fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
-        // Nearly every line is plain, and to see that takes a tenth of looking at its characters one by one.
+        // Nearly every line is plain, and to see that is cheaper than to look at its characters one by one.
         if line.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
             visible.push_str(line);
         } else {

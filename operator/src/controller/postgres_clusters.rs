@@ -38,7 +38,7 @@ pub(super) fn changed(
         Some(namespace) => Api::namespaced_with(client, namespace, &resource),
         None => Api::all_with(client, &resource),
     };
-    let config = watcher::Config::default().labels(labels);
+    let config = super::watching().labels(labels);
     let watched = context.clone();
     let wanted = async move {
         watched.optional.is_wanted(&access::POSTGRES_CLUSTERS).await;
