@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use ragline_crds::{ConditionType, Reason};
 
 const NAME: &str = "ragline_operator_pipeline_condition";
+const LABELS: [&str; 4] = ["condition", "pipeline", "pipeline_namespace", "reason"];
 
 /// How the pipelines are. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -56,11 +57,12 @@ impl PipelineConditions {
         text.push_str(&format!("# HELP {NAME} 1 where the condition of a pipeline is True.\n# TYPE {NAME} gauge\n"));
         for ((namespace, name), conditions) in pipelines.iter() {
             for Told { condition, reason, is_true } in conditions {
-                let (condition, reason, value) = (condition.as_str(), reason.as_str(), u8::from(*is_true));
-                let labels = format_args!(
-                    "condition=\"{condition}\",pipeline=\"{name}\",pipeline_namespace=\"{namespace}\",reason=\"{reason}\""
-                );
-                writeln!(text, "{NAME}{{{labels}}} {value}").expect("a string takes everything");
+                text.push_str(NAME);
+                let values = [condition.as_str(), name, namespace, reason.as_str()];
+                for (before, (label, value)) in ['{', ',', ',', ','].into_iter().zip(LABELS.into_iter().zip(values)) {
+                    write!(text, "{before}{label}=\"{value}\"").expect("a string takes everything");
+                }
+                text.push_str(if *is_true { "} 1\n" } else { "} 0\n" });
             }
         }
     }
