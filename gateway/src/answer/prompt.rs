@@ -168,7 +168,7 @@ fn is_plain(byte: u8) -> bool {
 
 fn is_hidden(c: char) -> bool {
     match c {
-        ' '..='~' | '\n' | '\t' => false,
+        _ if u8::try_from(c).is_ok_and(is_plain) => false,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' => true,
         '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
         '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}' => true,

@@ -16,6 +16,7 @@ const TURNING: &str = "{spinner} {msg} {elapsed}";
 pub(super) struct Progress {
     /// Hidden until something begins.
     bar: ProgressBar,
+    /// Whether somebody looks on.
     seen: bool,
 }
 

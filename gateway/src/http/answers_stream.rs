@@ -93,9 +93,12 @@ fn rendered(event: Result<AnswerEvent, ApiError>) -> Event {
             ("error", AnswerEventView::Error(error.body()))
         }
     };
-    // As a whole: an event looks for line ends in each piece that is written to it.
-    let data = serde_json::to_string(&view).expect("a view holds nothing that JSON lacks");
-    Event::default().event(name).data(data)
+    json(Event::default().event(name), &view)
+}
+
+/// The event with data in JSON. As a whole: an event looks for line ends in each piece that is written to it.
+pub(super) fn json(event: Event, value: &impl Serialize) -> Event {
+    event.data(serde_json::to_string(value).expect("a view holds nothing that JSON lacks"))
 }
 
 /// The status line was sent long before, so the layer that logs errors does not see this one.

@@ -19,6 +19,7 @@ use tracing::{Instrument, Span};
 use crate::{
     answer::{AnswerEvent, AnswerEvents},
     http::{
+        answers_stream,
         error::ApiError,
         guard::{self, Deadline},
         observe,
@@ -44,8 +45,7 @@ pub(super) trait Writer: Send + 'static {
 
 /// An event whose data is JSON.
 pub(super) fn data(value: &impl Serialize) -> Event {
-    let text = serde_json::to_string(value).expect("a view holds nothing that JSON lacks");
-    Event::default().data(text)
+    answers_stream::json(Event::default(), value)
 }
 
 struct Writing<W> {
